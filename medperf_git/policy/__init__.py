@@ -1,0 +1,1 @@
+"""What is allowed: (before, after) → findings; one tuple of rules; no clock, disk or network."""

@@ -1,0 +1,1 @@
+"""What is written: text ↔ values, names, models, layout, schemas and findings."""

@@ -1,0 +1,46 @@
+"""Problems in data are values: each says which rule, where, what was expected, what came, how to mend it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+
+class Severity(StrEnum):
+    """How much a finding weighs in a verdict."""
+
+    ERROR = "error"
+    NEEDS_PERSON = "needs-a-person"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is wrong, or waits for a person.
+
+    `path` is the record's path in the registry, `pointer` a JSON Pointer (RFC 6901) into it, `line` its
+    line in the file counted from 1 (0: the whole file).
+    """
+
+    rule: str
+    message: str
+    path: str = ""
+    pointer: str = ""
+    line: int = 0
+    expected: str = ""
+    got: str = ""
+    fix: str = ""
+    severity: Severity = Severity.ERROR
+
+    def at(self, path: str) -> "Finding":
+        """Return this finding as one about `path`."""
+        return replace(self, path=path)
+
+    def as_value(self) -> dict[str, str | int]:
+        """Return the finding as plain values for JSON, empty fields left out."""
+        fields = {name: getattr(self, name) for name in self.__slots__}
+        return {name: str(value) if isinstance(value, Severity) else value for name, value in fields.items() if value}
+
+
+def errors_in(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that make a change unacceptable."""
+    return [finding for finding in findings if finding.severity is Severity.ERROR]

@@ -1,0 +1,183 @@
+"""State is a fold over records: the latest link of a chain, who is associated, what is withdrawn or disputed."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from medperf_git.records import layout
+from medperf_git.records.digests import Digest
+from medperf_git.records.models import Association, AutoApproval, Benchmark, Member, Notice, Policy, Registry, Result
+from medperf_git.records.names import Ref
+from medperf_git.records.record import Stored
+from medperf_git.records.view import R, RecordView, chain, iter_versions, record_at, stored_at
+
+
+class Status(StrEnum):
+    """Where an association stands; `NONE` is before the first event."""
+
+    NONE = "none"
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True, slots=True)
+class AssociationState:
+    """The fold of one association's events."""
+
+    status: Status = Status.NONE
+    initiator: Literal["owner", "committee"] | None = None
+    subject: Digest | None = None
+    priority: int = 0
+    automatic: bool = False
+    events: int = 0
+    last: Digest | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What notices say of a record."""
+
+    withdrawn: bool = False
+    disputed: bool = False
+    events: int = 0
+    last: Digest | None = None
+
+
+def registry_state(view: RecordView) -> Registry | None:
+    """Return the latest registry record."""
+    return _latest(view, "registry", Registry)
+
+
+def member_state(view: RecordView, name: str) -> Member | None:
+    """Return the latest record of a member."""
+    return _latest(view, layout.member_folder(name), Member)
+
+
+def policy_state(view: RecordView, benchmark: Ref) -> Policy | None:
+    """Return the policy in force."""
+    return _latest(view, layout.policy_folder(benchmark), Policy)
+
+
+def _latest(view: RecordView, folder: str, model: type[R]) -> R | None:
+    links = chain(view, folder)
+    return links[-1].record if links and isinstance(links[-1].record, model) else None
+
+
+def association_state(view: RecordView, benchmark: Ref, kind: str, subject: Ref) -> AssociationState:
+    """Fold the events of a `dataset` or `cube` in a benchmark.
+
+    Auto-approval follows from the policy that the request names, so a later policy touches no pending request.
+    """
+    state = AssociationState()
+    for link in chain(view, layout.association_folder(benchmark, kind, subject)):
+        state = next_association_state(view, state, link)
+    return state
+
+
+def next_association_state(view: RecordView, state: AssociationState, link: Stored) -> AssociationState:
+    """Return the state after one more event."""
+    event = link.record
+    if not isinstance(event, Association):
+        return state
+    status, initiator, priority, automatic = state.status, state.initiator, state.priority, state.automatic
+    match event.event:
+        case "request":
+            automatic = is_auto_approved(view, event)
+            status, initiator = (Status.APPROVED if automatic else Status.PENDING), event.side
+        case "approve":
+            status = Status.APPROVED
+        case "reject":
+            status = Status.REJECTED
+        case "withdraw":
+            status = Status.WITHDRAWN
+        case "prioritise":
+            priority = event.priority or 0
+    return AssociationState(status, initiator, event.subject.digest, priority, automatic, state.events + 1, link.digest)
+
+
+def is_auto_approved(view: RecordView, request: Association) -> bool:
+    """Tell whether a request is approved at once, in the order same owner, committee-initiated, always, list."""
+    if request.side == "committee":
+        return False
+    benchmark = request.benchmark.ref
+    if request.subject.ref.member == benchmark.member:
+        return True
+    policies = chain(view, layout.policy_folder(benchmark))
+    named = next((link.record for link in policies if link.digest == request.policy), None)
+    if not isinstance(named, Policy):
+        return False
+    own = named.auto_approve.datasets if request.subject.kind == "dataset" else named.auto_approve.models
+    return _allows(own, request.subject.ref.member)
+
+
+def _allows(rule: AutoApproval, member: str) -> bool:
+    match rule.mode:
+        case "always":
+            return True
+        case "list":
+            return member in (rule.members or ())
+        case "never":
+            return False
+
+
+def marks_of(view: RecordView, record_path: str) -> Marks:
+    """Fold the notices about a record."""
+    withdrawn = disputed = False
+    links = chain(view, layout.notice_folder(record_path))
+    for link in links:
+        match link.record:
+            case Notice(event="withdraw"):
+                withdrawn = True
+            case Notice(event="reinstate"):
+                withdrawn = False
+            case Notice(event="dispute"):
+                disputed = True
+            case Notice(event="resolve"):
+                disputed = False
+    return Marks(withdrawn, disputed, len(links), links[-1].digest if links else None)
+
+
+def result_chain(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> tuple[Stored, ...]:
+    """Return the results of a model on a dataset, oldest first; the last one is live, the others superseded."""
+    return chain(view, layout.result_folder(benchmark, dataset, model))
+
+
+def live_result(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> Stored | None:
+    """Return the newest result of a model on a dataset that is not withdrawn."""
+    links = [link for link in result_chain(view, benchmark, dataset, model) if isinstance(link.record, Result)]
+    return links[-1] if links and not marks_of(view, links[-1].path).withdrawn else None
+
+
+def is_associated_model(view: RecordView, benchmark: Ref, model: Ref) -> bool:
+    """Tell whether a model may run: approved, or the benchmark's own reference model."""
+    record = record_at(view, layout.benchmark_path(benchmark), Benchmark)
+    if record is not None and record.reference_model.ref == model:
+        return True
+    return association_state(view, benchmark, "cube", model).status is Status.APPROVED
+
+
+def newest_version(view: RecordView, folder: str, member: str, name: str) -> Ref | None:
+    """Return the newest version that is not withdrawn of a thing below `cubes`, `datasets` or `benchmarks`."""
+    versions = [ref for ref in iter_versions(view, folder) if (ref.member, ref.name) == (member, name)]
+    for ref in reversed(versions):
+        if not marks_of(view, versioned_path(folder, ref)).withdrawn:
+            return ref
+    return None
+
+
+def versioned_path(folder: str, ref: Ref) -> str:
+    """Return the record path of one version below `cubes`, `datasets` or `benchmarks`."""
+    return layout.benchmark_path(ref) if folder == "benchmarks" else f"{folder}/{ref.path}.yaml"
+
+
+def members(view: RecordView) -> tuple[str, ...]:
+    """Return the names of all members."""
+    return tuple(name[:-1] for name in view.names("members") if name.endswith("/"))
+
+
+def reference_to(view: RecordView, path: str) -> Digest | None:
+    """Return the digest of the record at `path`, when it can be read."""
+    stored = stored_at(view, path)
+    return stored.digest if stored else None

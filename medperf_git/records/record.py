@@ -1,0 +1,137 @@
+"""Bytes ↔ one record: read strictly, checked against its schema, its path and its canonical form."""
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+from medperf_git.records.canonical import emit
+from medperf_git.records.convert import record_from_value, value_of
+from medperf_git.records.digests import Digest, digest_of
+from medperf_git.records.findings import Finding
+from medperf_git.records.layout import CHAINS, Kind, Place, expected_folder, place_of
+from medperf_git.records.models import Record
+from medperf_git.records.schemas import SPEC, check_shape, schema_of
+from medperf_git.records.strict_yaml import Document, Unreadable, Value, parse_yaml
+from medperf_git.records.times import parse_time
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A record as it lies in a registry."""
+
+    place: Place
+    record: Record
+    digest: Digest
+
+    @property
+    def path(self) -> str:
+        """Where it lies."""
+        return self.place.path
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What came of reading a file: the record if there is one, and all that is wrong with it."""
+
+    stored: Stored | None
+    findings: tuple[Finding, ...]
+
+
+def write_record(record: Record) -> bytes:
+    """Return the canonical bytes of a record."""
+    return write_value(record.KIND, value_of(record))
+
+
+def write_value(kind: Kind, value: dict[str, Value]) -> bytes:
+    """Return the canonical bytes of a record given as plain values."""
+    return emit(value, schema_of(kind))
+
+
+@lru_cache(maxsize=4096)
+def read_record(path: str, data: bytes) -> Reading:
+    """Read the record file at `path`; every fault is a finding, nothing is raised."""
+    place = place_of(path)
+    if place is None:
+        return _refused(Finding("layout", "this is no path of a record", path=path, fix="see registry_spec/layout.md"))
+    try:
+        document = parse_yaml(data)
+    except Unreadable as error:
+        return _refused(error.finding.at(path))
+    findings = check_document(document, place.kind)
+    if not findings:
+        findings = _check_identity(document, place) + _check_canonical(document, place, data)
+    if findings:
+        return Reading(None, tuple(replace(finding, path=path) for finding in findings))
+    return Reading(Stored(place, record_from_value(place.kind, document.value), digest_of(data)), ())
+
+
+def check_document(document: Document, kind: Kind) -> list[Finding]:
+    """Return what is wrong with a document as a record of `kind`: kind, schema version, shape, times, versions."""
+    value = document.value
+    if value.get("kind") != str(kind):
+        expected = f"kind: {kind}"
+        return [Finding("kind", "wrong kind", expected=expected, got=str(value.get("kind")), fix=f"write `{expected}`")]
+    if value.get("spec") != SPEC:
+        message = f"schema version {value.get('spec')} is not known to this client"
+        return [Finding("spec", message, expected=f"spec: {SPEC}", fix="use a newer medperf-git that knows it")]
+    return check_shape(document, kind) or _check_times(document, "", value)
+
+
+def _refused(finding: Finding) -> Reading:
+    return Reading(None, (finding,))
+
+
+def _check_times(document: Document, pointer: str, value: dict[str, Value]) -> list[Finding]:
+    findings = []
+    for key in ("created", "started", "finished", "opens", "closes"):
+        text = value.get(key)
+        if isinstance(text, str):
+            try:
+                parse_time(text)
+            except ValueError as error:
+                where = f"{pointer}/{key}"
+                fix = "write a day and time that exist"
+                findings.append(Finding("time", str(error), pointer=where, line=document.line_of(where), fix=fix))
+    return findings
+
+
+def _check_identity(document: Document, place: Place) -> list[Finding]:
+    value = document.value
+    try:
+        expected = expected_folder(place.kind, value)
+    except ValueError as error:
+        return [Finding("path", str(error), fix="correct the name")]
+    findings = []
+    if expected != (place.folder if place.kind in CHAINS else place.path):
+        message = "the record's own words belong at another path"
+        fix = "move the file, or correct its fields"
+        findings.append(Finding("path", message, expected=expected, got=place.path, fix=fix))
+    if place.kind in CHAINS and (place.number > 1) != ("previous" in value):
+        fix = "the first of a chain has no `previous`, every later one has it"
+        findings.append(Finding("chain", "`previous` does not fit the number", got=f"{place.number:04d}", fix=fix))
+    return findings
+
+
+def _check_canonical(document: Document, place: Place, data: bytes) -> list[Finding]:
+    value = document.value
+    fix = "run `medperf-git fmt` on it"
+    try:
+        canonical = write_value(place.kind, value)
+    except ValueError as error:
+        return [Finding("canonical", str(error), fix=fix)]
+    if canonical == data:
+        return []
+    pairs = zip(canonical.split(b"\n"), data.split(b"\n"), strict=False)
+    line, expected, got = next(
+        ((n, a, b) for n, (a, b) in enumerate(pairs, start=1) if a != b),
+        (min(canonical.count(b"\n"), data.count(b"\n")) + 1, b"", b""),
+    )
+    return [
+        Finding(
+            "canonical",
+            "the file is not in canonical form",
+            line=line,
+            expected=expected.decode("utf-8", "replace")[:120],
+            got=got.decode("utf-8", "replace")[:120],
+            fix=fix,
+        )
+    ]

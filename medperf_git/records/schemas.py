@@ -1,0 +1,104 @@
+"""JSON Schemas (2020-12): the shape of each kind and version, from files that lie beside or inside the package.
+
+Nothing is ever fetched: the registry of references is empty, and our schemas refer only to themselves.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError, best_match
+from referencing import Registry
+
+from medperf_git.records.findings import Finding
+from medperf_git.records.strict_yaml import Document, pointer_step
+
+KINDS = ("registry", "member", "cube", "dataset", "benchmark", "policy", "association", "result", "notice")
+SPEC = 1
+
+
+@cache
+def asset_folder(name: str) -> Path:
+    """Return the folder `name` (schemas, hooks): inside an installed wheel, else at the top of the checkout."""
+    inside = Path(str(resources.files("medperf_git"))) / "_assets" / name
+    return inside if inside.is_dir() else Path(__file__).resolve().parents[2] / name
+
+
+@cache
+def schema_of(kind: str, spec: int = SPEC) -> Mapping[str, Any]:
+    """Return the schema of a kind; KeyError when this client knows no such kind or version."""
+    path = asset_folder("schemas") / f"{kind}.{spec}.json"
+    if kind not in KINDS or not path.is_file():
+        raise KeyError(f"{kind}.{spec}")
+    schema: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return schema
+
+
+def check_shape(document: Document, kind: str, spec: int = SPEC) -> list[Finding]:
+    """Return every way in which a document differs from its schema."""
+    return [_finding(error, document) for error in _validator(kind, spec).iter_errors(document.value)]
+
+
+@cache
+def _validator(kind: str, spec: int) -> Draft202012Validator:
+    return Draft202012Validator(schema_of(kind, spec), registry=Registry())
+
+
+def _finding(error: ValidationError, document: Document) -> Finding:
+    cause = best_match(error.context) if error.context else None
+    shown = cause if cause is not None and error.validator in ("oneOf", "anyOf") else error
+    pointer = "".join(pointer_step(step) for step in shown.absolute_path)
+    rule = str(shown.validator)
+    message, fix = _WORDS.get(rule, _said_by_schema)(shown)
+    return Finding(
+        "schema",
+        message,
+        pointer=pointer,
+        line=document.line_of(pointer),
+        expected=_short(shown.schema.get("description", "") if isinstance(shown.schema, Mapping) else ""),
+        got="" if rule in ("required", "additionalProperties") else _short(shown.instance),
+        fix=fix,
+    )
+
+
+def _extra(error: ValidationError) -> tuple[str, str]:
+    schema: Any = error.schema
+    instance: Any = error.instance
+    known = schema.get("properties", {})
+    unknown = ", ".join(repr(key) for key in instance if key not in known)
+    return f"unknown key {unknown}", f"remove it; known keys: {', '.join(known)}"
+
+
+def _missing(error: ValidationError) -> tuple[str, str]:
+    wanted: Any = error.validator_value
+    instance: Any = error.instance
+    absent = ", ".join(repr(key) for key in wanted if key not in instance)
+    return f"missing key {absent}", "add it"
+
+
+def _not_listed(error: ValidationError) -> tuple[str, str]:
+    allowed: Any = error.validator_value
+    return f"{_short(error.instance)!r} is not one of the allowed values", "use one of: " + ", ".join(map(str, allowed))
+
+
+def _said_by_schema(error: ValidationError) -> tuple[str, str]:
+    limit = error.validator_value if isinstance(error.validator_value, str | int | float) else ""
+    return f"does not satisfy {error.validator} {_short(limit)}".strip(), "write what is expected there"
+
+
+_WORDS = {"additionalProperties": _extra, "required": _missing, "enum": _not_listed}
+
+
+def _short(value: object) -> str:
+    text = value if isinstance(value, str) else str(value)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def iter_kinds() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every kind with its newest schema."""
+    for kind in KINDS:
+        yield kind, schema_of(kind)

@@ -1,0 +1,208 @@
+"""YAML text → plain values, refusing everything that two readers could understand differently.
+
+Bytes, nodes and depth are limited on the event stream, before anything is built. Refused: anchors, aliases,
+tags, merge keys, duplicate keys, several documents, byte order marks, control and direction characters, text
+that is not NFC, and plain scalars that YAML 1.1 and 1.2 read differently ("quote it"). Numbers are integers
+within ±(2^53−1) or short decimals (`Decimal`); there is no null.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeAlias
+
+import yaml
+
+from medperf_git.records.findings import Finding
+
+Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | bool | Decimal"
+
+MAX_BYTES = 64 * 1024
+MAX_DEPTH = 20
+MAX_NODES = 20_000
+MAX_INTEGER = 2**53 - 1
+
+_LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]{0,8}[1-9]")
+_WORD = re.compile(r"[A-Za-z_/][^\n]*")
+_RISKY_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
+# Control characters but tab, line feed and carriage return; format and direction characters; line and
+# paragraph separators; surrogates; private use; noncharacters; tags. Fixed ranges, so that no Unicode version of
+# a Python release can change what is accepted.
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
+)
+
+
+class Unreadable(ValueError):
+    """The text breaks a rule of reading; carries one finding."""
+
+    def __init__(self, finding: Finding) -> None:
+        super().__init__(finding.message)
+        self.finding = finding
+
+
+@dataclass(slots=True)
+class Document:
+    """What was read: the value, and the line on which each JSON Pointer starts."""
+
+    value: dict[str, Value]
+    lines: dict[str, int] = field(default_factory=dict)
+
+    def line_of(self, pointer: str) -> int:
+        """Return the line of `pointer`, or of its nearest parent that has one."""
+        while pointer and pointer not in self.lines:
+            pointer = pointer.rpartition("/")[0]
+        return self.lines.get(pointer, 1)
+
+
+def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
+    """Read one strict YAML document; raise `Unreadable` with what, where and how to mend it."""
+    text = _decode(data, max_bytes)
+    try:
+        events = _counted(yaml.parse(text, Loader=_LOADER))
+        return _Builder(events).document()
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        raise _fault("yaml-syntax", f"not YAML: {error.problem}", line, fix="correct the syntax") from error
+    except yaml.YAMLError as error:
+        raise _fault("yaml-syntax", f"not YAML: {error}", 0, fix="correct the syntax") from error
+
+
+def pointer_step(key: str | int) -> str:
+    """Return one step of a JSON Pointer, escaped as RFC 6901 says."""
+    return "/" + str(key).replace("~", "~0").replace("/", "~1")
+
+
+def text_fault(text: str) -> str:
+    """Say what no record may contain in a string, or return an empty string."""
+    if match := _FORBIDDEN.search(text):
+        return f"character U+{ord(match.group()):04X} is not allowed"
+    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
+        return "the text is not in Unicode normalisation form NFC"
+    return ""
+
+
+def _fault(rule: str, message: str, line: int, *, fix: str, pointer: str = "", got: str = "") -> Unreadable:
+    return Unreadable(Finding(rule, message, line=line, pointer=pointer, got=got, fix=fix))
+
+
+def _decode(data: bytes, max_bytes: int) -> str:
+    if len(data) > max_bytes:
+        raise _fault("too-large", f"{len(data)} bytes; a record has at most {max_bytes}", 0, fix="make it smaller")
+    if data.count(b"[") + data.count(b"{") > MAX_NODES or not data.strip():
+        raise _fault("yaml-syntax", "the file is empty or nothing but brackets", 0, fix="write a mapping of keys")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data[: error.start].count(b"\n") + 1
+        raise _fault("yaml-text", "the file is not UTF-8", line, fix="save it as UTF-8") from error
+    if fault := text_fault(text):
+        bad = _FORBIDDEN.search(text)
+        line = text[: bad.start()].count("\n") + 1 if bad else 0
+        raise _fault("yaml-text", fault, line, fix="remove it, or write plain composed characters")
+    return text
+
+
+def _counted(events: Iterator[Any]) -> Iterator[Any]:
+    depth = 0
+    for nodes, event in enumerate(events, start=1):
+        line = _line(event)
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH or nodes > MAX_NODES:
+            raise _fault("too-deep", f"deeper than {MAX_DEPTH} levels or over {MAX_NODES} nodes", line, fix="flatten")
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
+            raise _fault("yaml-alias", "anchors and aliases are not allowed", line, fix="write the value out")
+        if getattr(event, "tag", None):
+            raise _fault("yaml-tag", f"tag {event.tag} is not allowed", line, fix="remove the tag")
+        yield event
+
+
+class _Builder:
+    """Builds values from an event stream, and notes the line of every pointer."""
+
+    def __init__(self, events: Iterator[Any]) -> None:
+        self._events = events
+        self._lines: dict[str, int] = {}
+
+    def document(self) -> Document:
+        value: Value | None = None
+        for event in self._events:
+            if isinstance(event, yaml.DocumentStartEvent):
+                if value is not None:
+                    raise _fault("yaml-syntax", "more than one document", _line(event), fix="keep one")
+                value = self._node(next(self._events), "")
+        if not isinstance(value, dict):
+            raise _fault("yaml-syntax", "a record is a mapping of keys", 1, fix="write `key: value` lines")
+        return Document(value, self._lines)
+
+    def _node(self, event: Any, pointer: str) -> Value:
+        self._lines[pointer] = _line(event)
+        if isinstance(event, yaml.MappingStartEvent):
+            return self._mapping(pointer)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return self._sequence(pointer)
+        return _scalar(event, pointer)
+
+    def _sequence(self, pointer: str) -> list[Value]:
+        items: list[Value] = []
+        while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
+            items.append(self._node(event, pointer + pointer_step(len(items))))
+        return items
+
+    def _mapping(self, pointer: str) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        while not isinstance(event := next(self._events), yaml.MappingEndEvent):
+            line = _line(event)
+            if not isinstance(event, yaml.ScalarEvent):
+                raise _fault("yaml-key", "a key must be text", line, pointer=pointer, fix="use a plain word as key")
+            key = _scalar(event, pointer)
+            if not isinstance(key, str) or key == "<<":
+                raise _fault("yaml-key", f"key {event.value!r} is not text", line, pointer=pointer, fix="quote it")
+            if key in values:
+                raise _fault("yaml-duplicate", f"key {key!r} appears twice", line, pointer=pointer, fix="keep one")
+            values[key] = self._node(next(self._events), pointer + pointer_step(key))
+            self._lines[pointer + pointer_step(key)] = line
+        return values
+
+
+def _line(event: Any) -> int:
+    return int(event.start_mark.line) + 1
+
+
+def _scalar(event: Any, pointer: str) -> Value:
+    text: str = event.value
+    if event.style is not None:
+        # An escape such as "\u202e" only becomes a character here, after the file's own text was looked at.
+        if fault := text_fault(text):
+            raise _fault("yaml-text", fault, _line(event), pointer=pointer, fix="remove it")
+        return text
+    return _plain(text, _line(event), pointer)
+
+
+def _plain(text: str, line: int, pointer: str) -> Value:
+    if text in ("true", "false"):
+        return text == "true"
+    if _INTEGER.fullmatch(text) and abs(int(text)) <= MAX_INTEGER:
+        return int(text)
+    if _DECIMAL.fullmatch(text) and sum(c.isdigit() for c in text.lstrip("-0.")) <= 15:
+        return Decimal(text)
+    if _WORD.fullmatch(text) and text.lower() not in _RISKY_WORDS:
+        return text
+    if re.fullmatch(r"[-+.0-9][-+.0-9eE_]*", text):
+        raise _fault(
+            "yaml-number",
+            f"{text!r} is not a number a record can hold",
+            line,
+            pointer=pointer,
+            got=text,
+            fix="write an integer, or a decimal of at most 15 digits and 9 decimals without trailing zeros or exponent",
+        )
+    raise _fault("yaml-scalar", f"{text!r} is ambiguous", line, pointer=pointer, got=text, fix="quote it")

@@ -1,0 +1,18 @@
+"""Points in time as records write them: UTC, whole seconds, `2026-11-25T10:00:00Z` (RFC 3339)."""
+
+import re
+from datetime import UTC, datetime
+
+_TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+
+
+def format_time(moment: datetime) -> str:
+    """Write an aware `moment` in UTC, cut to whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(text: str) -> datetime:
+    """Read a time in the one accepted form; ValueError says what is wrong."""
+    if not _TIME.fullmatch(text):
+        raise ValueError(f"{text!r} is not a time like 2026-11-25T10:00:00Z")
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)

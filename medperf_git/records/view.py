@@ -1,0 +1,98 @@
+"""A tree of records as readers see it, wherever it lies: Git objects, memory, a tree with additions."""
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, TypeVar
+
+from medperf_git.records import layout, models
+from medperf_git.records.names import Ref
+from medperf_git.records.record import Stored, read_record
+
+R = TypeVar("R", bound=models.Record)
+
+
+class RecordView(Protocol):
+    """What every reader of records needs of a tree."""
+
+    def blob(self, path: str) -> bytes | None:
+        """Return the bytes of a file, or None when there is none."""
+        ...
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted entry names of a folder, sub-folders ending in `/`; `""` is the root; () if absent."""
+        ...
+
+
+class MemoryView:
+    """A `RecordView` over files in memory."""
+
+    def __init__(self, files: Mapping[str, bytes]) -> None:
+        self._files = dict(files)
+
+    def blob(self, path: str) -> bytes | None:
+        """See `RecordView.blob`."""
+        return self._files.get(path)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """See `RecordView.names`."""
+        start = f"{folder}/" if folder else ""
+        found = set()
+        for path in self._files:
+            if path.startswith(start):
+                head, slash, _ = path[len(start) :].partition("/")
+                found.add(head + slash)
+        return tuple(sorted(found))
+
+
+def stored_at(view: RecordView, path: str) -> Stored | None:
+    """Return the record at `path`; None when the file is absent or broken (a broken one is `check`'s to report)."""
+    data = view.blob(path)
+    return None if data is None else read_record(path, data).stored
+
+
+def record_at(view: RecordView, path: str, model: type[R]) -> R | None:
+    """Return the record at `path` when it is one of type `model`."""
+    stored = stored_at(view, path)
+    return stored.record if stored is not None and isinstance(stored.record, model) else None
+
+
+def chain(view: RecordView, folder: str) -> tuple[Stored, ...]:
+    """Return the links of a chain from 0001 on, up to the first gap or broken link."""
+    links: list[Stored] = []
+    names = set(view.names(folder))
+    while f"{len(links) + 1:04d}.yaml" in names:
+        stored = stored_at(view, layout.numbered(folder, len(links) + 1))
+        if stored is None:
+            break
+        links.append(stored)
+    return tuple(links)
+
+
+def bundles_of(view: RecordView, record_path: str) -> Iterator[str]:
+    """Yield the paths of the signatures that lie beside a record."""
+    folder, _, name = record_path.rpartition("/")
+    for entry in view.names(folder):
+        if entry.startswith(name + ".") and layout.split_bundle(f"{folder}/{entry}"):
+            yield f"{folder}/{entry}"
+
+
+def folders(view: RecordView, folder: str) -> tuple[str, ...]:
+    """Return the names of the sub-folders of a folder, without their slash."""
+    return tuple(name[:-1] for name in view.names(folder) if name.endswith("/"))
+
+
+def iter_versions(view: RecordView, folder: str) -> Iterator[Ref]:
+    """Yield every version of every cube, dataset or benchmark below `cubes`, `datasets` or `benchmarks`, in order."""
+    for member in folders(view, folder):
+        for name in folders(view, f"{folder}/{member}"):
+            entries = view.names(f"{folder}/{member}/{name}")
+            numbers = [entry.removesuffix(".yaml").removesuffix("/") for entry in entries if ".yaml." not in entry]
+            for number in sorted(int(text) for text in numbers if text.isdigit()):
+                yield Ref(member, name, number)
+
+
+def iter_results(view: RecordView, benchmark: Ref) -> Iterator[tuple[Ref, Ref]]:
+    """Yield (dataset, model) of every chain of results of a benchmark, in order."""
+    top = f"results/{benchmark.path}"
+    for dataset in folders(view, top):
+        for model in folders(view, f"{top}/{dataset}"):
+            yield Ref.from_folder(dataset), Ref.from_folder(model)
