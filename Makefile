@@ -1,0 +1,45 @@
+# Every target is one or two lines; what they call lies in scripts/. `make demo` needs nothing but this file and a shell.
+VENV ?= .venv
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+EXAMPLE := examples/breast-cancer
+COVERAGE := --cov --cov-report=
+.PHONY: dev demo test test-portable lint check bench docs lock engine images tools
+
+dev:  ## the environment of requirements.lock, in .venv
+	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
+	@scripts/bootstrap.sh $(VENV)
+
+engine:  ## a container engine that answers
+	@scripts/ensure-engine.sh
+
+images: dev engine  ## the base image and the images of the demo
+	@PYTHON=$(BIN)/python $(EXAMPLE)/build.sh
+
+demo: dev engine images  ## the whole story on real data
+	@$(BIN)/python $(EXAMPLE)/demo.py
+
+tools:  ## what only the tests need
+	@scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl && scripts/ensure-browser.sh
+
+test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
+	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)
+	$(BIN)/python -m pytest -q -m "engine or browser" $(COVERAGE) --cov-append
+	$(BIN)/python scripts/coverage_gate.py 95 records signing policy
+
+test-portable: dev  ## what runs without an engine and a browser, on any system
+	$(BIN)/python -m pytest -q -n 2 -m "not engine and not browser"
+
+lint: dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/mypy && $(BIN)/lint-imports
+
+check: lint test  ## what CI runs
+
+bench: dev  ## sizes and times, by the generator under benchmarks/
+	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; done
+
+docs: dev  ## write the generated pages again
+	$(BIN)/python scripts/make_docs.py
+
+lock: dev  ## requirements.lock and the example's, by uv
+	$(BIN)/python -m pip install --quiet uv && UV=$(BIN)/uv scripts/lock.sh

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system) and the example's lock. Needs uv.
+set -euo pipefail
+
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+UV=${UV:-uv}
+options=(--quiet --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links --python-version 3.11)
+
+compile() {  # OUTPUT ARGUMENT…: the lock names no package index, so that a mirror gives the same file
+  local out=$1
+  shift
+  { echo "# Made by \`make lock\`. Every file is checked against its hash."; "$UV" pip compile "${options[@]}" "$@"; } >"$out.new"
+  if grep -nE 'https?://|--(extra-)?index-url|--find-links' "$out.new"; then echo "lock: $out names a host" >&2; exit 1; fi
+  mv "$out.new" "$out"
+}
+
+compile requirements.lock --universal --all-extras pyproject.toml requirements/dev.in
+example=examples/breast-cancer/runtime
+compile "$example/requirements.lock" --python-platform x86_64-manylinux_2_28 "$example/requirements.in"
