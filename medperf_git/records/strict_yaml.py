@@ -179,7 +179,7 @@ def _line(event: Any) -> int:
 
 def _scalar(event: Any, pointer: str) -> Value:
     text: str = event.value
-    if event.style is not None:
+    if event.style:  # plain is "" to the C loader, None to the Python one
         # An escape such as "\u202e" only becomes a character here, after the file's own text was looked at.
         if fault := text_fault(text):
             raise _fault("yaml-text", fault, _line(event), pointer=pointer, fix="remove it")
