@@ -1,0 +1,55 @@
+"""Create the bare repositories this software lives in: a registry to push to, and the local copy of one."""
+
+import os
+from pathlib import Path
+
+import pygit2
+from pygit2.enums import RepositoryInitFlag
+
+from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.registry.objects import Store
+
+_MAIN = "main"
+
+
+def create_registry(path: Path, *, pre_receive: str) -> Store:
+    """Create an empty bare repository whose `pre-receive` hook is the text `pre_receive`.
+
+    UsageProblem: something is there already. EnvironmentProblem: the disk refuses.
+    """
+    store = _create(path)
+    config = store.repository.config
+    config["receive.fsckObjects"] = True
+    config["receive.denyDeletes"] = False  # the hook allows the deletion of merged proposals, and no other
+    install_hook(store.path, pre_receive)
+    return store
+
+
+def open_copy(path: Path) -> Store:
+    """Open the local copy of a registry, made first where it does not exist yet."""
+    if (path / "HEAD").exists():
+        return Store.open(path)
+    return _create(path)
+
+
+def install_hook(repository: Path, text: str) -> Path:
+    """Write the `pre-receive` hook of a bare repository and return its path; replaces an older one at once."""
+    hook = repository / "hooks" / "pre-receive"
+    hook.parent.mkdir(exist_ok=True)
+    fresh = hook.with_name(f".pre-receive.{os.getpid()}")
+    fresh.write_text(text, encoding="utf-8", newline="\n")
+    fresh.chmod(0o755)
+    fresh.replace(hook)
+    return hook
+
+
+def _create(path: Path) -> Store:
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise UsageProblem(f"{path} is there already and is not empty", hint="choose a folder that does not exist yet")
+    flags = RepositoryInitFlag.BARE | RepositoryInitFlag.MKPATH | RepositoryInitFlag.NO_REINIT
+    try:
+        pygit2.init_repository(str(path), flags=flags, initial_head=_MAIN)
+    except (pygit2.GitError, OSError) as error:
+        hint = "check that the folder above exists and that you may write there"
+        raise EnvironmentProblem(f"cannot create a repository at {path}: {error}", hint=hint) from error
+    return Store.open(path)

@@ -1,0 +1,177 @@
+"""Judge a push on the server side, before Git accepts it.
+
+The new objects lie in quarantine: `open_received` reads where, opens the repository by path, and clears `GIT_*`.
+`submit/<id>` may be created and moved forward when its verdict is pass or needs-a-person and its name fits its
+files; `main` moves forward by passing steps only and begins with a genesis; a proposal may be deleted when main
+has all its files; every other ref is refused. Nothing is printed here.
+"""
+
+import re
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from medperf_git.policy.judge import judge as judge_by_policy
+from medperf_git.policy.verdict import Outcome
+from medperf_git.records.findings import Finding
+from medperf_git.records.times import format_time
+from medperf_git.registry.changes import read_proposal
+from medperf_git.registry.commits import submission_id
+from medperf_git.registry.history import iter_ids, line_between
+from medperf_git.registry.objects import BadObject, Store, is_commit_id
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.steps import Judge, Judgement, judge_proposal, judge_step
+
+MAIN = "refs/heads/main"
+CLOCK_SLACK = timedelta(minutes=10)
+
+_PROPOSAL = re.compile(r"refs/heads/submit/([0-9a-f]{32})")
+_NONE = "0" * 40
+
+
+@dataclass(frozen=True, slots=True)
+class RefUpdate:
+    """One line of what a push asks for; 40 zeros stand for no commit."""
+
+    old: str
+    new: str
+    ref: str
+
+    @property
+    def creates(self) -> bool:
+        """Whether the ref is not there yet."""
+        return self.old == _NONE
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the ref would go."""
+        return self.new == _NONE
+
+
+@dataclass(frozen=True, slots=True)
+class RefVerdict:
+    """Whether one update may happen, and why; `judgements` are the changes judged for it, in order."""
+
+    update: RefUpdate
+    accepted: bool
+    findings: tuple[Finding, ...] = ()
+    judgements: tuple[Judgement, ...] = ()
+
+
+def open_received(environment: MutableMapping[str, str], folder: Path) -> Store:
+    """Open the repository of a hook run in `folder`, quarantine included, and clear `GIT_*` of `environment`."""
+    objects = environment.get("GIT_OBJECT_DIRECTORY")
+    repository = folder / environment.get("GIT_DIR", ".")
+    for name in [name for name in environment if name.startswith("GIT_")]:
+        del environment[name]
+    # Git itself has asked whether this repository's owner is trusted before it ran the hook.
+    return Store.open(repository, quarantine=folder / objects if objects else None, trust_owner=True)
+
+
+def parse_updates(text: str) -> tuple[RefUpdate, ...]:
+    """Read the `old new ref` lines that Git gives to the hook; ValueError names a line that is none."""
+    updates = []
+    for line in text.splitlines():
+        old, _, rest = line.partition(" ")
+        new, _, ref = rest.partition(" ")
+        if not (is_commit_id(old) and is_commit_id(new) and ref):
+            raise ValueError(f"{line!r} is not a line of pre-receive")
+        updates.append(RefUpdate(old, new, ref))
+    return tuple(updates)
+
+
+def judge_push(
+    store: Store, updates: Iterable[RefUpdate], *, at: datetime, judge: Judge = judge_by_policy
+) -> list[RefVerdict]:
+    """Judge every update of a push against main as it stands; the caller refuses all when one is refused."""
+    main = store.ref(MAIN)
+    verdicts = []
+    for update in updates:
+        try:
+            verdicts.append(_judge_update(store, update, main, at=at, judge=judge))
+        except BadObject as bad:
+            verdicts.append(RefVerdict(update, accepted=False, findings=(bad.finding,)))
+    return verdicts
+
+
+def _judge_update(store: Store, update: RefUpdate, main: str | None, *, at: datetime, judge: Judge) -> RefVerdict:
+    if update.ref == MAIN:
+        return _judge_main(store, update, at=at, judge=judge)
+    proposal = _PROPOSAL.fullmatch(update.ref)
+    if proposal is None:
+        return _refuse(update, "no other branch or tag lives here", "push to submit/<id> with `medperf-git submit`")
+    if main is None:
+        return _refuse(update, "the registry has no main yet", "push its genesis first: `medperf-git init`")
+    if update.deletes:
+        return _judge_deletion(store, update, main, at=at)
+    return _judge_submission(store, update, main, proposal=proposal.group(1), at=at, judge=judge)
+
+
+def _judge_main(store: Store, update: RefUpdate, *, at: datetime, judge: Judge) -> RefVerdict:
+    if update.deletes:
+        return _refuse(update, "main is never deleted", "keep it")
+    if not store.has_commit(update.new):
+        return _refuse(update, "main must point to a commit", "push a commit")
+    try:
+        steps = line_between(store, update.new, None if update.creates else update.old)
+    except LookupError:
+        return _refuse(update, "main only moves forward along its first parents", "merge into main as it stands now")
+    judgements: list[Judgement] = []
+    for step in iter_ids(steps):
+        if late := _too_late(store, step, at):
+            return RefVerdict(update, accepted=False, findings=(late,), judgements=tuple(judgements))
+        judgements.append(judge_step(store, step, judge=judge))
+        if judgements[-1].outcome is not Outcome.PASS:
+            findings = (*judgements[-1].findings, _not_passed(step))
+            return RefVerdict(update, accepted=False, findings=findings, judgements=tuple(judgements))
+    return RefVerdict(update, accepted=True, judgements=tuple(judgements))
+
+
+def _judge_submission(
+    store: Store, update: RefUpdate, main: str, *, proposal: str, at: datetime, judge: Judge
+) -> RefVerdict:
+    if not store.has_commit(update.new):
+        return _refuse(update, "a proposal must point to a commit", "push a commit")
+    if not update.creates and not store.descends(update.new, update.old):
+        return _refuse(update, "a proposal only moves forward", "fetch it and add your commit on top")
+    judgement = judge_proposal(store, main, update.new, at=at, judge=judge)
+    fitting = submission_id(read_proposal(store, main, update.new, at=at).files)
+    findings = judgement.findings
+    if fitting != proposal:
+        wrong = Finding("proposal-id", "the branch is not named after its files", fix=f"push to submit/{fitting}")
+        findings = (*findings, replace(wrong, expected=fitting, got=proposal))
+    accepted = judgement.outcome in (Outcome.PASS, Outcome.NEEDS_PERSON) and fitting == proposal
+    return RefVerdict(update, accepted=accepted, findings=findings, judgements=(judgement,))
+
+
+def _judge_deletion(store: Store, update: RefUpdate, main: str, *, at: datetime) -> RefVerdict:
+    """Allow it when everything the proposal adds stands in main with the same bytes."""
+    if update.creates:
+        return _refuse(update, "there is no such proposal", "nothing to do")
+    proposal = read_proposal(store, main, update.old, at=at)
+    here = Snapshot.at(store, main)
+    missing = [path for path, data in proposal.files.items() if here.blob(path) != data]
+    if missing or not proposal.files or proposal.change.faults:
+        fix = "merge it first; a proposal that is not wanted may stay"
+        return _refuse(update, "only a merged proposal may be deleted", fix)
+    return RefVerdict(update, accepted=True)
+
+
+def _too_late(store: Store, commit: str, at: datetime) -> Finding | None:
+    """Find a step from the future: it would keep everybody from merging until then."""
+    time = store.commit(commit).time
+    if time <= at + CLOCK_SLACK:
+        return None
+    message = f"commit {commit[:12]} comes from the future"
+    expected = f"{format_time(at)} or earlier"
+    return Finding("step-time", message, expected=expected, got=format_time(time), fix="set your clock and merge again")
+
+
+def _not_passed(commit: str) -> Finding:
+    message = f"commit {commit[:12]} did not pass, and main takes nothing else"
+    return Finding("main-only-passes", message, fix="mend what is named here, then merge again")
+
+
+def _refuse(update: RefUpdate, message: str, fix: str) -> RefVerdict:
+    return RefVerdict(update, accepted=False, findings=(Finding("ref", f"{update.ref}: {message}", fix=fix),))

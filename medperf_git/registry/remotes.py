@@ -1,0 +1,66 @@
+"""Addresses of registries: which are allowed, and how they are written.
+
+`https` and `ssh` URLs, `user@host:path`, and plain paths of this machine; nothing else, whatever Git could do
+with it (`ext::`, `file://`, `-oProxyCommand=…`). Credentials are never part of an address.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from medperf_git.errors import UsageProblem
+
+_HOST = r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]{0,252})|\[[0-9A-Fa-f:.]{2,45}\])"
+_USER = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+_PATH = r"(?!-)[A-Za-z0-9._~/%+@=,-]+"
+_HTTPS = re.compile(rf"https://{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
+_SSH = re.compile(rf"ssh://(?:{_USER}@)?{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
+_SCP = re.compile(rf"{_USER}@{_HOST}:{_PATH}")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::?")
+_HINT = "give https://host/path, ssh://user@host/path, user@host:path, or the path of a folder on this machine"
+
+
+class Transport(StrEnum):
+    """How an address is reached."""
+
+    HTTPS = "https"
+    SSH = "ssh"
+    PATH = "file"
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """An address that was looked at; `url` is what Git is given."""
+
+    url: str
+    transport: Transport
+
+    @classmethod
+    def parse(cls, text: str) -> "Remote":
+        """Read an address without its `#mg1:…`; UsageProblem when it is not allowed."""
+        if not text or text.startswith("-") or re.search(r"[\x00-\x20\x7f\\]", text):
+            raise UsageProblem("this is not an address of a registry", hint=_HINT)
+        if _HTTPS.fullmatch(text):
+            return cls(text, Transport.HTTPS)
+        if _SSH.fullmatch(text) or _SCP.fullmatch(text):
+            return cls(text, Transport.SSH)
+        if text.lower().startswith("https://") and "@" in text.partition("//")[2].partition("/")[0]:
+            hint = "leave the part before @ out; the token comes from the environment or from your forge's own tool"
+            raise UsageProblem("an address holds no user name, password or token", hint=hint)
+        if _SCHEME.match(text) or "::" in text or (":" in text.partition("/")[0]):
+            # The address itself is not repeated: it may hold a password.
+            raise UsageProblem("this kind of address is not allowed", hint=_HINT)
+        return cls.at_path(Path(text))
+
+    @classmethod
+    def at_path(cls, path: Path) -> "Remote":
+        """Return the address of a repository on this machine."""
+        return cls(str(path.absolute()), Transport.PATH)
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of an https address, to which a credential is bound."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc}/"

@@ -1,0 +1,140 @@
+"""Look at the records of one commit without a checkout.
+
+Folders are read when asked for and the latest few hundred are kept. An entry that no registry may hold (another
+mode, a blob over its limit) is listed by `names`, so that its number stays used, and has no bytes.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from typing import Self, TypeAlias
+
+from medperf_git.records.view import RecordView
+from medperf_git.registry.objects import BadObject, Store
+from medperf_git.registry.trees import FILE, FOLDER, parse_tree
+
+MAX_RECORD = 64 * 1024
+MAX_COMPARISON = 512 * 1024
+MAX_BUNDLE = 16 * 1024
+
+_CACHED_FOLDERS = 512
+
+Folder: TypeAlias = Mapping[str, tuple[bytes, bytes]]  # name -> mode, raw id
+
+
+def size_limit(path: str) -> int:
+    """Return how many bytes the file at `path` may have."""
+    if path.endswith(".sigstore.json"):
+        return MAX_BUNDLE
+    return MAX_COMPARISON if path.startswith("comparisons/") else MAX_RECORD
+
+
+class Snapshot:
+    """The records in the tree of one commit; a `RecordView`."""
+
+    def __init__(self, store: Store, tree: bytes) -> None:
+        self.tree = tree
+        self._store = store
+        self._folders: OrderedDict[str, Folder] = OrderedDict()
+
+    @classmethod
+    def at(cls, store: Store, commit: str) -> Self:
+        """Return the snapshot of a commit, given by its full id."""
+        return cls(store, store.commit(commit).tree)
+
+    def blob(self, path: str) -> bytes | None:
+        """Return the bytes of the file at `path`, or None where there is none."""
+        raw_id = self.blob_id(path)
+        if raw_id is None:
+            return None
+        try:
+            return self._store.blob(raw_id, limit=size_limit(path))
+        except BadObject:
+            return None
+
+    def blob_id(self, path: str) -> bytes | None:
+        """Return the 20 raw bytes of the id of the file at `path`, or None where there is none."""
+        folder, _, name = path.rpartition("/")
+        mode, raw_id = self._folder(folder).get(name, (b"", b""))
+        return raw_id if mode == FILE else None
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted entry names of a folder; names of folders end with `/`."""
+        return tuple(
+            sorted(
+                name + "/" if mode == FOLDER else name for name, (mode, _) in self._folder(folder.strip("/")).items()
+            )
+        )
+
+    def iter_blob_ids(self, folder: str = "") -> Iterator[tuple[str, bytes]]:
+        """Yield path and raw blob id of every file under `folder`, in order of path segments."""
+        folder = folder.strip("/")
+        prefix = folder + "/" if folder else ""
+        for name, (mode, raw_id) in sorted(self._folder(folder).items()):
+            if mode == FOLDER:
+                yield from self.iter_blob_ids(prefix + name)
+            elif mode == FILE:
+                yield prefix + name, raw_id
+
+    def _folder(self, path: str) -> Folder:
+        if (known := self._folders.get(path)) is not None:
+            self._folders.move_to_end(path)
+            return known
+        found = self._load(path)
+        self._folders[path] = found
+        if len(self._folders) > _CACHED_FOLDERS:
+            self._folders.popitem(last=False)
+        return found
+
+    def _load(self, path: str) -> Folder:
+        raw_id = self.tree
+        if path:
+            parent, _, name = path.rpartition("/")
+            mode, raw_id = self._folder(parent).get(name, (b"", b""))
+            if mode != FOLDER:
+                return {}
+        try:
+            entries = parse_tree(self._store.tree(raw_id))
+        except BadObject:
+            return {}
+        return {name.decode("utf-8", "backslashreplace"): (mode, oid) for mode, name, oid in entries}
+
+
+class EmptyView:
+    """No records at all: what was before the genesis."""
+
+    def blob(self, path: str) -> bytes | None:  # noqa: ARG002
+        """Return None: there is no file."""
+        return None
+
+    def names(self, folder: str) -> tuple[str, ...]:  # noqa: ARG002
+        """Return no names."""
+        return ()
+
+
+class Overlay:
+    """A view with files laid over it; the files win."""
+
+    def __init__(self, view: RecordView, added: Mapping[str, bytes]) -> None:
+        self._view = view
+        self._added = added
+        self._folders: dict[str, set[str]] = {}
+        for path in added:
+            self._enter(path)
+
+    def blob(self, path: str) -> bytes | None:
+        """Return the bytes of the file at `path`, or None where there is none."""
+        return self._added[path] if path in self._added else self._view.blob(path)
+
+    def names(self, folder: str) -> tuple[str, ...]:
+        """Return the sorted entry names of a folder; names of folders end with `/`."""
+        below = self._view.names(folder)
+        here = self._folders.get(folder.strip("/"))
+        return tuple(sorted(here.union(below))) if here else below
+
+    def _enter(self, path: str) -> None:
+        folder, _, name = path.rpartition("/")
+        self._folders.setdefault(folder, set()).add(name)
+        while folder:
+            parent, _, name = folder.rpartition("/")
+            self._folders.setdefault(parent, set()).add(name + "/")
+            folder = parent

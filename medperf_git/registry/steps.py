@@ -1,0 +1,128 @@
+"""Judge a proposal, or one step of main.
+
+A step of main is a merge commit whose first parent is A, a squash of a proposal on A, or a fast-forward of one
+commit on A; a merge commit holds exactly what its proposal adds. Its time is the committer time, never before
+its parent's. The root commit is judged as a genesis.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+from medperf_git.errors import IntegrityBroken
+from medperf_git.policy.change import Change
+from medperf_git.policy.judge import judge as judge_by_policy
+from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.records.findings import Finding, errors_in
+from medperf_git.records.times import format_time
+from medperf_git.registry.changes import Proposal, genesis_change, read_proposal, read_step
+from medperf_git.registry.objects import BadObject, Commit, Meter, Store
+from medperf_git.registry.snapshot import EmptyView
+
+Judge: TypeAlias = Callable[[Change], Verdict]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A verdict, the change it is about, and what reading it cost."""
+
+    verdict: Verdict
+    change: Change
+    meter: Meter
+
+    @property
+    def outcome(self) -> Outcome:
+        """The outcome of the verdict."""
+        return self.verdict.outcome
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings of the verdict."""
+        return self.verdict.findings
+
+
+def judge_proposal(store: Store, base: str, head: str, *, at: datetime, judge: Judge = judge_by_policy) -> Judgement:
+    """Judge what merging `head` into `base` at the time `at` would do."""
+    mark = store.meter.mark()
+    try:
+        change = read_proposal(store, base, head, at=at).change
+    except BadObject as bad:
+        change = _nothing(bad.finding, at)
+    return _judged(store, change, mark, judge=judge)
+
+
+def judge_genesis(store: Store, root: str, *, judge: Judge = judge_by_policy) -> Judgement:
+    """Judge a root commit as the beginning of a registry."""
+    mark = store.meter.mark()
+    try:
+        commit = store.commit(root)
+        change = genesis_change(store, root, at=commit.time)
+        if commit.parents:
+            change = _with_faults(change, [_form("the genesis has a parent", "start the registry with a root commit")])
+    except BadObject as bad:
+        change = _nothing(bad.finding, _EPOCH)
+    return _judged(store, change, mark, judge=judge)
+
+
+def judge_step(store: Store, commit_id: str, *, judge: Judge = judge_by_policy) -> Judgement:
+    """Judge one commit of the first-parent line of main against its first parent."""
+    mark = store.meter.mark()
+    try:
+        commit = store.commit(commit_id)
+        if not commit.parents:
+            return judge_genesis(store, commit_id, judge=judge)
+        parent = store.commit(commit.parents[0])
+        step = read_step(store, parent.id, commit_id, at=commit.time)
+        change = _with_faults(step.change, [*_time_faults(commit, parent), *_form_faults(store, commit, step)])
+    except BadObject as bad:
+        change = _nothing(bad.finding, _EPOCH)
+    return _judged(store, change, mark, judge=judge)
+
+
+def _time_faults(commit: Commit, parent: Commit) -> Iterator[Finding]:
+    if commit.time < parent.time:
+        yield Finding(
+            "step-time",
+            "the commit is older than the one before it on main",
+            expected=f"{format_time(parent.time)} or later",
+            got=format_time(commit.time),
+            fix="merge with a merge commit made now",
+        )
+
+
+def _form_faults(store: Store, commit: Commit, step: Proposal) -> Iterator[Finding]:
+    """Find where a merge holds other files than its proposal adds."""
+    if len(commit.parents) > 2:
+        yield _form("a merge of several proposals at once", "merge one proposal at a time")
+    elif len(commit.parents) == 2:
+        proposal = read_proposal(store, commit.parents[0], commit.parents[1], at=commit.time)
+        yield from proposal.change.faults
+        differing = {path for path, _ in proposal.blobs.items() ^ step.blobs.items()}
+        for path in sorted(differing):
+            side = "the merge" if path in step.blobs else "the proposal"
+            finding = _form(f"the merge is not what the proposal adds: see {side}", "merge without editing")
+            yield replace(finding, path=path)
+
+
+def _judged(store: Store, change: Change, mark: Meter, *, judge: Judge) -> Judgement:
+    verdict = judge(change)
+    if errors_in(change.faults) and verdict.outcome is not Outcome.FAIL:
+        raise IntegrityBroken("a judge passed a change that Git shows to be wrong", hint="report this as a bug")
+    return Judgement(verdict, change, store.meter.since(mark))
+
+
+def _with_faults(change: Change, faults: list[Finding]) -> Change:
+    known = set(change.faults)
+    return replace(change, faults=(*change.faults, *(fault for fault in faults if fault not in known)))
+
+
+def _nothing(finding: Finding, at: datetime) -> Change:
+    view = EmptyView()
+    return Change(before=view, after=view, added={}, faults=(finding,), at=at, knows_head=lambda _: False)
+
+
+def _form(message: str, fix: str) -> Finding:
+    return Finding("merge-form", message, fix=fix)
