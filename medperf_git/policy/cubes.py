@@ -1,0 +1,60 @@
+"""Rules about containers: the tasks of their role, and an environment that cannot reach the sandbox."""
+
+import re
+from collections.abc import Iterator
+
+from medperf_git.policy.case import Case
+from medperf_git.records import models
+from medperf_git.records.findings import Finding
+
+# Role → task → (inputs it must name, outputs it must name); the table of the container contract.
+TASKS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
+    "data-preparator": {
+        "prepare": (frozenset({"data_path"}), frozenset({"output_path"})),
+        "sanity_check": (frozenset({"data_path"}), frozenset()),
+        "statistics": (frozenset({"data_path"}), frozenset({"output_path"})),
+    },
+    "model": {"infer": (frozenset({"data_path"}), frozenset({"output_path"}))},
+    "metrics": {"evaluate": (frozenset({"predictions", "labels"}), frozenset({"output_path"}))},
+}
+INPUTS = frozenset(
+    {"data_path", "labels_path", "metadata_path", "predictions", "labels", "parameters_file", "additional_files"}
+)
+OUTPUTS = frozenset({"output_path", "output_labels_path", "metadata_path", "report_file", "local_outputs_path"})
+# Variables through which an image or record could change its own sandbox or a host hook (CVE-2025-23266).
+DENIED_VARIABLE = re.compile(r"(?i)(?:LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME)")
+
+
+def check_tasks(case: Case) -> Iterator[Finding]:
+    """Refuse a cube that lacks a task of its role, or a mount the runner cannot supply."""
+    for stored, cube in case.of(models.Cube):
+        for name, (inputs, outputs) in TASKS[cube.role].items():
+            task = cube.tasks.get(name)
+            if task is None:
+                fix, message = f"declare the task {name}", f"a {cube.role} has a task {name!r}"
+                yield Finding("cube-task", message, path=stored.path, pointer="/tasks", fix=fix)
+                continue
+            has_inputs, has_outputs = set(task.input_volumes or ()), set(task.output_volumes or ())
+            for side, missing, unknown in (
+                ("input_volumes", inputs - has_inputs, has_inputs - INPUTS),
+                ("output_volumes", outputs - has_outputs, has_outputs - OUTPUTS),
+            ):
+                pointer = f"/tasks/{name}/{side}"
+                for key in sorted(missing):
+                    fix = f"mount {key}"
+                    yield Finding("cube-task", f"{key} is not mounted", path=stored.path, pointer=pointer, fix=fix)
+                for key in sorted(unknown):
+                    message, fix = f"the runner supplies no {key}", "use the mount keys of the container contract"
+                    yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
+
+
+def check_environment(case: Case) -> Iterator[Finding]:
+    """Refuse environment variables that reach the loader, devices, proxies or the engine's own settings."""
+    for stored, cube in case.of(models.Cube):
+        for name, task in sorted(cube.tasks.items()):
+            for variable in sorted((task.run_args.environment or {}) if task.run_args else {}):
+                if DENIED_VARIABLE.fullmatch(variable):
+                    pointer = f"/tasks/{name}/run_args/environment/{variable}"
+                    fix = "set it inside the image, or do without"
+                    message = f"a record may not set {variable}"
+                    yield Finding("cube-environment", message, path=stored.path, pointer=pointer, fix=fix)

@@ -1,0 +1,198 @@
+"""Rules about the form of a proposal: what Git shows, where files lie, chains, versions, limits, house files."""
+
+from collections.abc import Callable, Iterator
+
+from medperf_git.policy.case import Case
+from medperf_git.records import layout, models
+from medperf_git.records.digests import digest_of
+from medperf_git.records.findings import Finding
+from medperf_git.records.folds import members
+from medperf_git.records.layout import CHAINS, Kind
+from medperf_git.records.names import Ref, skeleton
+from medperf_git.records.view import RecordView, chain, folders
+
+
+def check_faults(rule: str) -> Callable[[Case], Iterator[Finding]]:
+    """Return the check that passes on what the Git side already found under one rule's name."""
+
+    def check(case: Case) -> Iterator[Finding]:
+        yield from (fault for fault in case.change.faults if fault.rule == rule)
+
+    return check
+
+
+def check_empty(case: Case) -> Iterator[Finding]:
+    """Refuse a proposal that adds no record: nothing to check is not a pass."""
+    if not case.record_paths and not case.change.faults:
+        yield Finding("empty", "the proposal adds no record", fix="add what you meant to propose")
+
+
+def check_layout(case: Case) -> Iterator[Finding]:
+    """Refuse files that are neither record, signature nor house file."""
+    for path in sorted(case.change.added):
+        if layout.place_of(path) or layout.is_house_file(path):
+            continue
+        split = layout.split_bundle(path)
+        if split is None or layout.place_of(split[0]) is None:
+            fix = "remove it; registry_spec/layout.md lists what a registry holds"
+            yield Finding("layout", "no file of a registry has this path", path=path, fix=fix)
+
+
+def check_readable(case: Case) -> Iterator[Finding]:
+    """Refuse records that cannot be read, differ from their schema, their path or their canonical form."""
+    yield from case.reading_faults
+
+
+def check_chain(case: Case) -> Iterator[Finding]:
+    """Refuse links that do not continue their chain by number and digest."""
+    for stored in case.records.values():
+        if stored.place.kind not in CHAINS:
+            continue
+        before = chain(case.change.before, stored.place.folder)
+        expected = len(before) + 1
+        if stored.place.number != expected:
+            fix = "run `medperf-git submit --resume`, which numbers it anew"
+            message = "this number is not the next of its chain"
+            want, got = f"{expected:04d}", f"{stored.place.number:04d}"
+            yield Finding("chain", message, path=stored.path, expected=want, got=got, fix=fix)
+        elif before and stored.record.previous != before[-1].digest:  # type: ignore[union-attr]  # chains have it
+            yield Finding(
+                "chain",
+                "`previous` is not the digest of the record before",
+                path=stored.path,
+                pointer="/previous",
+                expected=before[-1].digest,
+                got=str(getattr(stored.record, "previous", "")),
+                fix="run `medperf-git submit --resume`, which reads it anew",
+            )
+
+
+def check_versions(case: Case) -> Iterator[Finding]:
+    """Refuse version n+1 of a thing without version n."""
+    for stored in case.records.values():
+        record = stored.record
+        if isinstance(record, models.Cube | models.Dataset | models.Benchmark) and record.version > 1:
+            older = Ref(record.member, record.name, record.version - 1)
+            top = {Kind.CUBE: "cubes", Kind.DATASET: "datasets", Kind.BENCHMARK: "benchmarks"}[stored.place.kind]
+            path = layout.benchmark_path(older) if top == "benchmarks" else f"{top}/{older.path}.yaml"
+            if case.change.after.blob(path) is None:
+                message = f"version {record.version} needs version {older.version}"
+                fix = f"use version {_next_version(case.change.before, top, record)}"
+                yield Finding("version", message, path=stored.path, pointer="/version", expected=path, fix=fix)
+
+
+def _next_version(view: RecordView, top: str, record: models.Cube | models.Dataset | models.Benchmark) -> int:
+    names = view.names(f"{top}/{record.member}/{record.name}")
+    numbers = [name.removesuffix("/").removesuffix(".yaml") for name in names]
+    return max((int(text) for text in numbers if text.isdigit()), default=0) + 1
+
+
+def check_separation(case: Case) -> Iterator[Finding]:
+    """Refuse trust changes that travel with anything else."""
+    kinds = {layout.place_of(path).kind for path in case.record_paths}  # type: ignore[union-attr]  # record paths
+    trust = kinds & {Kind.REGISTRY, Kind.MEMBER}
+    others = kinds - trust
+    if trust and (others or (len(trust) > 1 and not case.is_genesis)):
+        fix = "make one proposal of the registry or member records, and another of the rest"
+        paths = [path for path in case.record_paths if path.startswith(("registry/", "members/"))]
+        message = "a change of who is trusted travels alone"
+        yield Finding("separation", message, path=paths[0], got=", ".join(sorted(kinds)), fix=fix)
+    if case.house_files and Kind.REGISTRY not in kinds:
+        fix = "add a registry record that lists the house file with its digest"
+        message = "a house file changes only together with a registry record"
+        yield Finding("separation", message, path=min(case.house_files), fix=fix)
+
+
+def check_house_files(case: Case) -> Iterator[Finding]:
+    """Refuse house files that differ from what the registry record lists, and listed ones that are not there."""
+    for stored, registry in case.of(models.Registry):
+        listed = registry.house_files or {}
+        for path, data in sorted(case.house_files.items()):
+            if listed.get(path) != digest_of(data):
+                want, got = listed.get(path, "not listed"), digest_of(data)
+                fix = "list it with its digest in the registry record"
+                yield Finding("house-file", "not as listed", path=path, expected=want, got=got, fix=fix)
+        for path, digest in sorted(listed.items()):
+            if path not in case.house_files and case.digest_after(path) != digest:
+                fix = "list only files that are there, as they are"
+                message = f"lists {path}, which is not there with that digest"
+                yield Finding("house-file", message, path=stored.path, pointer="/house_files", expected=digest, fix=fix)
+            if not layout.is_house_file(path):
+                message = f"{path} may not be a house file"
+                yield Finding("house-file", message, path=stored.path, pointer="/house_files", fix="remove it")
+
+
+def check_genesis(case: Case) -> Iterator[Finding]:
+    """Refuse a root commit that is not exactly a registry record, its maintainers and their signatures."""
+    first = case.records.get(layout.registry_path(1))
+    if not case.is_genesis:
+        if first is None:
+            for stored, registry in case.of(models.Registry):
+                if registry.genesis is not None:
+                    message = "only registry/0001.yaml has a genesis"
+                    yield Finding("genesis", message, path=stored.path, pointer="/genesis", fix="remove it")
+        return
+    if first is None or not isinstance(first.record, models.Registry) or first.record.genesis is None:
+        fix = "make registries with `medperf-git init`"
+        yield Finding("genesis", "a registry starts with registry/0001.yaml and its genesis", path="registry", fix=fix)
+        return
+    named = first.record.genesis.members
+    if set(named) != set(first.record.maintainers):
+        message, fix = "the genesis names other members than the maintainers", "name each maintainer once"
+        yield Finding("genesis", message, path=first.path, pointer="/genesis/members", fix=fix)
+    for name, digest in sorted(named.items()):
+        path = layout.member_path(name, 1)
+        if case.digest_after(path) != digest:
+            message, fix = f"{path} is not there with that digest", "make registries with `medperf-git init`"
+            yield Finding("genesis", message, path=first.path, pointer="/genesis/members", expected=digest, fix=fix)
+    allowed = {first.path, *(layout.member_path(name, 1) for name in named)}
+    for path in case.record_paths:
+        if path not in allowed:
+            yield Finding("genesis", "the root commit may not hold this record", path=path, fix="propose it later")
+
+
+def check_limits(case: Case) -> Iterator[Finding]:
+    """Refuse what exceeds the registry's own limits."""
+    registry = case.registry_before
+    if registry is None:
+        return
+    limits, change = registry.limits, case.change
+    fix = "send it in parts, or ask a threshold of maintainers to raise the limit: " + ", ".join(registry.maintainers)
+    size = sum(map(len, change.added.values()))
+    for what, got, most in (
+        ("files in a proposal", len(change.added), limits.proposal_files),
+        ("bytes in a proposal", size, limits.proposal_bytes),
+        ("members", len(members(change.after)) if any(case.of(models.Member)) else 0, limits.members),
+    ):
+        if got > most:
+            yield Finding("limit", f"too many {what}", expected=f"at most {most}", got=str(got), fix=fix)
+    for stored in case.records.values():
+        if stored.place.number > limits.chain_length:
+            message = f"the chain is at its longest, {limits.chain_length}"
+            yield Finding("limit", message, path=stored.path, fix=fix)
+        count = _names_beside(change.after, stored.path)
+        if count > limits.names_per_member:
+            message = f"this member has more than {limits.names_per_member} names"
+            yield Finding("limit", message, path=stored.path, got=str(count), fix=fix)
+
+
+def _names_beside(view: RecordView, path: str) -> int:
+    parts = path.split("/")
+    return len(folders(view, "/".join(parts[:2]))) if parts[0] in ("cubes", "datasets", "benchmarks") else 0
+
+
+def check_lookalike(case: Case) -> Iterator[Finding]:
+    """Refuse a new name that differs from another only in hyphens."""
+    for path in case.records:
+        parts = path.split("/")
+        if parts[0] == "members":
+            folder, name = "members", parts[1]
+        elif parts[0] in ("cubes", "datasets", "benchmarks"):
+            folder, name = "/".join(parts[:2]), parts[2]
+        else:
+            continue
+        for other in folders(case.change.after, folder):
+            if other != name and skeleton(other) == skeleton(name):
+                fix = "choose another name"
+                message = f"{name!r} cannot be told from {other!r}"
+                yield Finding("lookalike", message, path=path, expected="a name of its own", got=name, fix=fix)

@@ -1,0 +1,24 @@
+"""Judge a change: every rule, every finding, one verdict."""
+
+from collections.abc import Iterator
+
+from medperf_git.policy.case import Case
+from medperf_git.policy.change import Change
+from medperf_git.policy.rule import Rule
+from medperf_git.policy.rules import GIT_RULES, RULES
+from medperf_git.policy.verdict import Verdict
+from medperf_git.records.findings import Finding
+
+_GIT_IDS = frozenset(rule.id for rule in GIT_RULES)
+
+
+def judge(change: Change, *, rules: tuple[Rule, ...] = RULES) -> Verdict:
+    """Return the verdict on a change, with every finding of every rule."""
+    return Verdict.of(_findings(Case(change), rules))
+
+
+def _findings(case: Case, rules: tuple[Rule, ...]) -> Iterator[Finding]:
+    for rule in rules:
+        yield from rule.check(case)
+    # A fault under a name that no rule bears must never be lost.
+    yield from (fault for fault in case.change.faults if fault.rule not in _GIT_IDS)
