@@ -18,18 +18,8 @@ def summarise(package: str) -> tuple[float, float]:
     """Return the covered percentage of lines with branches, and of branches alone."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "coverage.json"
-        command = [
-            sys.executable,
-            "-m",
-            "coverage",
-            "json",
-            "-q",
-            "--include",
-            f"medperf_git/{package}/*",
-            "-o",
-            str(out),
-        ]
-        subprocess.run(command, check=True)
+        chosen = ["--include", f"medperf_git/{package}/*", "-o", str(out)]
+        subprocess.run([sys.executable, "-m", "coverage", "json", "-q", *chosen], check=True)
         totals = json.loads(out.read_text(encoding="utf-8"))["totals"]
     branches = totals["num_branches"]
     return totals["percent_covered"], 100.0 * totals["covered_branches"] / branches if branches else 100.0

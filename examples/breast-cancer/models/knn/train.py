@@ -1,7 +1,9 @@
-"""Train the nearest-neighbour model: nine neighbours on raw values, so the area of the nuclei rules the distance."""
+"""Train the nearest-neighbour model: the five nearest of the development part, on standardised features."""
 
 from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from trained import train
 
 if __name__ == "__main__":
-    train(KNeighborsClassifier(n_neighbors=9))
+    train(make_pipeline(StandardScaler(), KNeighborsClassifier(n_neighbors=5)))
