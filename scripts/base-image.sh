@@ -13,7 +13,7 @@ PACKAGES=python3-minimal,libpython3-stdlib,busybox,dash,base-files,base-passwd,l
 TOOLS="ls cat mkdir mkfifo rm cp mv ln id env head tail sleep touch chmod test true false sort wc tr grep sed dd yes du df stat ps uname"
 
 say() { printf 'base image: %s\n' "$*"; }
-give_up() { printf 'base image: %s\n' "$@" >&2; exit 3; }
+give_up() { { printf 'base image: '; printf '%s\n' "$@"; } >&2; exit 3; }
 is_here() { docker image inspect "$1" >/dev/null 2>&1; }
 hub_answers() { timeout 10 docker manifest inspect "$UPSTREAM" >/dev/null 2>&1; }
 

@@ -12,7 +12,7 @@ WAIT_SECONDS=20
 
 server_version() { timeout 10 docker version --format '{{.Server.Version}}' 2>/dev/null; }
 say() { printf 'engine: %s\n' "$*"; }
-give_up() { printf 'engine: %s\n' "$@" >&2; exit 3; }
+give_up() { { printf 'engine: '; printf '%s\n' "$@"; } >&2; exit 3; }
 
 finish_if_it_answers() {
   local version
