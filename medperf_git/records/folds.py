@@ -9,7 +9,7 @@ from medperf_git.records.digests import Digest
 from medperf_git.records.models import Association, AutoApproval, Benchmark, Member, Notice, Policy, Registry, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import R, RecordView, chain, iter_versions, record_at, stored_at
+from medperf_git.records.view import R, RecordView, chain, record_at, stored_at, versions_of
 
 
 class Status(StrEnum):
@@ -145,7 +145,7 @@ def result_chain(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> 
 
 
 def live_result(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> Stored | None:
-    """Return the newest result of a model on a dataset that is not withdrawn."""
+    """Return the newest result of a model on a dataset; None when it is withdrawn: what it superseded stays so."""
     links = [link for link in result_chain(view, benchmark, dataset, model) if isinstance(link.record, Result)]
     return links[-1] if links and not marks_of(view, links[-1].path).withdrawn else None
 
@@ -160,8 +160,7 @@ def is_associated_model(view: RecordView, benchmark: Ref, model: Ref) -> bool:
 
 def newest_version(view: RecordView, folder: str, member: str, name: str) -> Ref | None:
     """Return the newest version that is not withdrawn of a thing below `cubes`, `datasets` or `benchmarks`."""
-    versions = [ref for ref in iter_versions(view, folder) if (ref.member, ref.name) == (member, name)]
-    for ref in reversed(versions):
+    for ref in reversed(versions_of(view, folder, member=member, name=name)):
         if not marks_of(view, versioned_path(folder, ref)).withdrawn:
             return ref
     return None

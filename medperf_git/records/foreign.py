@@ -2,8 +2,13 @@
 
 Bounded in bytes, depth and nodes; no alias, tag or constructor; duplicate keys refused. Numbers are plain floats
 and integers, `.nan` and `.inf` stay what they are: the benchmark's metric definitions decide what becomes of them.
+What starts like JSON is read as JSON first, since YAML 1.1 takes JSON's `1e-05` for text.
 """
 
+import json
+import re
+from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 import yaml
@@ -14,8 +19,11 @@ from medperf_git.records.strict_yaml import Unreadable
 MAX_BYTES = 16 * 1024 * 1024
 _MAX_DEPTH = 40
 _MAX_NODES = 1_000_000
+_MAX_NUMBER = 400  # characters; 1:1:1:… is a number in base 60 whose conversion takes quadratic time
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_PLAIN_TAGS = {f"tag:yaml.org,2002:{name}" for name in ("null", "bool", "int", "float", "str", "timestamp")}
+_TAG = "tag:yaml.org,2002:"
+_PLAIN_TAGS = {_TAG + name for name in ("null", "bool", "int", "float", "str", "timestamp")}
+_EXPONENT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+\Z")
 
 
 def load_foreign_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
@@ -26,12 +34,20 @@ def load_foreign_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
     if len(data) > max_bytes:
         raise _fault(f"{len(data)} bytes; at most {max_bytes} are read")
     try:
-        _check_events(data)
-        return yaml.load(data, Loader=_loader())  # noqa: S506  (a safe loader with fewer constructors)
+        text = data.decode("utf-8")
+        if text.startswith("\ufeff"):
+            raise _fault("it starts with a byte order mark")
+        if text.lstrip()[:1] in ("{", "["):
+            try:
+                return _load_json(text)
+            except json.JSONDecodeError:
+                pass  # YAML in flow style
+        _check_events(text)
+        return yaml.load(text, Loader=_loader())  # noqa: S506  (a safe loader with fewer constructors)
+    except Unreadable:
+        raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        if isinstance(error, Unreadable):
-            raise
-        raise _fault(f"not YAML: {str(error).splitlines()[0]}") from error
+        raise _fault(f"not YAML: {str(error).splitlines()[0][:200]}") from error
 
 
 def dump_foreign_yaml(value: Any) -> bytes:
@@ -39,9 +55,26 @@ def dump_foreign_yaml(value: Any) -> bytes:
     return yaml.safe_dump(value, sort_keys=True, allow_unicode=True).encode("utf-8")
 
 
-def _check_events(data: bytes) -> None:
+def _load_json(text: str) -> Any:
+    value = json.loads(text, object_pairs_hook=_once)
+    level, depth = [value], 0
+    while level:
+        depth += 1
+        if depth > _MAX_DEPTH + 1:
+            raise _fault(f"deeper than {_MAX_DEPTH} levels")
+        level = [inner for outer in level for inner in _inside(outer)]
+    return value
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
+
+
+def _check_events(text: str) -> None:
     depth = 0
-    for count, event in enumerate(yaml.parse(data, Loader=_LOADER), start=1):
+    for count, event in enumerate(yaml.parse(text, Loader=_LOADER), start=1):
         depth += isinstance(event, yaml.CollectionStartEvent)
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > _MAX_DEPTH or count > _MAX_NODES:
@@ -50,24 +83,41 @@ def _check_events(data: bytes) -> None:
             raise _fault("aliases are not read")
         tag = getattr(event, "tag", None)
         if tag and tag not in _PLAIN_TAGS:
-            raise _fault(f"tag {tag} is not read")
+            raise _fault(f"tag {tag[:80]} is not read")
 
 
+@cache
 def _loader() -> type[Any]:
     class Loader(_LOADER):  # type: ignore[misc]  # chosen at run time: C or Python
         pass
 
     def mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
-        pairs = [(loader.construct_object(key, deep=True), value) for key, value in node.value]
-        if any(not isinstance(key, str | int | float | bool) for key, _ in pairs):
-            raise _fault("a key is neither text nor a number")
-        if len({key for key, _ in pairs}) != len(pairs):
-            raise _fault("a key appears twice")
-        return {key: loader.construct_object(value, deep=True) for key, value in pairs}
+        build = loader.construct_object
+        return _once((build(key, deep=True), build(value, deep=True)) for key, value in node.value)
 
-    Loader.add_constructor("tag:yaml.org,2002:map", mapping)
-    Loader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_scalar(node))
+    def number(loader: Any, node: yaml.ScalarNode) -> Any:
+        if len(node.value) > _MAX_NUMBER:
+            raise _fault(f"a number of {len(node.value)} characters")
+        is_float = node.tag == _TAG + "float"
+        return loader.construct_yaml_float(node) if is_float else loader.construct_yaml_int(node)
+
+    Loader.add_constructor(_TAG + "map", mapping)
+    Loader.add_constructor(_TAG + "int", number)
+    Loader.add_constructor(_TAG + "float", number)
+    Loader.add_constructor(_TAG + "timestamp", lambda loader, node: loader.construct_scalar(node))
+    Loader.add_implicit_resolver(_TAG + "float", _EXPONENT, list("-+.0123456789"))
     return Loader
+
+
+def _once(pairs: Iterable[tuple[Any, Any]]) -> dict[Any, Any]:
+    values: dict[Any, Any] = {}
+    for key, value in pairs:
+        if not isinstance(key, str | int | float | bool):
+            raise _fault("a key is neither text nor a number")
+        if key in values:
+            raise _fault(f"the key {str(key)[:80]!r} appears twice")
+        values[key] = value
+    return values
 
 
 def _fault(message: str) -> Unreadable:

@@ -14,6 +14,7 @@ from medperf_git.records.strict_yaml import Value
 HOUSE_FILES = ("README.md", "LICENSE", ".gitlab-ci.yml")
 HOUSE_FOLDERS = (".github/", ".forgejo/")
 BUNDLE = re.compile(r"(.+\.yaml)\.([0-9a-f]{16})\.sigstore\.json")
+_HOUSE_PART = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]")
 _NUMBER = re.compile(r"(?!0000)([0-9]{4})\.yaml")
 
 
@@ -49,8 +50,13 @@ class Place:
 
 
 def is_house_file(path: str) -> bool:
-    """Tell whether `path` is one of the few files outside the record folders."""
-    return path in HOUSE_FILES or path.startswith(HOUSE_FOLDERS)
+    """Tell whether `path` is one of the few files outside the record folders; never one that Git itself obeys."""
+    if path in HOUSE_FILES:
+        return True
+    inner = path.partition("/")[2].split("/")
+    return path.startswith(HOUSE_FOLDERS) and all(
+        _HOUSE_PART.fullmatch(part) and not part.lower().startswith(".git") for part in inner
+    )
 
 
 def bundle_of(record_path: str, short: str) -> str:
@@ -84,7 +90,7 @@ def place_of(path: str) -> Place | None:
             return Place(Kind.ASSOCIATION, path, number) if inner[3] in ("cubes", "datasets") else None
         case "results" if number and len(inner) == 5 and _is_ref(inner[:3]) and all(map(_is_folder_ref, inner[3:])):
             return Place(Kind.RESULT, path, number)
-        case "notices" if number and (about := place_of("/".join(inner) + ".yaml")) and about.kind is not Kind.NOTICE:
+        case "notices" if number and inner[:1] != ["notices"] and place_of("/".join(inner) + ".yaml"):
             return Place(Kind.NOTICE, path, number)
     return None
 

@@ -10,8 +10,8 @@ from medperf_git.records.findings import Finding
 from medperf_git.records.layout import CHAINS, Kind, Place, expected_folder, place_of
 from medperf_git.records.models import Record
 from medperf_git.records.schemas import SPEC, check_shape, schema_of
+from medperf_git.records.selfcheck import check_itself
 from medperf_git.records.strict_yaml import Document, Unreadable, Value, parse_yaml
-from medperf_git.records.times import parse_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +65,27 @@ def read_record(path: str, data: bytes) -> Reading:
 
 
 def check_document(document: Document, kind: Kind) -> list[Finding]:
-    """Return what is wrong with a document as a record of `kind`: kind, schema version, shape, times, versions."""
+    """Return what is wrong with a document as a record of `kind`: kind, schema version, shape, then its own sense."""
     value = document.value
     if value.get("kind") != str(kind):
         expected = f"kind: {kind}"
-        return [Finding("kind", "wrong kind", expected=expected, got=str(value.get("kind")), fix=f"write `{expected}`")]
+        line, got = document.line_of("/kind"), _shown(value.get("kind"))
+        fix = f"write `{expected}`"
+        return [Finding("kind", "wrong kind", pointer="/kind", line=line, expected=expected, got=got, fix=fix)]
     if value.get("spec") != SPEC:
-        message = f"schema version {value.get('spec')} is not known to this client"
-        return [Finding("spec", message, expected=f"spec: {SPEC}", fix="use a newer medperf-git that knows it")]
-    return check_shape(document, kind) or _check_times(document, "", value)
+        got = _shown(value.get("spec"))
+        line, message = document.line_of("/spec"), f"schema version {got} is not known to this client"
+        fix = "use a newer medperf-git that knows it" if "spec" in value else f"write `spec: {SPEC}`"
+        return [Finding("spec", message, pointer="/spec", line=line, expected=f"spec: {SPEC}", got=got, fix=fix)]
+    return check_shape(document, kind) or check_itself(document, kind)
+
+
+def _shown(value: object) -> str:
+    return "nothing" if value is None else str(value)[:120]
 
 
 def _refused(finding: Finding) -> Reading:
     return Reading(None, (finding,))
-
-
-def _check_times(document: Document, pointer: str, value: dict[str, Value]) -> list[Finding]:
-    findings = []
-    for key in ("created", "started", "finished", "opens", "closes"):
-        text = value.get(key)
-        if isinstance(text, str):
-            try:
-                parse_time(text)
-            except ValueError as error:
-                where = f"{pointer}/{key}"
-                fix = "write a day and time that exist"
-                findings.append(Finding("time", str(error), pointer=where, line=document.line_of(where), fix=fix))
-    return findings
 
 
 def _check_identity(document: Document, place: Place) -> list[Finding]:
@@ -107,7 +101,8 @@ def _check_identity(document: Document, place: Place) -> list[Finding]:
         findings.append(Finding("path", message, expected=expected, got=place.path, fix=fix))
     if place.kind in CHAINS and (place.number > 1) != ("previous" in value):
         fix = "the first of a chain has no `previous`, every later one has it"
-        findings.append(Finding("chain", "`previous` does not fit the number", got=f"{place.number:04d}", fix=fix))
+        message, line, got = "`previous` does not fit the number", document.line_of("/previous"), f"{place.number:04d}"
+        findings.append(Finding("chain", message, pointer="/previous", line=line, got=got, fix=fix))
     return findings
 
 

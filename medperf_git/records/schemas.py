@@ -5,6 +5,7 @@ Nothing is ever fetched: the registry of references is empty, and our schemas re
 
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -69,7 +70,7 @@ def _extra(error: ValidationError) -> tuple[str, str]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema.get("properties", {})
-    unknown = ", ".join(repr(key) for key in instance if key not in known)
+    unknown = _short(", ".join(repr(key) for key in instance if key not in known))
     return f"unknown key {unknown}", f"remove it; known keys: {', '.join(known)}"
 
 
@@ -90,7 +91,57 @@ def _said_by_schema(error: ValidationError) -> tuple[str, str]:
     return f"does not satisfy {error.validator} {_short(limit)}".strip(), "write what is expected there"
 
 
-_WORDS = {"additionalProperties": _extra, "required": _missing, "enum": _not_listed}
+def _not_together(error: ValidationError) -> tuple[str, str]:
+    # Our schemas use `not` only to forbid keys: {"required": [key]}, or anyOf of such.
+    unwanted: Any = error.validator_value
+    branches = unwanted.get("anyOf", [unwanted])
+    instance: Any = error.instance
+    keys = ", ".join(repr(key) for branch in branches for key in branch.get("required", []) if key in instance)
+    return f"{keys} does not go with the other keys", "remove it, or correct what it belongs to"
+
+
+def _empty(error: ValidationError) -> tuple[str, str]:
+    return f"has {len(error.instance)} entries, fewer than {error.validator_value}", "add one, or leave the key out"  # type: ignore[arg-type]  # these rules look at collections only
+
+
+def _wrong_type(error: ValidationError) -> tuple[str, str]:
+    return f"is {_TYPES.get(type(error.instance), 'of another type')}, not {_wanted(error.validator_value)}", _FIX_TYPE
+
+
+def _unfit(error: ValidationError) -> tuple[str, str]:
+    return f"{_short(error.instance)!r} has not the form that is expected here", f"match {error.validator_value}"
+
+
+def _out_of_range(error: ValidationError) -> tuple[str, str]:
+    word = {"minimum": "less", "maximum": "more"}[str(error.validator)]
+    return f"{_short(error.instance)} is {word} than {error.validator_value}", "write a number within the limits"
+
+
+def _wanted(types: object) -> str:
+    return " or ".join(types) if isinstance(types, list) else str(types)
+
+
+_FIX_TYPE = "write what is expected there; numbers stand without quotes, text that looks like a number within"
+_TYPES: dict[type, str] = {
+    str: "text",
+    int: "an integer",
+    bool: "true or false",
+    Decimal: "a decimal",
+    list: "a list",
+    dict: "a mapping",
+}
+_WORDS = {
+    "additionalProperties": _extra,
+    "required": _missing,
+    "enum": _not_listed,
+    "not": _not_together,
+    "minItems": _empty,
+    "minProperties": _empty,
+    "type": _wrong_type,
+    "pattern": _unfit,
+    "minimum": _out_of_range,
+    "maximum": _out_of_range,
+}
 
 
 def _short(value: object) -> str:

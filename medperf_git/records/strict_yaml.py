@@ -25,6 +25,8 @@ MAX_NODES = 20_000
 MAX_INTEGER = 2**53 - 1
 
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+MAX_SHOWN = 80
+_FIX_TEXT = "remove it; write composed characters (NFC) without invisible ones"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]{0,8}[1-9]")
 _WORD = re.compile(r"[A-Za-z_/][^\n]*")
@@ -33,8 +35,11 @@ _RISKY_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y"
 # paragraph separators; surrogates; private use; noncharacters; tags. Fixed ranges, so that no Unicode version of
 # a Python release can change what is accepted.
 _FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\uffff\U000e0000-\U0010ffff]"
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
+    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\uffff"
+    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0xE0000, 0x10000))
+    + "\U000e0000-\U0010ffff]"
 )
 
 
@@ -88,23 +93,26 @@ def text_fault(text: str) -> str:
 
 
 def _fault(rule: str, message: str, line: int, *, fix: str, pointer: str = "", got: str = "") -> Unreadable:
-    return Unreadable(Finding(rule, message, line=line, pointer=pointer, got=got, fix=fix))
+    return Unreadable(Finding(rule, message, line=line, pointer=pointer, got=_cut(got), fix=fix))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else text[: MAX_SHOWN - 1] + "…"
 
 
 def _decode(data: bytes, max_bytes: int) -> str:
     if len(data) > max_bytes:
         raise _fault("too-large", f"{len(data)} bytes; a record has at most {max_bytes}", 0, fix="make it smaller")
-    if data.count(b"[") + data.count(b"{") > MAX_NODES or not data.strip():
-        raise _fault("yaml-syntax", "the file is empty or nothing but brackets", 0, fix="write a mapping of keys")
+    if not data.strip():
+        raise _fault("yaml-syntax", "the file is empty", 0, fix="write `key: value` lines")
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
         raise _fault("yaml-text", "the file is not UTF-8", line, fix="save it as UTF-8") from error
     if fault := text_fault(text):
-        bad = _FORBIDDEN.search(text)
-        line = text[: bad.start()].count("\n") + 1 if bad else 0
-        raise _fault("yaml-text", fault, line, fix="remove it, or write plain composed characters")
+        line = next((n for n, part in enumerate(text.split("\n"), start=1) if text_fault(part)), 0)
+        raise _fault("yaml-text", fault, line, fix=_FIX_TEXT)
     return text
 
 
@@ -121,7 +129,9 @@ def _counted(events: Iterator[Any]) -> Iterator[Any]:
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _fault("yaml-alias", "anchors and aliases are not allowed", line, fix="write the value out")
         if getattr(event, "tag", None):
-            raise _fault("yaml-tag", f"tag {event.tag} is not allowed", line, fix="remove the tag")
+            raise _fault("yaml-tag", f"tag {_cut(event.tag)} is not allowed", line, fix="remove the tag")
+        if getattr(event, "version", None) or getattr(event, "tags", None):
+            raise _fault("yaml-directive", "directives (`%`) are not allowed", line, fix="remove the line")
         yield event
 
 
@@ -164,10 +174,13 @@ class _Builder:
             if not isinstance(event, yaml.ScalarEvent):
                 raise _fault("yaml-key", "a key must be text", line, pointer=pointer, fix="use a plain word as key")
             key = _scalar(event, pointer)
-            if not isinstance(key, str) or key == "<<":
-                raise _fault("yaml-key", f"key {event.value!r} is not text", line, pointer=pointer, fix="quote it")
+            shown = _cut(repr(event.value))
+            if key == "<<":
+                raise _fault("yaml-key", "merge keys are not allowed", line, pointer=pointer, fix="write the keys out")
+            if not isinstance(key, str):
+                raise _fault("yaml-key", f"key {shown} is not text", line, pointer=pointer, fix="quote it")
             if key in values:
-                raise _fault("yaml-duplicate", f"key {key!r} appears twice", line, pointer=pointer, fix="keep one")
+                raise _fault("yaml-duplicate", f"key {shown} appears twice", line, pointer=pointer, fix="keep one")
             values[key] = self._node(next(self._events), pointer + pointer_step(key))
             self._lines[pointer + pointer_step(key)] = line
         return values
@@ -182,7 +195,7 @@ def _scalar(event: Any, pointer: str) -> Value:
     if event.style:  # plain is "" to the C loader, None to the Python one
         # An escape such as "\u202e" only becomes a character here, after the file's own text was looked at.
         if fault := text_fault(text):
-            raise _fault("yaml-text", fault, _line(event), pointer=pointer, fix="remove it")
+            raise _fault("yaml-text", fault, _line(event), pointer=pointer, fix=_FIX_TEXT)
         return text
     return _plain(text, _line(event), pointer)
 
@@ -196,13 +209,20 @@ def _plain(text: str, line: int, pointer: str) -> Value:
         return Decimal(text)
     if _WORD.fullmatch(text) and text.lower() not in _RISKY_WORDS:
         return text
+    raise _not_plain(text, line, pointer)
+
+
+def _not_plain(text: str, line: int, pointer: str) -> Unreadable:
+    if not text:
+        fix = "write a value, or leave the key out; quote it if the text is meant to be empty"
+        return _fault("yaml-scalar", "a value is missing", line, pointer=pointer, fix=fix)
+    shown = _cut(repr(text))
     if re.fullmatch(r"[-+.0-9][-+.0-9eE_]*", text):
-        raise _fault(
-            "yaml-number",
-            f"{text!r} is not a number a record can hold",
-            line,
-            pointer=pointer,
-            got=text,
-            fix="write an integer, or a decimal of at most 15 digits and 9 decimals without trailing zeros or exponent",
+        fix = (
+            f"write an integer within ±{MAX_INTEGER}, or a decimal of at most 15 digits and 9 decimals, without "
+            "trailing zeros or exponent; if it is text, quote it"
         )
-    raise _fault("yaml-scalar", f"{text!r} is ambiguous", line, pointer=pointer, got=text, fix="quote it")
+        message = f"{shown} is not a number a record can hold"
+        return _fault("yaml-number", message, line, pointer=pointer, got=text, fix=fix)
+    message = f"{shown} is ambiguous: readers of YAML differ about it"
+    return _fault("yaml-scalar", message, line, pointer=pointer, got=text, fix="quote it")

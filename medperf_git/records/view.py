@@ -1,6 +1,7 @@
 """A tree of records as readers see it, wherever it lies: Git objects, memory, a tree with additions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Protocol, TypeVar
 
 from medperf_git.records import layout, models
@@ -84,15 +85,27 @@ def iter_versions(view: RecordView, folder: str) -> Iterator[Ref]:
     """Yield every version of every cube, dataset or benchmark below `cubes`, `datasets` or `benchmarks`, in order."""
     for member in folders(view, folder):
         for name in folders(view, f"{folder}/{member}"):
-            entries = view.names(f"{folder}/{member}/{name}")
-            numbers = [entry.removesuffix(".yaml").removesuffix("/") for entry in entries if ".yaml." not in entry]
-            for number in sorted(int(text) for text in numbers if text.isdigit()):
-                yield Ref(member, name, number)
+            yield from versions_of(view, folder, member=member, name=name)
+
+
+def versions_of(view: RecordView, folder: str, *, member: str, name: str) -> tuple[Ref, ...]:
+    """Return the versions of one thing below `cubes`, `datasets` or `benchmarks`, oldest first; reads one folder."""
+    end = "/" if folder == "benchmarks" else ".yaml"
+    entries = view.names(f"{folder}/{member}/{name}")
+    texts = [entry.removesuffix(end) for entry in entries if entry.endswith(end)]
+    return tuple(sorted(_refs(f"{member}.{name}.{text}" for text in texts)))
 
 
 def iter_results(view: RecordView, benchmark: Ref) -> Iterator[tuple[Ref, Ref]]:
     """Yield (dataset, model) of every chain of results of a benchmark, in order."""
     top = f"results/{benchmark.path}"
-    for dataset in folders(view, top):
-        for model in folders(view, f"{top}/{dataset}"):
-            yield Ref.from_folder(dataset), Ref.from_folder(model)
+    for dataset in _refs(folders(view, top)):
+        for model in _refs(folders(view, f"{top}/{dataset.folder}")):
+            yield dataset, model
+
+
+def _refs(names: Iterable[str]) -> Iterator[Ref]:
+    """Yield what folder names refer to; a name that is none is `check`'s to report and does not stop a reader."""
+    for name in names:
+        with suppress(ValueError):
+            yield Ref.from_folder(name)

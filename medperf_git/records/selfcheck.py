@@ -1,0 +1,201 @@
+"""Checks of a record against itself that a JSON Schema cannot say: each entry once, ends in order, names that exist.
+
+Pure functions of one document; what needs other records is policy. Each check yields findings with pointer and line.
+"""
+
+import re
+from collections.abc import Container, Iterator
+from decimal import Decimal
+
+from medperf_git.records.findings import Finding
+from medperf_git.records.layout import Kind, is_house_file, place_of
+from medperf_git.records.names import Ref, name_fault
+from medperf_git.records.strict_yaml import Document, Value, pointer_step
+from medperf_git.records.times import parse_time
+
+_TIMES = ("created", "started", "finished", "opens", "closes")
+_NAME_KEYS = frozenset({"member", "name", "by"})
+_NAME_LISTS = frozenset({"maintainers", "committee", "members"})
+_MISUSED_TILDE = re.compile(r"~(?![01])")
+
+# Which lists may hold each entry once; a list of mappings is compared by the key after `#`.
+_ONCE: dict[Kind, tuple[tuple[str, ...], ...]] = {
+    Kind.REGISTRY: (("/maintainers",),),
+    Kind.MEMBER: (("/keys/signing#key", "/keys/recovery#key"), ("/keys/encryption#key",)),
+    Kind.BENCHMARK: (("/metrics#id",), ("/ranking/metrics",)),
+    Kind.POLICY: (("/committee",), ("/auto_approve/datasets/members",), ("/auto_approve/models/members",)),
+}
+# Which number may not exceed the other.
+_ORDERED: dict[Kind, tuple[tuple[str, str], ...]] = {
+    Kind.DATASET: (("/cases/from", "/cases/to"), ("/acquisition/from_year", "/acquisition/to_year")),
+    Kind.RESULT: (("/cases/from", "/cases/to"), ("/started", "/finished")),
+    Kind.POLICY: (("/opens", "/closes"),),
+}
+# Which threshold may not exceed the number of whom.
+_THRESHOLDS: dict[Kind, tuple[tuple[str, str], ...]] = {
+    Kind.REGISTRY: (("/threshold", "/maintainers"),),
+    Kind.POLICY: (("/thresholds/change", "/committee"), ("/thresholds/events", "/committee")),
+}
+
+
+def check_itself(document: Document, kind: Kind) -> list[Finding]:
+    """Return what is wrong with a document that has the shape of `kind`, looking at nothing but itself."""
+    found = [
+        *_times(document),
+        *_names(document, document.value, ""),
+        *_duplicates(document, kind),
+        *_order(document, kind),
+        *_thresholds(document, kind),
+    ]
+    match kind:
+        case Kind.BENCHMARK:
+            found.extend(_metrics(document))
+        case Kind.REGISTRY:
+            found.extend(_house_files(document))
+        case Kind.NOTICE:
+            found.extend(_subject_of_notice(document))
+        case _:
+            pass
+    return found
+
+
+def value_at(value: Value, pointer: str) -> Value | None:
+    """Return what a JSON Pointer without escapes leads to, or None."""
+    for step in pointer.split("/")[1:]:
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            return None
+    return value
+
+
+def _found(document: Document, rule: str, pointer: str, *, message: str, fix: str, got: object = "") -> Finding:
+    return Finding(rule, message, pointer=pointer, line=document.line_of(pointer), got=str(got), fix=fix)
+
+
+def _times(document: Document) -> Iterator[Finding]:
+    for key in _TIMES:
+        text = document.value.get(key)
+        if isinstance(text, str):
+            try:
+                parse_time(text)
+            except ValueError as error:
+                fix = "write a day and time that exist"
+                yield _found(document, "time", f"/{key}", message=str(error), fix=fix, got=text)
+
+
+def _names(document: Document, value: Value, pointer: str) -> Iterator[Finding]:
+    """Refuse reserved names wherever a name or a reference stands; their form is the schema's to check."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            where = pointer + pointer_step(key)
+            if isinstance(inner, str) and (fault := _name_fault(key, inner)):
+                yield _found(document, "name", where, message=fault, got=inner, fix="use another name")
+            if isinstance(inner, list) and key in _NAME_LISTS:
+                yield from _names_in_list(document, inner, where)
+            yield from _names(document, inner, where)
+    if isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _names(document, inner, pointer + pointer_step(number))
+
+
+def _name_fault(key: str, text: str) -> str:
+    if key in _NAME_KEYS:
+        return name_fault(text) and f"{text!r}: {name_fault(text)}"
+    try:
+        _ = Ref.parse(text) if key == "ref" else None
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _names_in_list(document: Document, items: list[Value], pointer: str) -> Iterator[Finding]:
+    for number, item in enumerate(items):
+        if fault := name_fault(str(item)):
+            where = pointer + pointer_step(number)
+            yield _found(document, "name", where, message=f"{item!r}: {fault}", got=item, fix="use another name")
+
+
+def _duplicates(document: Document, kind: Kind) -> Iterator[Finding]:
+    for group in _ONCE.get(kind, ()):
+        seen: dict[str, str] = {}
+        for pointer, entry in (pair for place in group for pair in _entries(document, place)):
+            if entry in seen:
+                message = f"{entry!r} stands here twice; the first is at {seen[entry]}"
+                yield _found(document, "duplicate-entry", pointer, message=message, got=entry, fix="keep one")
+            seen.setdefault(entry, pointer)
+
+
+def _entries(document: Document, place: str) -> Iterator[tuple[str, str]]:
+    pointer, _, key = place.partition("#")
+    items = value_at(document.value, pointer)
+    for number, item in enumerate(items if isinstance(items, list) else []):
+        where = f"{pointer}/{number}" + (f"/{key}" if key else "")
+        yield where, str(item[key] if isinstance(item, dict) else item)
+
+
+def _order(document: Document, kind: Kind) -> Iterator[Finding]:
+    for low, high in _ORDERED.get(kind, ()):
+        yield from _in_order(document, low, high)
+
+
+def _in_order(document: Document, low: str, high: str) -> Iterator[Finding]:
+    first, last = value_at(document.value, low), value_at(document.value, high)
+    if _exceeds(first, last):
+        message = f"{low} is {first}, more than {high}, which is {last}"
+        yield _found(document, "order", low, message=message, got=first, fix="exchange them, or correct one")
+
+
+def _exceeds(first: Value | None, last: Value | None) -> bool:
+    """Compare two numbers, or two times, whose text has the order of time."""
+    if isinstance(first, str) and isinstance(last, str):
+        return first > last
+    return isinstance(first, int | Decimal) and isinstance(last, int | Decimal) and first > last
+
+
+def _thresholds(document: Document, kind: Kind) -> Iterator[Finding]:
+    for pointer, whose in _THRESHOLDS.get(kind, ()):
+        wanted, people = value_at(document.value, pointer), value_at(document.value, whose)
+        if isinstance(wanted, int) and isinstance(people, list) and wanted > len(people):
+            message = f"{wanted} signatures are asked of {len(people)} in {whose}: nothing could ever be signed"
+            yield _found(document, "threshold", pointer, message=message, got=wanted, fix=f"at most {len(people)}")
+
+
+def _metrics(document: Document) -> Iterator[Finding]:
+    declared = set()
+    metrics = value_at(document.value, "/metrics")
+    for number, metric in enumerate(metrics if isinstance(metrics, list) else []):
+        where = f"/metrics/{number}"
+        declared.add(value_at(metric, "/id"))
+        yield from _in_order(document, f"{where}/range/min", f"{where}/range/max")
+        path = str(value_at(metric, "/path"))
+        if _MISUSED_TILDE.search(path):
+            message, fix = "`~` in a JSON Pointer is followed by 0 or 1 (RFC 6901)", "write `~0` for `~`, `~1` for `/`"
+            yield _found(document, "json-pointer", f"{where}/path", message=message, got=path, fix=fix)
+    yield from _ranked(document, declared)
+
+
+def _ranked(document: Document, declared: Container[object]) -> Iterator[Finding]:
+    for where, name in _entries(document, "/ranking/metrics"):
+        if name not in declared:
+            fix = "rank by metrics that this benchmark defines"
+            yield _found(document, "ranking-metric", where, message=f"no metric {name!r}", got=name, fix=fix)
+
+
+def _house_files(document: Document) -> Iterator[Finding]:
+    listed = value_at(document.value, "/house_files")
+    for path in listed if isinstance(listed, dict) else {}:
+        if not is_house_file(path):
+            where = "/house_files" + pointer_step(path)
+            fix = "README.md, LICENSE, .gitlab-ci.yml and files below .github and .forgejo may be listed"
+            yield _found(document, "house-file", where, message=f"{path} may not be a house file", fix=fix)
+
+
+def _subject_of_notice(document: Document) -> Iterator[Finding]:
+    path = str(value_at(document.value, "/record/path"))
+    place = place_of(path)
+    if place is None or place.kind is Kind.NOTICE:
+        message, fix = f"{path} is no record that a notice can be about", "name a record, not a notice"
+        yield _found(document, "notice-subject", "/record/path", message=message, got=path, fix=fix)
