@@ -31,7 +31,7 @@ test-portable: dev  ## what runs without an engine and a browser, on any system
 
 lint: dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
-	$(BIN)/mypy && $(BIN)/lint-imports
+	$(BIN)/mypy && $(BIN)/lint-imports && $(BIN)/python scripts/make_docs.py --check
 
 check: lint test  ## what CI runs
 
