@@ -42,4 +42,4 @@ docs: dev  ## write the generated pages again
 	$(BIN)/python scripts/make_docs.py
 
 lock: dev  ## requirements.lock and the example's, by uv
-	$(BIN)/python -m pip install --quiet uv && UV=$(BIN)/uv scripts/lock.sh
+	$(BIN)/python -m pip install -qq uv && UV=$(BIN)/uv scripts/lock.sh

@@ -49,11 +49,11 @@ stamp="$VENV/.made-from"
 now=$({ "$python" -VV; cat requirements.lock pyproject.toml; } | "$python" -c 'import hashlib, sys; print(hashlib.sha256(sys.stdin.buffer.read()).hexdigest())')
 [ "$(cat "$stamp" 2>/dev/null || true)" = "$now" ] && exit 0
 
-echo "environment: making $VENV with $("$python" -V)"
+echo "environment: making $VENV with $("$python" -V); this takes half a minute"
 "$python" -m venv "$VENV"
 bin=$VENV/bin
 [ -d "$bin" ] || bin=$VENV/Scripts
-"$bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+"$bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
 # The build backend comes from the lock as well: nothing is fetched without a hash.
-"$bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+"$bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
 echo "$now" >"$stamp"

@@ -26,7 +26,7 @@ fetch_wheels() {  # into $STAGE/site, once for each content of the lock
   for tag in manylinux_2_28 manylinux_2_27 manylinux_2_17 manylinux2014; do platforms+=(--platform "${tag}_$MACHINE"); done
   rm -rf "$STAGE"
   mkdir -p "$STAGE"
-  "$PYTHON" -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary=:all: \
+  "$PYTHON" -m pip install -qq --disable-pip-version-check --no-compile --no-deps --require-hashes --only-binary=:all: \
     --implementation cp --python-version 3.11 "${platforms[@]}" --target "$STAGE/site" -r "$lock"
   # Their own tests are a third of the size, and nobody runs them here.
   find "$STAGE/site" -depth -type d -name tests -exec rm -rf {} +
