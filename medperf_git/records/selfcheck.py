@@ -59,7 +59,7 @@ def check_itself(document: Document, kind: Kind) -> list[Finding]:
     return found
 
 
-def value_at(value: Value, pointer: str) -> Value | None:
+def value_at(value: Value, pointer: str) -> "Value | None":
     """Return what a JSON Pointer without escapes leads to, or None."""
     for step in pointer.split("/")[1:]:
         if isinstance(value, dict) and step in value:
@@ -148,7 +148,7 @@ def _in_order(document: Document, low: str, high: str) -> Iterator[Finding]:
         yield _found(document, "order", low, message=message, got=first, fix="exchange them, or correct one")
 
 
-def _exceeds(first: Value | None, last: Value | None) -> bool:
+def _exceeds(first: "Value | None", last: "Value | None") -> bool:
     """Compare two numbers, or two times, whose text has the order of time."""
     if isinstance(first, str) and isinstance(last, str):
         return first > last
