@@ -1,0 +1,107 @@
+"""`leaderboard`: build the site of a commit, show a ranking here, open the page."""
+
+import tempfile
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from medperf_git.cli.commands._shared import fresh_workspace
+from medperf_git.cli.options import json_option
+from medperf_git.cli.output import echo_json, echo_text, say, table
+
+if TYPE_CHECKING:
+    from medperf_git.flows.sites import BuiltSite
+    from medperf_git.flows.workspace import Workspace
+
+
+@click.group()
+def leaderboard() -> None:
+    """Build the leaderboard of a commit, or look at it."""
+
+
+@leaderboard.command()
+@click.option("--at", default=None, metavar="COMMIT", help="Branch or commit (default: main as last verified).")
+@click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the site goes.")
+@click.option("--repo", type=click.Path(path_type=Path, exists=True), help="Build from this repository instead.")
+@json_option
+def build(at: str | None, out: Path, repo: Path | None, as_json: bool) -> None:
+    """Write the site of a commit: pages, JSON and CSV; the same commit gives the same bytes."""
+    from medperf_git.flows.sites import build_from_repository  # noqa: PLC0415
+
+    if repo is not None:
+        built = build_from_repository(repo, at=at or "main", out=out, progress=_progress)
+    else:
+        built = _build_here(fresh_workspace(), at, out)
+    if as_json:
+        echo_json({"commit": built.commit, "registry": built.registry_id, "files": built.files, "out": str(built.out)})
+        return
+    echo_text(f"{built.files} files of commit {built.commit[:12]} are in {built.out}")
+    echo_text(f"open {built.index} in a browser, or put the folder on any web server")
+
+
+@leaderboard.command()
+@click.argument("benchmark", required=False)
+@json_option
+def show(benchmark: str | None, as_json: bool) -> None:
+    """Print the ranking of a benchmark, or of all."""
+    from medperf_git.flows.naming import find  # noqa: PLC0415
+    from medperf_git.leaderboard.show import show as rankings  # noqa: PLC0415
+    from medperf_git.records.models import Benchmark  # noqa: PLC0415
+
+    workspace = fresh_workspace()
+    ref = find(workspace.view, Benchmark, benchmark, member=workspace.member).ref if benchmark else None
+    shown = rankings(workspace.view, ref)
+    if as_json:
+        echo_json(
+            [
+                {
+                    "benchmark": one.benchmark,
+                    "title": one.title,
+                    "headline": one.headline,
+                    "ranking": [dict(zip(one.columns, row, strict=True)) for row in one.rows],
+                    "notes": list(one.notes),
+                }
+                for one in shown
+            ]
+        )
+        return
+    if not shown:
+        echo_text("this registry has no benchmark yet; `medperf-git benchmark new` starts one")
+    for one in shown:
+        echo_text(f"{one.title} ({one.benchmark})", bold=True)
+        echo_text(one.headline)
+        echo_text(one.explanation)
+        table([dict(zip(one.columns, row, strict=True)) for row in one.rows], one.columns, empty="no models yet")
+        for note in one.notes:
+            echo_text(f"  {note}")
+        echo_text()
+
+
+@leaderboard.command("open")
+@click.option(
+    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the site goes (default: a temporary folder)."
+)
+def open_site(out: Path | None) -> None:
+    """Build the site of main as it is now and open it in a browser."""
+    folder = out or Path(tempfile.mkdtemp(prefix="medperf-git-site-")) / "site"
+    built = _build_here(fresh_workspace(), None, folder)
+    address = built.index.resolve().as_uri()
+    echo_text(address)
+    if not webbrowser.open(address):
+        echo_text("no browser could be opened here; open the address above yourself")
+
+
+def _build_here(workspace: "Workspace", at: str | None, out: Path) -> "BuiltSite":
+    from medperf_git.flows.sites import build_from_repository, write_from_store  # noqa: PLC0415
+
+    if at is None or at in ("main", workspace.head):
+        registry = workspace.registry_id
+        return write_from_store(workspace.store, commit=workspace.head, registry=registry, out=out)
+    return build_from_repository(workspace.copy, at=at, out=out, expected=workspace.registry_id, progress=_progress)
+
+
+def _progress(done: int, steps: int) -> None:
+    if steps > 200 and (done % 200 == 0 or done == steps):
+        say(f"verified {done} of {steps} steps of main")

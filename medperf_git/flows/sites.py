@@ -1,0 +1,93 @@
+"""A commit of a registry → the leaderboard's files on disk.
+
+Nothing is shown that was not verified: every step from the genesis up to the commit is judged first.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from medperf_git.errors import IntegrityBroken, UsageProblem
+from medperf_git.leaderboard.build import build_site, write_site
+from medperf_git.records.findings import Finding
+from medperf_git.records.times import format_time
+from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.sync import audit, registry_id
+
+_BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
+
+
+class InvalidStep(IntegrityBroken):
+    """A step of main is not valid; carries the findings of its judge."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltSite:
+    """What was built: from which commit, where, how many files."""
+
+    commit: str
+    registry_id: str
+    out: Path
+    files: int
+    verified: int
+
+    @property
+    def index(self) -> Path:
+        """The page to open first."""
+        return self.out / "index.html"
+
+
+def build_from_repository(
+    repository: Path,
+    *,
+    at: str,
+    out: Path,
+    expected: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> BuiltSite:
+    """Verify the history of a repository up to `at` (a branch or 40 hexadecimal digits) and write its site.
+
+    Raises `IntegrityBroken` when a step is not valid or the registry is another than `expected`.
+    """
+    store = Store.open(repository, trust_owner=True)
+    commit = resolve_commit(store, at)
+    report = audit(store, commit, expected=expected, progress=progress)
+    if report.stopped is not None:
+        raise InvalidStep(
+            f"commit {report.stopped.commit[:12]} is not valid; no site is built from it",
+            report.stopped.judgement.findings,
+            hint="tell the maintainers of the registry",
+        )
+    known = report.pin.registry if report.pin else registry_id(store, commit)
+    return write_from_store(store, commit=commit, registry=known, out=out, verified=report.verified)
+
+
+def write_from_store(store: Store, *, commit: str, registry: str, out: Path, verified: int = 0) -> BuiltSite:
+    """Write the site of a commit that has been verified before."""
+    time = store.commit(commit).time
+    view = Snapshot.at(store, commit)
+    step_time = format_time(datetime.fromtimestamp(time, UTC))
+    files = build_site(view, commit=commit, registry_id=registry, step_time=step_time)
+    write_site(files, out)
+    return BuiltSite(commit, registry, out, len(files), verified)
+
+
+def resolve_commit(store: Store, text: str) -> str:
+    """Return the commit that a branch, a tag, a ref or 40 hexadecimal digits mean."""
+    if re.fullmatch(r"[0-9a-f]{40}", text):
+        if store.has_commit(text):
+            return text
+        raise UsageProblem(f"the repository has no commit {text}", hint="fetch it first")
+    for form in _BRANCHES:
+        if (commit := store.ref(form.format(text))) is not None:
+            return commit
+    raise UsageProblem(
+        f"the repository has no branch or commit {text!r}", hint="say --at main, or 40 digits of a commit"
+    )
