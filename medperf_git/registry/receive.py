@@ -136,7 +136,7 @@ def _judge_submission(
     if not update.creates and not store.descends(update.new, update.old):
         return _refuse(update, "a proposal only moves forward", "fetch it and add your commit on top")
     judgement = judge_proposal(store, main, update.new, at=at, judge=judge)
-    fitting = submission_id(read_proposal(store, main, update.new, at=at).files)
+    fitting = submission_id(judgement.files)
     findings = judgement.findings
     if fitting != proposal:
         wrong = Finding("proposal-id", "the branch is not named after its files", fix=f"push to submit/{fitting}")

@@ -5,7 +5,7 @@ commit on A; a merge commit holds exactly what its proposal adds. Its time is th
 its parent's. The root commit is judged as a genesis.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeAlias
@@ -27,10 +27,14 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """A verdict, the change it is about, and what reading it cost."""
+    """A verdict, the change it is about, and what reading it cost.
+
+    `files` are all files that were proposed, by which a proposal is named (`submission_id`).
+    """
 
     verdict: Verdict
     change: Change
+    files: Mapping[str, bytes]
     meter: Meter
 
     @property
@@ -48,10 +52,10 @@ def judge_proposal(store: Store, base: str, head: str, *, at: datetime, judge: J
     """Judge what merging `head` into `base` at the time `at` would do."""
     mark = store.meter.mark()
     try:
-        change = read_proposal(store, base, head, at=at).change
+        proposal = read_proposal(store, base, head, at=at)
     except BadObject as bad:
-        change = _nothing(bad.finding, at)
-    return _judged(store, change, mark, judge=judge)
+        return _judged(store, _nothing(bad.finding, at), mark, judge=judge)
+    return _judged(store, proposal.change, mark, judge=judge, files=proposal.files)
 
 
 def judge_genesis(store: Store, root: str, *, judge: Judge = judge_by_policy) -> Judgement:
@@ -107,11 +111,13 @@ def _form_faults(store: Store, commit: Commit, step: Proposal) -> Iterator[Findi
             yield replace(finding, path=path)
 
 
-def _judged(store: Store, change: Change, mark: Meter, *, judge: Judge) -> Judgement:
+def _judged(
+    store: Store, change: Change, mark: Meter, *, judge: Judge, files: Mapping[str, bytes] | None = None
+) -> Judgement:
     verdict = judge(change)
-    if errors_in(change.faults) and verdict.outcome is not Outcome.FAIL:
+    if errors_in(change.faults) and verdict.outcome in (Outcome.PASS, Outcome.NEEDS_PERSON):
         raise IntegrityBroken("a judge passed a change that Git shows to be wrong", hint="report this as a bug")
-    return Judgement(verdict, change, store.meter.since(mark))
+    return Judgement(verdict, change, change.added if files is None else files, store.meter.since(mark))
 
 
 def _with_faults(change: Change, faults: list[Finding]) -> Change:

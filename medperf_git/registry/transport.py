@@ -39,6 +39,7 @@ _KEPT = frozenset(
 )
 _REF = r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*)?"
 _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
+_LISTED = re.compile(_REF)
 _PUSHED = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=/ -]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -109,6 +110,9 @@ def list_refs(
     remote: Remote, patterns: Sequence[str] = (MAIN, "refs/heads/submit/*"), *, access: Access = NO_ACCESS
 ) -> dict[str, str]:
     """Return the refs of the remote that match, by name; EnvironmentProblem when it cannot be reached."""
+    for pattern in patterns:
+        if not _LISTED.fullmatch(pattern):
+            raise UsageProblem(f"{pattern!r} is not a pattern of full ref names", hint="name refs in full")
     with tempfile.TemporaryDirectory() as nowhere:
         command = ["ls-remote", "--quiet", "--refs", "--end-of-options", remote.url, *patterns]
         done = _git(Path(nowhere), command, remote, access)
