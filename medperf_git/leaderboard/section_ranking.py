@@ -1,0 +1,158 @@
+"""The ranking table of a benchmark page, as plain values for its template."""
+
+from medperf_git.leaderboard import plots
+from medperf_git.leaderboard import ranking as rk
+from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
+from medperf_git.leaderboard.words import MISSING_RULES, Context
+
+
+def ranking_scale(analysis: Analysis) -> plots.Scale | None:
+    """Find the one scale of all plots in the table."""
+    values: list[float] = []
+    for row in analysis.standings:
+        values += row.scores[0].per_site.values()
+        interval = row.scores[0].interval
+        values += (interval.low, interval.high) if isinstance(interval, un.Interval) else ()
+        values += (row.scores[0].value,) if row.scores[0].value is not None else ()
+    return plots.scale_for(values)
+
+
+def interval_name(analysis: Analysis) -> str:
+    """Name the column of intervals after what it holds."""
+    kinds = {
+        score.interval.kind
+        for row in analysis.standings
+        for score in row.scores
+        if isinstance(score.interval, un.Interval)
+    }
+    if kinds <= {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}:
+        return "Range over sites"
+    return "95 % interval" if kinds <= {un.IntervalKind.EXACT, un.IntervalKind.DRAWN} else "95 % interval or range"
+
+
+def ranking_caption(analysis: Analysis) -> str:
+    """Say in words what the rule does."""
+    rule = analysis.rule.sentence if analysis.rule else "No rule could be applied."
+    weights = isinstance(analysis.ranking, rk.Ranking) and analysis.ranking.weights == "cases"
+    weighing = " Sites weigh by their cases." if weights and analysis.rule and analysis.rule.weights is None else ""
+    several = " With several metrics, the ranks in each are averaged." if len(analysis.metrics) > 1 else ""
+    missing = MISSING_RULES.get(analysis.table.ranking.missing, "")
+    return f"{rule}{weighing}{several} {missing}"
+
+
+def how_to_read(analysis: Analysis) -> str:
+    """Say how plot and tint are read."""
+    reading = "In the plot each dot is a site, the upright stroke the score"
+    contest = analysis.contest
+    if not isinstance(contest, un.Contest):
+        return f"{reading}."
+    if contest.tested:
+        how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
+        return (
+            f"{reading}, the bar its 95 % interval ({how}: sites are resampled, not cases). A tinted row "
+            "cannot be told from first place: it does at least as well in 2.5 % of the resamples or more."
+        )
+    return (
+        f"{reading}, the bar the range over {some(contest.sites, 'site')}; fewer than five sites allow no interval "
+        "and no test. A tinted row is not behind first place everywhere: at a site or more it does at least as well."
+    )
+
+
+def ranking_notes(analysis: Analysis) -> list[str]:
+    """Say what needs a word beside the table."""
+    notes = []
+    if isinstance(analysis.ranking, rk.Ranking):
+        counted = analysis.ranking.counted
+        notes += [f"Left out of the ranking: {out.name} ({out.reason})." for out in counted.sites_out]
+    if any(score.own_sites_differ for row in analysis.standings for score in row.scores):
+        notes.append("‡ The range or interval covers all sites of this model, the score only those that count for all.")
+    if any(metric.reduction != "mean" for metric in analysis.metrics):
+        names = listing([metric.title for metric in analysis.metrics if metric.reduction != "mean"])
+        notes.append(f"{names}: a score over cases is the sites' values weighted by cases, not a pooled value.")
+    return notes
+
+
+def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, place: int) -> Context:
+    """Say one row."""
+    lowest, highest = row.rank_range or (None, None)
+    return {
+        "anchor": row.model.ref.folder,
+        "rank": "" if row.rank is None else str(row.rank),
+        "title": row.model.title,
+        "ref": row.model.ref,
+        "beside": row.beside_first,
+        "unranked": row.unranked,
+        "tags": _tags(analysis, row),
+        "scores": [_score(score) for score in row.scores],
+        "plot": _strip(row, scale, place) if scale and row.scores[0].per_site else None,
+        "without": NOTHING if lowest is None else span(str(lowest), str(highest)),
+        "without_sort": "" if lowest is None else f"{lowest}.{highest:03d}",
+        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in row.others],
+        "sites": row.sites,
+        "sites_of": len(analysis.table.sites),
+        "cases": NOTHING if row.cases is None else whole(row.cases),
+        "cases_sort": "" if row.cases is None else row.cases,
+        "coverage": "" if row.coverage is None else percent(row.coverage),
+    }
+
+
+def _tags(analysis: Analysis, row: Standing) -> list[Context]:
+    tags = [{"kind": "warn", "text": mark} for mark in row.model.marks]
+    contest = analysis.contest
+    if row.model.standing == "reference model":
+        tags.insert(0, {"kind": "none", "text": "reference"})
+    if isinstance(contest, un.Contest) and row.rank is not None:
+        if row.rank == 1 and row.first_share is not None:
+            tags.append({"kind": "good", "text": f"first {_share(contest, row.first_share)}"})
+        elif row.beside_first and row.not_behind is not None:
+            tags.append({"kind": "near", "text": f"at least as good {_share(contest, row.not_behind)}"})
+    return tags
+
+
+def _share(contest: un.Contest, share: float) -> str:
+    if contest.tested:
+        return f"in {percent(share)} of resamples"
+    return f"at {round(share * contest.sites)} of {some(contest.sites, 'site')}"
+
+
+def _score(score: Score) -> Context:
+    decimals = score.metric.decimals
+    interval = score.interval
+    if isinstance(interval, un.Undefined):
+        return {"text": fixed(score.value, decimals), "sort": "", "interval": NOTHING, "note": ""}
+    text = span(fixed(interval.low, decimals), fixed(interval.high, decimals))
+    note = ""
+    if score.own_sites_differ:
+        note = f"over all {some(interval.sites, 'site')} of this model, whose mean is {fixed(interval.mean, decimals)}"
+    return {
+        "text": fixed(score.value, decimals),
+        "sort": "" if score.value is None else repr(round(score.value, 12)),
+        "interval": text,
+        "note": note,
+    }
+
+
+def _strip(row: Standing, scale: plots.Scale, place: int) -> plots.Strip:
+    score = row.scores[0]
+    decimals = score.metric.decimals
+    dots = tuple(
+        plots.Dot(scale.at(value), f"{site}: {fixed(value, decimals)}") for site, value in score.per_site.items()
+    )
+    interval = score.interval if isinstance(score.interval, un.Interval) else None
+    told = f"; {interval.kind.value} {_words_of(interval, decimals)}" if interval else ""
+    return plots.Strip(
+        id=f"strip-{place}",
+        title=f"{row.model.title}: {score.metric.title} {fixed(score.value, decimals)}",
+        description="; ".join(dot.text for dot in dots) + told,
+        dots=dots,
+        bar=(scale.at(interval.low), scale.at(interval.high)) if interval and interval.sites > 1 else None,
+        mark=scale.at(score.value) if score.value is not None else "",
+        sampled=interval is not None and interval.sites >= un.FEWEST_SITES,
+        grid=tuple(tick.x for tick in scale.ticks),
+    )
+
+
+def _words_of(interval: un.Interval, decimals: int) -> str:
+    return f"{fixed(interval.low, decimals)} to {fixed(interval.high, decimals)}"

@@ -1,0 +1,288 @@
+"""What a benchmark version holds: models by sites by metrics, every cell with its state and where it comes from.
+
+Rules kept here: a result ends as shown (it is a cell) or as hidden with a reason, and the two counts add up to
+the results there are; what is missing or failed is a cell too. Nothing here computes a score.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from medperf_git.errors import IntegrityBroken
+from medperf_git.records.digests import Digest, short
+from medperf_git.records.names import Ref
+
+
+class CellState(StrEnum):
+    """How a cell stands; only complete and partial cells count in a ranking."""
+
+    COMPLETE = "complete"
+    PARTIAL = "partial"
+    FAILED = "failed"
+    MISSING = "missing"
+    WITHDRAWN = "withdrawn"
+    DISPUTED = "disputed"
+
+
+COUNTED = frozenset({CellState.COMPLETE, CellState.PARTIAL})
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One bundle beside a record, as it stands there; `sync` has verified it, a page does not.
+
+    `key` is the fingerprint it names, `public_key` the line of the signer's member record with that fingerprint."""
+
+    path: str
+    signer: str
+    key: str
+    signed_at: str
+    head: str
+    public_key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a record lies, what its bytes are and who signed it."""
+
+    path: str
+    digest: Digest
+    signatures: tuple[Signature, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """The first 12 hexadecimal digits, by which people call a result."""
+        return short(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A record another one rests on: `now` is the digest its file has in this commit, empty if there is none."""
+
+    role: str
+    ref: Ref
+    path: str
+    digest: Digest
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One metric of one result."""
+
+    value: float | None
+    sd: float | None
+    n: int | None
+    n_failed: int | None
+    n_undefined: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One event about a record: withdraw, reinstate, dispute, resolve."""
+
+    path: str
+    event: str
+    by: str
+    reason: str
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultEntry:
+    """A result as its record says it, with the state that notices give it."""
+
+    source: Source
+    benchmark: Ref
+    model: Ref
+    dataset: Ref
+    number: int
+    state: CellState
+    reason: str
+    values: Mapping[str, Measured]
+    cases: str
+    attempt: int
+    references: tuple[Reference, ...]
+    images: Mapping[str, str]
+    parameters: Mapping[str, str]
+    sandbox: str
+    engine: str
+    client: str
+    started: str
+    finished: str
+    created: str
+    assurance: str
+    notices: tuple[Notice, ...]
+
+    @property
+    def url(self) -> str:
+        """The page of this result, from the root of the site."""
+        return self.source.path.removesuffix(".yaml") + ".html"
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """A result that is no cell, and why; `entry` is there when its record could be read."""
+
+    path: str
+    reason: str
+    entry: ResultEntry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One model at one site. `marks` say what happened around it: a withdrawn dataset, a withdrawn approval."""
+
+    model: Ref
+    dataset: Ref
+    state: CellState
+    reason: str
+    marks: tuple[str, ...] = ()
+    result: ResultEntry | None = None
+    earlier: tuple[ResultEntry, ...] = ()
+
+    @property
+    def counts(self) -> bool:
+        """Whether its values take part in a ranking."""
+        return self.result is not None and self.state in COUNTED
+
+    def measured(self, metric: str) -> Measured | None:
+        """Give what was measured in a metric, counted or not."""
+        return self.result.values.get(metric) if self.result else None
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A model (row) or a dataset (column) of a benchmark; `cases` is None where only a range is published."""
+
+    ref: Ref
+    title: str
+    standing: str
+    cases: int | None = None
+    cases_text: str = ""
+    marks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class MetricInfo:
+    """A metric as the benchmark declares it; `low` and `high` bound it where the benchmark says so."""
+
+    id: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    decimals: int
+    low: float | None
+    high: float | None
+    reduction: str
+
+    @property
+    def arrow(self) -> str:
+        """The direction in which it gets better."""
+        return "↑" if self.higher_is_better else "↓"
+
+
+@dataclass(frozen=True, slots=True)
+class RankingSpec:
+    """The `ranking` block of the benchmark record."""
+
+    rule: str
+    version: int
+    metrics: tuple[str, ...]
+    weights: str
+    missing: str
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyFacts:
+    """What the latest policy record says, ready to be read."""
+
+    source: Source
+    committee: tuple[str, ...]
+    change: int
+    events: int
+    auto_datasets: str
+    auto_models: str
+    opens: str
+    closes: str
+    min_cases: int
+    decimals: int
+    exact_n: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkTable:
+    """One benchmark version with all its cells; `seen` counts the result records that lie in its folders."""
+
+    ref: Ref
+    source: Source
+    title: str
+    description: str
+    predecessor: str
+    partial_allowed: bool
+    cubes: tuple[Reference, ...]
+    reference_model: Ref
+    metrics: tuple[MetricInfo, ...]
+    ranking: RankingSpec
+    policy: PolicyFacts | None
+    bias: Mapping[str, str]
+    marks: tuple[str, ...]
+    models: tuple[Subject, ...]
+    sites: tuple[Subject, ...]
+    waiting: tuple[str, ...]
+    cells: Mapping[tuple[Ref, Ref], Cell]
+    hidden: tuple[Hidden, ...]
+    seen: int
+
+    def __post_init__(self) -> None:
+        """Hold the promise that every result is shown or hidden."""
+        if self.shown + len(self.hidden) != self.seen:
+            raise IntegrityBroken(
+                f"{self.ref}: {self.seen} results, but {self.shown} shown and {len(self.hidden)} hidden",
+                hint="this is a fault of medperf-git; please report it with the commit",
+            )
+
+    @property
+    def shown(self) -> int:
+        """How many results are a cell."""
+        return sum(cell.result is not None for cell in self.cells.values())
+
+    @property
+    def url(self) -> str:
+        """The page of this benchmark version, from the root of the site."""
+        return f"benchmarks/{self.ref.path}/index.html"
+
+    def model_title(self, ref: Ref) -> str:
+        """Give a model's title, its reference where it is no row."""
+        return next((model.title for model in self.models if model.ref == ref), str(ref))
+
+    def site_title(self, ref: Ref) -> str:
+        """Give a dataset's title, its reference where it is no column."""
+        return next((site.title for site in self.sites if site.ref == ref), str(ref))
+
+    def metric(self, name: str) -> MetricInfo:
+        """Find a metric by id."""
+        return next(metric for metric in self.metrics if metric.id == name)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryTables:
+    """Everything a site shows of one commit; `strays` are results that belong to no readable benchmark."""
+
+    name: str
+    title: str
+    maintainers: tuple[str, ...]
+    members: Mapping[str, str]
+    benchmarks: tuple[BenchmarkTable, ...]
+    strays: tuple[Hidden, ...]
+    seen: int
+
+    def __post_init__(self) -> None:
+        """Hold the same promise for the whole registry."""
+        counted = sum(table.seen for table in self.benchmarks) + len(self.strays)
+        if counted != self.seen:
+            raise IntegrityBroken(
+                f"{self.seen} results in the registry, but {counted} accounted for",
+                hint="this is a fault of medperf-git; please report it with the commit",
+            )
