@@ -1,0 +1,1 @@
+"""What people do: one module for each story; ports are passed in."""

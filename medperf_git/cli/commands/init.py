@@ -1,0 +1,46 @@
+"""Begin a registry."""
+
+import click
+
+from medperf_git.cli.options import json_option, yes_option
+from medperf_git.cli.output import echo_json, echo_text
+from medperf_git.cli.session import open_context
+
+
+@click.command()
+@click.argument("place", metavar="DIR|URL")
+@click.option("--name", required=True, help="Name of the registry: a-z, 0-9 and hyphens.")
+@click.option("--title", default=None, help="What people call it (default: its name).")
+@click.option("--as", "member", metavar="MEMBER", required=True, help="Your name in it; you are its first maintainer.")
+@click.option("--member-title", default=None, help="What people call you (default: your name).")
+@click.option("--key", metavar="FILE", default=None, help="Ed25519 key to use (default: one is found or made).")
+@yes_option
+@json_option
+def init(
+    place: str,
+    name: str,
+    title: str | None,
+    member: str,
+    member_title: str | None,
+    key: str | None,
+    yes: bool,
+    as_json: bool,
+) -> None:
+    """Begin a registry in a new folder, or in an empty repository elsewhere."""
+    from medperf_git.flows.founding import found_registry  # noqa: PLC0415
+
+    context = open_context(yes=yes)
+    founded = found_registry(
+        context, place, name=name, title=title or name, member=member, member_title=member_title or member, key=key
+    )
+    if as_json:
+        made = [str(path) for path in founded.keys.made]
+        echo_json({"url": founded.url, "id": founded.id, "alias": founded.alias, "pinned": founded.pinned, "made": made})
+        return
+    echo_text(f"the registry {founded.alias} begins; you are its maintainer {member}")
+    for path in founded.keys.made:
+        echo_text(f"new key: {path}")
+    echo_text("keep a copy of the recovery key away from this machine: it alone can replace a lost signing key")
+    echo_text("others add it with its pinned address:")
+    echo_text(f"  medperf-git registry add '{founded.pinned}'")
+    echo_text("nobody is waited for; next: others `join`, you `admit` them")

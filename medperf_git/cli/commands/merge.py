@@ -1,0 +1,40 @@
+"""Merge what passes."""
+
+import click
+
+from medperf_git.cli.options import json_option, registry_option
+from medperf_git.cli.output import echo_findings, echo_json, echo_text
+from medperf_git.cli.session import open_workspace
+
+
+@click.command()
+@click.argument("proposal", required=False)
+@registry_option
+@json_option
+def merge(proposal: str | None, registry: str | None, as_json: bool) -> int:
+    """Merge a proposal that passes; without one, all that pass."""
+    from medperf_git.flows.merging import merge_all, merge_proposal  # noqa: PLC0415
+
+    workspace = open_workspace(registry, refresh=True)
+    done = [merge_proposal(workspace, proposal)] if proposal else merge_all(workspace)
+    if as_json:
+        echo_json(
+            [
+                {
+                    "id": one.id,
+                    "merged": one.merged,
+                    "verdict": str(one.verdict.outcome),
+                    "findings": [finding.as_value() for finding in one.verdict.findings],
+                }
+                for one in done
+            ]
+        )
+    else:
+        for one in done:
+            word = "merged" if one.merged else f"not merged ({one.verdict.outcome})"
+            echo_text(f"submit/{one.id[:12]}: {one.note or word}")
+            if not one.merged:
+                echo_findings(one.verdict.findings)
+        if not done:
+            echo_text("no proposal is open")
+    return 1 if proposal and not done[0].merged else 0

@@ -1,0 +1,43 @@
+"""Sign what somebody else proposes."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from medperf_git.cli.closing import report_proposed
+from medperf_git.cli.options import json_option, registry_option, yes_option
+from medperf_git.cli.output import echo_text
+from medperf_git.cli.session import open_workspace
+
+if TYPE_CHECKING:
+    from medperf_git.flows.workspace import Workspace
+
+
+@click.command()
+@click.argument("proposal")
+@registry_option
+@yes_option
+@json_option
+def sign(proposal: str, registry: str | None, yes: bool, as_json: bool) -> None:
+    """Look at a proposal and add your signature to it."""
+    from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
+
+    workspace = open_workspace(registry, yes=yes, refresh=True)
+    ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json)
+
+
+def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool) -> None:
+    """Show what would be signed, ask, sign, and say what became of it."""
+    from medperf_git.errors import Interrupted  # noqa: PLC0415
+    from medperf_git.flows.admission import look_at, sign_proposal  # noqa: PLC0415
+
+    seen = look_at(workspace, proposal)
+    for path, text in seen.records.items():
+        echo_text(f"── {path}", err=True, bold=True)
+        echo_text(text.rstrip(), err=True)
+    if not workspace.context.agrees(f"Sign {len(seen.mine)} of these records as {workspace.require_member()}?"):
+        raise Interrupted("not signed", hint="nothing was sent")
+    proposed = sign_proposal(workspace, seen)
+    if not as_json:
+        echo_text(f"signed by {workspace.require_member()}: {', '.join(seen.mine)}")
+    report_proposed(proposed, as_json=as_json)

@@ -1,0 +1,86 @@
+"""The context of one command: home folder, clock, the person at the terminal, the chosen registry.
+
+context = open_context(yes=yes)          # for what needs no registry
+workspace = open_workspace(yes=yes)      # the chosen registry, as last verified
+"""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from medperf_git.cli.output import say
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.flows.wording import escape
+
+if TYPE_CHECKING:
+    from medperf_git.flows.context import Context
+    from medperf_git.flows.workspace import Workspace
+
+_CHOSEN = "medperf_git.registry"
+
+
+class TerminalPerson:
+    """Asks the person at the terminal; a run without one is told so, not left hanging."""
+
+    def passphrase(self, prompt: str) -> str:
+        """Ask for a passphrase without showing it."""
+        _need_terminal("a passphrase is needed", "load the key into ssh-agent with `ssh-add`, then run this again")
+        return str(click.prompt(escape(prompt), hide_input=True, err=True, default="", show_default=False))
+
+    def confirm(self, question: str) -> bool:
+        """Ask yes or no; no is the default."""
+        _need_terminal("a confirmation is needed", "run it again with --yes")
+        return bool(click.confirm(escape(question), default=False, err=True))
+
+
+def remember_registry(registry: str | None) -> None:
+    """Keep what `-R` before the command said, for `open_context`."""
+    if registry is not None:
+        click.get_current_context().meta[_CHOSEN] = registry
+
+
+def open_context(registry: str | None = None, *, yes: bool = False) -> "Context":
+    """Build the context of this command; `registry` is what its own `-R` said, if it has one."""
+    from medperf_git.flows.context import Context  # noqa: PLC0415
+    from medperf_git.flows.home import home_folder  # noqa: PLC0415
+
+    here = click.get_current_context(silent=True)
+    chosen = registry or (here.meta.get(_CHOSEN) if here else None) or os.environ.get("MEDPERF_GIT_REGISTRY") or None
+    return Context(
+        home=home_folder(os.environ),
+        clock=now,
+        person=TerminalPerson(),
+        say=say,
+        registry=chosen,
+        environ=dict(os.environ),
+        assume_yes=yes,
+    )
+
+
+def open_workspace(registry: str | None = None, *, yes: bool = False, refresh: bool = False) -> "Workspace":
+    """Open the chosen registry; with `refresh`, fetch and verify what is new first."""
+    from medperf_git.flows.workspace import Workspace  # noqa: PLC0415
+
+    workspace = Workspace.open(open_context(registry, yes=yes))
+    if refresh:
+        workspace.refresh()
+    return workspace
+
+
+def now() -> datetime:
+    """Return the time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def read_paths(names: tuple[str, ...]) -> list[Path]:
+    """Return the files named on the command line."""
+    return [Path(name) for name in names]
+
+
+def _need_terminal(what: str, hint: str) -> None:
+    stream = click.get_text_stream("stdin")
+    if not stream.isatty():
+        raise EnvironmentProblem(f"{what}, and there is no terminal to ask at", hint=hint)

@@ -1,0 +1,40 @@
+"""What every flow is given from outside: where state lies, what time it is, whom to ask, how to speak."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+
+class Person(Protocol):
+    """Whoever sits before the program."""
+
+    def passphrase(self, prompt: str) -> str:
+        """Return the passphrase that `prompt` asks for."""
+        ...
+
+    def confirm(self, question: str) -> bool:
+        """Return whether the person agrees."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """The surroundings of one command.
+
+    `clock` returns an aware time; `say` prints one line of progress; `registry` is an alias or a URL from
+    `-R`, None for the current one; `assume_yes` answers every confirmation.
+    """
+
+    home: Path
+    clock: Callable[[], datetime]
+    person: Person
+    say: Callable[[str], None]
+    registry: str | None
+    environ: Mapping[str, str]
+    assume_yes: bool
+
+    def agrees(self, question: str) -> bool:
+        """Tell whether the person agrees, or has said so beforehand."""
+        return self.assume_yes or self.person.confirm(question)

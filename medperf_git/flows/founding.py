@@ -1,0 +1,125 @@
+"""Begin a registry: its genesis, signed by its maintainer, pushed through the hook that will judge everything after.
+
+The root commit holds exactly the registry record, each maintainer's own record, their signatures, and house files.
+"""
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from medperf_git.errors import Refused, UsageProblem
+from medperf_git.flows.config import Config, Known, free_alias
+from medperf_git.flows.context import Context
+from medperf_git.flows.house import house_files
+from medperf_git.flows.identity import OwnKeys, check_name, introduction, obtain_keys
+from medperf_git.flows.propose import refuse_failed
+from medperf_git.flows.server_hook import hook_text
+from medperf_git.flows.vouching import Standpoint, sign_record
+from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
+from medperf_git.forge.choice import forge_for
+from medperf_git.records import layout
+from medperf_git.records.digests import bare_hex, digest_of
+from medperf_git.records.models import Genesis, Limits, Member, Registry
+from medperf_git.records.record import write_record
+from medperf_git.records.times import format_time
+from medperf_git.registry.bare import create_registry, open_copy
+from medperf_git.registry.commits import Author, write_root
+from medperf_git.registry.remotes import Remote, Transport
+from medperf_git.registry.steps import judge_genesis
+from medperf_git.registry.sync import read_pin
+from medperf_git.signing.signers import Signer
+
+LIMITS = Limits(members=1000, names_per_member=200, chain_length=999, proposal_files=500, proposal_bytes=4_000_000)
+
+
+@dataclass(frozen=True, slots=True)
+class Founder:
+    """A first maintainer: the record that introduces it, and its keys."""
+
+    member: Member
+    signing: Signer
+    recovery: Signer
+
+
+@dataclass(frozen=True, slots=True)
+class Founded:
+    """A registry that begins to exist: where, its id, the alias it has here, the keys that were made."""
+
+    url: str
+    id: str
+    alias: str
+    keys: OwnKeys
+
+    @property
+    def pinned(self) -> str:
+        """The address by which nobody can be shown another registry."""
+        return f"{self.url}#{self.id}"
+
+
+def found_registry(
+    context: Context, place: str, *, name: str, title: str, member: str, member_title: str, key: str | None
+) -> Founded:
+    """Make a registry at a folder of this machine or at an empty remote repository."""
+    remote = Remote.parse(place)
+    check_name(name)
+    check_name(member)
+    if remote.transport is Transport.PATH and Path(remote.url).exists() and any(Path(remote.url).iterdir()):
+        raise UsageProblem(f"{remote.url} is there already and is not empty", hint="choose a folder that is new")
+    config = Config.load(context.home)
+    alias = free_alias(config, name)
+    if registry_folder(context.home, alias).exists():
+        alias = free_alias(Config({**config.registries, alias: Known("", "")}), f"{name}-new")
+    keys = obtain_keys(context, f"{alias}-{member}", key=key)
+    founder = Founder(introduction(context, member, title=member_title, keys=keys), keys.signing, keys.recovery)
+    files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=secrets.token_hex(32))
+    commit = _commit_genesis(context, alias, files, member=member)
+    if remote.transport is Transport.PATH:
+        create_registry(Path(remote.url), pre_receive=hook_text(Path(remote.url)))
+    sent = forge_for(remote.url, context.environ).advance(copy_folder(context.home, alias), commit)
+    if not sent.accepted:
+        told = "\n".join(sent.messages) or sent.reason
+        raise Refused(f"{remote.url} did not take the genesis:\n{told}", hint="give an empty repository")
+    registry = "mg1:" + bare_hex(digest_of(files[layout.registry_path(1)]))
+    known = Known(remote.url, registry, member, keys.signing.public.fingerprint, keys.key_file)
+    config.with_registry(alias, known).save(context.home)
+    Workspace(context, alias, known).refresh()
+    return Founded(remote.url, registry, alias, keys)
+
+
+def genesis_files(founders: Sequence[Founder], *, name: str, title: str, at: datetime, nonce: str) -> dict[str, bytes]:
+    """Return every file of the root commit: all records, each signed by whom the genesis asks."""
+    introductions = {layout.member_path(f.member.member, 1): write_record(f.member) for f in founders}
+    house = house_files(title)
+    digests = {f.member.member: digest_of(introductions[layout.member_path(f.member.member, 1)]) for f in founders}
+    record = Registry(
+        created=format_time(at),
+        name=name,
+        title=title,
+        maintainers=tuple(f.member.member for f in founders),
+        threshold=1,
+        limits=LIMITS,
+        house_files={path: digest_of(data) for path, data in house.items()},
+        genesis=Genesis(nonce, {str(member): digest for member, digest in digests.items()}),
+    )
+    path = layout.registry_path(1)
+    data = write_record(record)
+    registry = "mg1:" + bare_hex(digest_of(data))
+    files = {path: data, **introductions, **house}
+    for founder in founders:
+        standpoint = Standpoint(registry, "", founder.member.member, at)
+        own = layout.member_path(founder.member.member, 1)
+        for signer, subject in ((founder.signing, path), (founder.signing, own), (founder.recovery, own)):
+            files.update([sign_record(subject, files[subject], signer=signer, standpoint=standpoint)])
+    return files
+
+
+def _commit_genesis(context: Context, alias: str, files: dict[str, bytes], *, member: str) -> str:
+    store = open_copy(copy_folder(context.home, alias))
+    if read_pin(registry_folder(context.home, alias) / "pin.json") is not None:
+        raise UsageProblem(f"{alias} is the name of a registry known here", hint="choose another --name")
+    author = Author(member, f"{member}@medperf-git.invalid", context.clock())
+    commit = write_root(store, files, message="Begin the registry\n", author=author)
+    refuse_failed(judge_genesis(store, commit).verdict, "this genesis would not be accepted; nothing was sent")
+    return commit

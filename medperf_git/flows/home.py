@@ -1,0 +1,82 @@
+"""The one local folder: keys, verified copies of registries, drafts, what waits to be sent.
+
+Nobody but its owner may read it. Every file in it is written beside its place and renamed, so that a crash leaves
+the old bytes or the new ones.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import EnvironmentProblem
+
+VARIABLE = "MEDPERF_GIT_HOME"
+
+
+def home_folder(environ: Mapping[str, str]) -> Path:
+    """Return the local folder: `$MEDPERF_GIT_HOME`, else the system's place for a program's data."""
+    chosen = environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
+    import platformdirs  # noqa: PLC0415  (not needed where the variable is set)
+
+    return Path(platformdirs.user_data_dir("medperf-git", appauthor=False))
+
+
+def private_folder(path: Path) -> Path:
+    """Make a folder that only its owner may enter, and those above it up to the first that exists."""
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        hint = f"check the folder, or choose another with {VARIABLE}"
+        raise EnvironmentProblem(f"cannot make the folder {path}: {error.strerror}", hint=hint) from error
+    return path
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Put `data` at `path` in one step that survives a crash; EnvironmentProblem when the disk refuses."""
+    private_folder(path.parent)
+    temporary: Path | None = None
+    try:
+        handle, name = tempfile.mkstemp(prefix=".new-", dir=path.parent)
+        temporary = Path(name)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        hint = "make room on the disk, or check who may write there"
+        raise EnvironmentProblem(f"cannot write {path}: {error.strerror}", hint=hint) from error
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file, keys sorted."""
+    write_file(path, json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; an absent file is an empty one; EnvironmentProblem when it is damaged."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        hint = "move the file away; `medperf-git registry add` and `join` write it anew"
+        raise EnvironmentProblem(f"cannot read {path}: {error}", hint=hint) from error
+    return value if isinstance(value, dict) else {}
+
+
+def _sync_folder(folder: Path) -> None:
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

@@ -1,0 +1,102 @@
+"""Merge what the judge passes: one merge commit on main, its tree exactly what was judged."""
+
+from dataclasses import dataclass
+
+from medperf_git.errors import Refused, UsageProblem
+from medperf_git.flows.workspace import Workspace
+from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.registry.commits import Author, write_merge
+from medperf_git.registry.steps import judge_proposal
+from medperf_git.registry.transport import PushOutcome
+
+ATTEMPTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What became of one open proposal."""
+
+    id: str
+    verdict: Verdict
+    merged: bool
+    note: str = ""
+
+
+def merge_proposal(workspace: Workspace, text: str) -> Merged:
+    """Merge the open proposal whose id begins with `text` if it passes."""
+    proposal = find_proposal(workspace, text)
+    return _merge_one(workspace, proposal)
+
+
+def merge_all(workspace: Workspace) -> list[Merged]:
+    """Merge every open proposal that passes, each judged against what the ones before left."""
+    return [_merge_one(workspace, proposal) for proposal in sorted(workspace.proposals())]
+
+
+def find_proposal(workspace: Workspace, text: str) -> str:
+    """Return the id of the open proposal that begins with `text`; UsageProblem when there is not exactly one."""
+    wanted = text.removeprefix("submit/")
+    found = [proposal for proposal in workspace.proposals() if proposal.startswith(wanted)]
+    if len(found) != 1:
+        count = "no open proposal begins" if not found else f"{len(found)} open proposals begin"
+        raise UsageProblem(f"{count} with {text!r}", hint="`medperf-git inbox --all` lists the open ones")
+    return found[0]
+
+
+def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
+    """Push the merge of a proposal that passes; tell whether main has it now.
+
+    Where somebody else moved main meanwhile it is judged again on the new main. False: it no longer passes, or
+    this host does not let us; then it waits.
+    """
+    for _ in range(ATTEMPTS):
+        at = max(workspace.context.clock(), workspace.store.commit(workspace.head).time)
+        judgement = judge_proposal(workspace.store, workspace.head, commit, at=at)
+        if judgement.outcome is not Outcome.PASS:
+            return False
+        who = workspace.member or "medperf-git"
+        merge = write_merge(
+            workspace.store,
+            workspace.head,
+            commit,
+            files=judgement.change.added,
+            message=f"Merge submit/{proposal}\n\n{title}\n",
+            author=Author(who, f"{who}@medperf-git.invalid", at),
+        )
+        sent = workspace.forge.advance(workspace.copy, merge)
+        if sent.accepted:
+            workspace.forge.forget(workspace.copy, proposal)
+            workspace.refresh()
+            return True
+        if sent.outcome is not PushOutcome.NOT_FORWARD and not _moved(workspace):
+            told = "; ".join(sent.messages) or sent.reason
+            workspace.context.say(f"main did not take it ({told}); it waits there for `medperf-git merge`")
+            return False
+        workspace.refresh()
+    return False
+
+
+def _moved(workspace: Workspace) -> bool:
+    before = workspace.head
+    workspace.refresh()
+    return workspace.head != before
+
+
+def _merge_one(workspace: Workspace, proposal: str) -> Merged:
+    if not workspace.forge.merges_by_push:
+        raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
+    commit = workspace.proposals()[proposal]
+    at = max(workspace.context.clock(), workspace.store.commit(workspace.head).time)
+    judgement = judge_proposal(workspace.store, workspace.head, commit, at=at)
+    if _adds_nothing(judgement.change.added, judgement.verdict):
+        workspace.forge.forget(workspace.copy, proposal)
+        return Merged(proposal, judgement.verdict, merged=True, note="was merged before; its branch is gone now")
+    if judgement.outcome is not Outcome.PASS:
+        return Merged(proposal, judgement.verdict, merged=False)
+    title = workspace.store.message(commit).partition("\n")[0]
+    merged = merge_change(workspace, proposal, commit=commit, title=title)
+    return Merged(proposal, judgement.verdict, merged=merged)
+
+
+def _adds_nothing(added: object, verdict: Verdict) -> bool:
+    return not added and {finding.rule for finding in verdict.findings} <= {"empty"}

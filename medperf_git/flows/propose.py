@@ -1,0 +1,182 @@
+"""Propose records: place, sign, judge here, keep, push, merge what passes; twice does nothing twice.
+
+number, previous = next_link(workspace.view, folder)
+propose(workspace, [Draft(layout.numbered(folder, number), record)], title="…")
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from medperf_git.errors import Refused
+from medperf_git.flows.merging import merge_change
+from medperf_git.flows.outbox import Entry, Outbox, as_text
+from medperf_git.flows.vouching import Standpoint, sign_all
+from medperf_git.flows.workspace import Workspace
+from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.records.digests import Digest
+from medperf_git.records.findings import Finding, Severity
+from medperf_git.records.models import Record
+from medperf_git.records.record import write_record
+from medperf_git.records.times import format_time, parse_time
+from medperf_git.records.view import RecordView, chain
+from medperf_git.registry.commits import Author, submission_id, write_commit
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.steps import judge_proposal
+from medperf_git.registry.transport import PushOutcome
+from medperf_git.signing.signers import Signer
+
+
+class Unacceptable(Refused):
+    """A proposal that the judge refuses; carries every finding."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A record and where it is to lie."""
+
+    path: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What became of a proposal: its id, the verdict on it, where it is seen, who is waited for, whether it stands."""
+
+    id: str
+    verdict: Verdict
+    url: str
+    waits_for: str
+    merged: bool
+
+
+def next_link(view: RecordView, folder: str) -> tuple[int, Digest | None]:
+    """Return the number of the next record of a chain, and the digest of the one before it."""
+    links = chain(view, folder)
+    return len(links) + 1, links[-1].digest if links else None
+
+
+def propose(
+    workspace: Workspace,
+    records: Sequence[Draft],
+    *,
+    title: str,
+    dry_run: bool = False,
+    signers: Sequence[Signer] = (),
+) -> Proposed:
+    """Sign `records` and send them as one proposal.
+
+    `signers` sign instead of the member's own key where a record needs others (a new member's own keys). A dry run
+    stops after the verdict. Unacceptable: the judge refuses it, nothing was sent. EnvironmentProblem: it is signed
+    and kept, and could not be sent; `submit` sends it later.
+    """
+    files = {draft.path: write_record(draft.record) for draft in records}
+    entry = sign_entry(workspace, files, title=title, made=records[0].record.created, signers=signers)
+    if stands(workspace.view, entry):
+        return already_there(workspace, entry)
+    commit, verdict = judge_entry(workspace, entry)
+    refuse_failed(verdict, "this would not be accepted; nothing was sent")
+    if dry_run:
+        return Proposed(entry.id, verdict, "", waits_for(verdict), merged=False)
+    Outbox.of(workspace.context.home, workspace.alias).put(entry)
+    return send(workspace, entry, commit=commit, verdict=verdict)
+
+
+def sign_entry(
+    workspace: Workspace, files: dict[str, bytes], *, title: str, made: str, signers: Sequence[Signer] = ()
+) -> Entry:
+    """Return the proposal of these record files with my signatures; those made before are used again."""
+    proposal = submission_id(files)
+    before = Outbox.of(workspace.context.home, workspace.alias).get(proposal)
+    kept = before.data if before else {}
+    bundles = sign_all(files, signers=signers or [workspace.signer()], standpoint=standpoint_of(workspace), kept=kept)
+    member = workspace.require_member()
+    return Entry(proposal, title, member, made, as_text(files | bundles))
+
+
+def standpoint_of(workspace: Workspace) -> Standpoint:
+    """Return from where I sign now."""
+    member = workspace.require_member()
+    return Standpoint(workspace.registry_id, workspace.head, member, workspace.context.clock())
+
+
+def judge_entry(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
+    """Commit a proposal on the verified main, or on what lies at its branch already; return commit and verdict."""
+    base = workspace.head
+    there = workspace.proposals().get(entry.id)
+    files = entry.data
+    if there is not None:
+        standing = Snapshot.at(workspace.store, there)
+        files = {path: data for path, data in files.items() if standing.blob(path) is None}
+    author = author_of(entry.member, entry.at)
+    if there is not None and not files:
+        commit = there
+    else:
+        commit = write_commit(workspace.store, there or base, files, message=entry.title + "\n", author=author)
+    judgement = judge_proposal(workspace.store, base, commit, at=workspace.context.clock())
+    return commit, judgement.verdict
+
+
+def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -> Proposed:
+    """Push a proposal that was judged, and merge it where that is ours to do."""
+    sent = workspace.forge.propose(workspace.copy, entry.id, commit)
+    if not sent.accepted:
+        raise_unsent(sent.outcome, sent.reason, sent.messages)
+    outbox = Outbox.of(workspace.context.home, workspace.alias)
+    outbox.put(entry.moved("sent"))
+    merged = False
+    if verdict.outcome is Outcome.PASS and workspace.forge.merges_by_push and workspace.known.merge == "auto":
+        merged = merge_change(workspace, entry.id, commit=commit, title=entry.title)
+    if merged:
+        outbox.put(entry.moved("merged"))
+    waits = "" if merged else waits_for(verdict)
+    return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
+
+
+def stands(view: RecordView, entry: Entry) -> bool:
+    """Tell whether every record of a proposal is in the registry with the same bytes."""
+    return all(view.blob(path) == data for path, data in entry.records.items())
+
+
+def already_there(workspace: Workspace, entry: Entry) -> Proposed:
+    """Return what is said of a proposal that stands already."""
+    Outbox.of(workspace.context.home, workspace.alias).put(entry.moved("merged"))
+    return Proposed(entry.id, Verdict(Outcome.PASS), workspace.forge.page_of(entry.id), "", merged=True)
+
+
+def waits_for(verdict: Verdict) -> str:
+    """Say who must act next on a proposal that is not refused."""
+    if verdict.outcome is Outcome.PASS:
+        return "a merge"
+    waiting = [f.message.removeprefix("waits for ") for f in verdict.findings if f.severity is Severity.NEEDS_PERSON]
+    return "; ".join(dict.fromkeys(waiting))
+
+
+def refuse_failed(verdict: Verdict, message: str) -> None:
+    """Raise `Unacceptable` for a verdict of fail."""
+    if verdict.outcome not in (Outcome.PASS, Outcome.NEEDS_PERSON):
+        raise Unacceptable(message, verdict.findings, hint="mend what is listed above, then run the same command again")
+
+
+def raise_unsent(outcome: PushOutcome, reason: str, messages: tuple[str, ...]) -> None:
+    """Raise for a push that was not accepted."""
+    if outcome is PushOutcome.NOT_FORWARD:
+        hint = "run `medperf-git submit --resume`: it adds yours on top"
+        raise Refused(f"somebody else has moved this proposal meanwhile ({reason})", hint=hint)
+    told = "\n".join(messages) or reason
+    raise Refused(
+        f"the registry did not take it:\n{told}", hint="run `medperf-git submit --resume`: it judges the state of now"
+    )
+
+
+def author_of(member: str, created: str) -> Author:
+    """Return who commits, and when: a record's own time, so that the same proposal makes the same commit."""
+    return Author(member, f"{member}@medperf-git.invalid", parse_time(created))
+
+
+def now_text(workspace: Workspace) -> str:
+    """Return the time of now as records write it."""
+    return format_time(workspace.context.clock())

@@ -1,0 +1,133 @@
+"""Which registries are known here: add, list, choose, show, forget."""
+
+import re
+import shutil
+from dataclasses import dataclass, replace
+
+from medperf_git.errors import UsageProblem
+from medperf_git.flows.config import Config, Known, free_alias
+from medperf_git.flows.context import Context
+from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
+from medperf_git.forge.choice import forge_for
+from medperf_git.records.folds import members, registry_state
+from medperf_git.registry.bare import open_copy
+from medperf_git.registry.history import line_between
+from medperf_git.registry.remotes import Remote
+from medperf_git.registry.sync import registry_id
+from medperf_git.registry.transport import UPSTREAM_MAIN
+
+_PINNED = re.compile(r"mg1:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """A registry that is known now; `pinned` tells whether its id came from the person and not from the address."""
+
+    alias: str
+    known: Known
+    title: str
+    steps: int
+    pinned: bool
+
+
+def add_registry(context: Context, address: str, *, alias: str | None = None) -> Added:
+    """Fetch a registry, verify it from its genesis, and remember it."""
+    place, _, pinned = address.partition("#")
+    if pinned and not _PINNED.fullmatch(pinned):
+        raise UsageProblem(f"{pinned!r} is no registry id", hint="it looks like mg1: and 64 hexadecimal digits")
+    remote = Remote.parse(place)
+    config = Config.load(context.home)
+    known_as = next((a for a, known in config.registries.items() if known.url == remote.url), None)
+    if known_as is not None:
+        return _known_already(context, config, known_as, pinned)
+    name = alias or free_alias(config, remote.url.rstrip("/").rpartition("/")[2].removesuffix(".git"))
+    if name in config.registries:
+        raise UsageProblem(f"the alias {name!r} is taken", hint="choose another with --alias")
+    try:
+        found = pinned or _read_id(context, name, remote)
+        known = Known(remote.url, found)
+        workspace = Workspace(context, name, known)
+        report = workspace.refresh()
+    except BaseException:
+        shutil.rmtree(registry_folder(context.home, name), ignore_errors=True)
+        raise
+    config.with_registry(name, known).save(context.home)
+    record = registry_state(workspace.view)
+    return Added(name, known, record.title if record else "", report.verified if report else 0, pinned=bool(pinned))
+
+
+def list_registries(context: Context) -> list[dict[str, object]]:
+    """Return every known registry as plain values."""
+    config = Config.load(context.home)
+    return [
+        {
+            "alias": alias,
+            "current": alias == config.current,
+            "url": known.url,
+            "id": known.id,
+            "member": known.member or "",
+            "merge": known.merge,
+        }
+        for alias, known in config.registries.items()
+    ]
+
+
+def use_registry(context: Context, alias: str, *, merge: str | None = None) -> Known:
+    """Make a registry the current one; `merge` sets what happens to my proposals that pass (auto, manual)."""
+    config = Config.load(context.home)
+    alias, known = config.choose(alias)
+    known = replace(known, merge=merge) if merge else known
+    config.with_registry(alias, known).save(context.home)
+    return known
+
+
+def forget_registry(context: Context, alias: str) -> str:
+    """Remove a registry and its local copy from this machine; keys and what was prepared stay."""
+    config = Config.load(context.home)
+    alias, _known = config.choose(alias)
+    config.without(alias).save(context.home)
+    shutil.rmtree(registry_folder(context.home, alias), ignore_errors=True)
+    return alias
+
+
+def describe_registry(workspace: Workspace) -> dict[str, object]:
+    """Return what a registry says of itself, as plain values."""
+    record = registry_state(workspace.view)
+    if record is None:
+        raise UsageProblem("this registry has no registry record", hint="run `medperf-git audit`")
+    return {
+        "alias": workspace.alias,
+        "title": record.title,
+        "name": record.name,
+        "url": workspace.url,
+        "id": workspace.registry_id,
+        "pinned": f"{workspace.url}#{workspace.registry_id}",
+        "verified": workspace.head,
+        "maintainers": list(record.maintainers),
+        "threshold": record.threshold,
+        "members": len(members(workspace.view)),
+        "me": workspace.member or "",
+    }
+
+
+def _known_already(context: Context, config: Config, alias: str, pinned: str) -> Added:
+    known = config.registries[alias]
+    if pinned and pinned != known.id:
+        raise UsageProblem(
+            f"{alias} is known here with another id, {known.id}",
+            hint="do not go on; ask a maintainer which id is right, over another way than this address",
+        )
+    config.with_registry(alias, known).save(context.home)
+    workspace = Workspace(context, alias, known)
+    report = workspace.refresh()
+    record = registry_state(workspace.view)
+    return Added(alias, known, record.title if record else "", report.verified if report else 0, pinned=True)
+
+
+def _read_id(context: Context, alias: str, remote: Remote) -> str:
+    store = open_copy(copy_folder(context.home, alias))
+    forge_for(remote.url, context.environ).fetch(store.path)
+    tip = store.ref(UPSTREAM_MAIN)
+    if tip is None:
+        raise UsageProblem(f"{remote.url} holds no registry: it has no branch main", hint="check the address")
+    return registry_id(store, bytes(line_between(store, tip, None)[:20]).hex())

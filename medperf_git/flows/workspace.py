@@ -1,0 +1,183 @@
+"""The registry a command works on: its verified copy, who I am there, and my key.
+
+Nothing of a registry is believed that was not judged here, step by step, since the last verified commit.
+"""
+
+from pathlib import Path
+
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.config import Config, Known
+from medperf_git.flows.context import Context
+from medperf_git.flows.keyring import gather_keys
+from medperf_git.forge.choice import forge_for
+from medperf_git.forge.port import Forge
+from medperf_git.records.findings import Finding
+from medperf_git.records.folds import member_state
+from medperf_git.registry.bare import open_copy
+from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.sync import SyncReport, read_pin, sync
+from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
+from medperf_git.signing.signers import Signer
+
+
+class InvalidHistory(IntegrityBroken):
+    """A step of main is not valid; carries the findings of its judge."""
+
+    def __init__(self, message: str, findings: tuple[Finding, ...], *, hint: str) -> None:
+        super().__init__(message, hint=hint)
+        self.findings = findings
+
+
+class Workspace:
+    """Guards the local copy of one registry and the signer of one command."""
+
+    def __init__(self, context: Context, alias: str, known: Known) -> None:
+        self.context = context
+        self.alias = alias
+        self.known = known
+        self.forge: Forge = forge_for(known.url, context.environ)
+        self.store: Store = open_copy(copy_folder(context.home, alias))
+        self.online = True
+        self._signer: Signer | None = None
+        self._head = ""
+        self._view: Snapshot | None = None
+
+    @classmethod
+    def open(cls, context: Context) -> "Workspace":
+        """Open the chosen registry as last verified; the first time it is fetched."""
+        alias, known = Config.load(context.home).choose(context.registry)
+        workspace = cls(context, alias, known)
+        pin = read_pin(workspace.pin_file)
+        if pin is None or not workspace.store.has_commit(pin.commit):
+            workspace.refresh()
+        else:
+            workspace._stand_on(pin.commit)
+        return workspace
+
+    @property
+    def url(self) -> str:
+        """Where the registry lies."""
+        return self.known.url
+
+    @property
+    def registry_id(self) -> str:
+        """The registry's id, `mg1:` and 64 hexadecimal digits."""
+        return self.known.id
+
+    @property
+    def member(self) -> str | None:
+        """Who I am in this registry, None before `join`."""
+        return self.known.member
+
+    @property
+    def head(self) -> str:
+        """The last verified commit of main, 40 hexadecimal digits."""
+        return self._head
+
+    @property
+    def view(self) -> Snapshot:
+        """The records at `head`."""
+        if self._view is None:
+            raise UsageProblem("the registry has no verified state yet", hint="run `medperf-git sync`")
+        return self._view
+
+    @property
+    def copy(self) -> Path:
+        """The folder of the local copy."""
+        return self.store.path
+
+    @property
+    def pin_file(self) -> Path:
+        """The file that says how far was verified."""
+        return registry_folder(self.context.home, self.alias) / "pin.json"
+
+    def require_member(self) -> str:
+        """Return who I am here; UsageProblem before `join`."""
+        if self.known.member is None:
+            hint = f"run `medperf-git join {self.url} --as NAME --title …`; reading and trying out need no membership"
+            raise UsageProblem(f"nobody has joined {self.alias} from this machine yet", hint=hint)
+        return self.known.member
+
+    def refresh(self) -> SyncReport | None:
+        """Fetch and verify what is new; None when the registry cannot be reached and an older state serves.
+
+        InvalidHistory: a step of main is not valid. EnvironmentProblem: unreachable, and nothing verified yet.
+        """
+        try:
+            self.forge.fetch(self.copy)
+        except EnvironmentProblem as problem:
+            self.online = False
+            if not self._head:
+                raise
+            self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
+            return None
+        self.online = True
+        return self._verify()
+
+    def proposals(self) -> dict[str, str]:
+        """Return the open proposals as last fetched: id → commit."""
+        refs = self.store.refs(UPSTREAM_PROPOSALS)
+        return {name.removeprefix(UPSTREAM_PROPOSALS): commit for name, commit in refs.items()}
+
+    def signer(self) -> Signer:
+        """Return who signs for me here; the key is looked for once, its passphrase asked at most once."""
+        if self._signer is None:
+            self._signer = self._find_signer()
+        return self._signer
+
+    def remember(self, known: Known) -> None:
+        """Keep who I am in this registry."""
+        self.known = known
+        self._signer = None
+        Config.load(self.context.home).with_registry(self.alias, known, current=False).save(self.context.home)
+
+    def _verify(self) -> SyncReport:
+        tip = self.store.ref(UPSTREAM_MAIN)
+        if tip is None:
+            hint = "check the address; a new registry is made with `medperf-git init`"
+            raise UsageProblem(f"{self.url} holds no registry: it has no branch main", hint=hint)
+        report = sync(self.store, tip, pin_file=self.pin_file, expected=self.known.id, progress=self._progress)
+        if report.pin is not None:
+            self._stand_on(report.pin.commit)
+        if report.stopped is not None:
+            raise InvalidHistory(
+                f"commit {report.stopped.commit[:12]} of main is not valid; nothing after it is believed",
+                report.stopped.judgement.findings,
+                hint="tell the maintainers; what was verified before stays usable for reading",
+            )
+        return report
+
+    def _stand_on(self, commit: str) -> None:
+        if commit != self._head:
+            self._head = commit
+            self._view = Snapshot.at(self.store, commit)
+
+    def _progress(self, done: int, steps: int) -> None:
+        if steps > 200 and (done % 200 == 0 or done == steps):
+            self.context.say(f"verified {done} of {steps} steps of main")
+
+    def _find_signer(self) -> Signer:
+        member = self.require_member()
+        state = member_state(self.view, member)
+        keys = gather_keys(self.context, extra=self.known.key_file)
+        if state is None:
+            if self.known.key is None:
+                raise Refused(f"{member} is no member of {self.alias}", hint="run `medperf-git join`")
+            return keys.find(self.known.key)
+        own = [entry.key for entry in state.keys.signing]
+        present = {signer.public.openssh: signer for signer in keys.signers if signer.public.openssh in own}
+        preferred = [s for s in present.values() if s.public.fingerprint == self.known.key]
+        return next(iter([*preferred, *present.values()]), None) or keys.find(own[0])
+
+
+def registry_folder(home: Path, alias: str) -> Path:
+    """Return the folder of one registry below the home folder."""
+    return home / "registries" / alias
+
+
+def copy_folder(home: Path, alias: str) -> Path:
+    """Return the bare repository that is the local copy of a registry."""
+    folder = registry_folder(home, alias)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder / "repo.git"
