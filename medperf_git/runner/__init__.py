@@ -1,0 +1,1 @@
+"""What runs: plans, engines, sandbox, collection, reduction and durable run state."""

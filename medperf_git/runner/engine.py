@@ -1,0 +1,188 @@
+"""The port to a container engine, and the values that pass through it.
+
+A step is a value: the same step always gives the same container. An engine runs images by id only, keeps the
+sandbox of its profile whatever the step says, and leaves no container behind.
+"""
+
+import threading
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from medperf_git.records.digests import Digest
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+class Profile(StrEnum):
+    """How tightly a container is held; `compat` is the site's choice, per model."""
+
+    STRICT = "strict"
+    COMPAT = "compat"
+
+
+class Ended(StrEnum):
+    """Why a container stopped."""
+
+    EXITED = "exited"
+    DEADLINE = "deadline"
+    OOM = "oom"
+    LOG_LIMIT = "log-limit"
+    DISK_LIMIT = "disk-limit"
+    KILLED = "killed"
+
+
+class BindKind(StrEnum):
+    """What lies at a bound path."""
+
+    FILE = "file"
+    DIRECTORY = "directory"
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """A host path and where the container sees it; `key` is the mount key of the task."""
+
+    key: str
+    host: Path
+    inside: str
+    read_only: bool
+    kind: BindKind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """Caps of one step: bytes, seconds, counts."""
+
+    memory_bytes: int
+    cpus: float
+    wall_seconds: float = 24 * 3600
+    shm_bytes: int = 64 * MIB
+    pids: int = 1024
+    open_files: int = 16384
+    file_bytes: int = 64 * GIB
+    log_bytes: int = 64 * MIB
+    tmp_bytes: int = 20 * GIB
+    volume_bytes: int = 256 * MIB
+    output_bytes: int = 100 * GIB
+    output_files: int = 500_000
+
+    @classmethod
+    def share_of(cls, info: "EngineInfo", max_parallel: int = 1, *, wall_seconds: float = 24 * 3600) -> "Limits":
+        """Return the defaults: 80 % of the host's memory shared by `max_parallel` steps, all its cores."""
+        memory = int(info.memory_bytes * 0.8 / max(1, max_parallel))
+        return cls(memory_bytes=memory, cpus=float(info.cpus), wall_seconds=wall_seconds)
+
+    def shared_memory(self, asked: int) -> int:
+        """Return the shared memory for a task that asked for so many bytes (0: nothing asked)."""
+        return min(asked, self.memory_bytes // 4) if asked else min(self.shm_bytes, self.memory_bytes // 4)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepSpec:
+    """One container to run.
+
+    `command` and `entrypoint` are None where the image's own are meant. `scratch` is an empty private folder of
+    the host that becomes `/tmp`. `gpus` is what the data owner grants: "" for none, "all", or device numbers.
+    """
+
+    image_id: str
+    command: tuple[str, ...] | None
+    entrypoint: tuple[str, ...] | None
+    environment: tuple[tuple[str, str], ...]
+    binds: tuple[Bind, ...]
+    limits: Limits
+    profile: Profile
+    scratch: Path
+    shm_bytes: int = 64 * MIB
+    gpus: str = ""
+    run_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StepResult:
+    """How a step ended; `peak_memory` and `peak_disk` in bytes, None where they could not be measured."""
+
+    exit_code: int
+    ended: Ended
+    seconds: float
+    peak_memory: int | None = None
+    peak_disk: int | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the container ended by itself with exit code 0."""
+        return self.ended is Ended.EXITED and self.exit_code == 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineInfo:
+    """What an engine says of itself."""
+
+    name: str
+    version: str
+    identity: str
+    cpus: int
+    memory_bytes: int
+    platform: str
+    rootless: bool = False
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Numbers of the user a container runs as."""
+
+    uid: int
+    gid: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WantedImage:
+    """An image as a cube record names it; `archive` is the fetched and verified file of an archive image."""
+
+    type: str
+    reference: str
+    id: Digest
+    platform: str
+    manifest: Digest | None = None
+    archive: Path | None = None
+
+
+class Engine(Protocol):
+    """What the runner needs of a container engine."""
+
+    def info(self) -> EngineInfo:
+        """Say what the engine is."""
+        ...
+
+    def user(self, profile: Profile) -> User:
+        """Say which user a container of that profile runs as, in numbers of the host."""
+        ...
+
+    def has_image(self, wanted: WantedImage) -> bool:
+        """Tell whether the image is here already."""
+        ...
+
+    def resolve_image(self, wanted: WantedImage) -> str:
+        """Return the id to run the image by, fetching or loading it; IntegrityBroken when it is another image."""
+        ...
+
+    def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:
+        """Run a probe and raise Refused when a limit does not hold; return warnings."""
+        ...
+
+    def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
+        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set."""
+        ...
+
+    def reap(self) -> tuple[str, ...]:
+        """Remove containers of this user whose client is gone; return their names."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        ...
