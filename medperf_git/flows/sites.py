@@ -6,7 +6,6 @@ Nothing is shown that was not verified: every step from the genesis up to the co
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, UsageProblem
@@ -73,7 +72,7 @@ def write_from_store(store: Store, *, commit: str, registry: str, out: Path, ver
     """Write the site of a commit that has been verified before."""
     time = store.commit(commit).time
     view = Snapshot.at(store, commit)
-    step_time = format_time(datetime.fromtimestamp(time, UTC))
+    step_time = format_time(time)
     files = build_site(view, commit=commit, registry_id=registry, step_time=step_time)
     write_site(files, out)
     return BuiltSite(commit, registry, out, len(files), verified)

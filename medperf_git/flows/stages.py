@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from medperf_git.flows.associations import Standing, list_standings
-from medperf_git.flows.naming import Found
+from medperf_git.flows.naming import Found, iter_stored_results
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.folds import AssociationState, Status, live_result, marks_of, policy_state
 from medperf_git.records.models import Benchmark, Result
@@ -112,3 +112,14 @@ def result_row(view: RecordView, path: str, digest: Digest, result: Result, *, n
         "finished": result.finished,
         "path": path,
     }
+
+
+def result_rows(view: RecordView, benchmark: Ref | None = None) -> list[dict[str, object]]:
+    """Return one line for each result, superseded ones too."""
+    found = iter_stored_results(view, benchmark)
+    last = {stored.place.folder: stored.path for stored in found}
+    return [
+        result_row(view, stored.path, stored.digest, stored.record, newest=last[stored.place.folder] == stored.path)
+        for stored in found
+        if isinstance(stored.record, Result)
+    ]

@@ -1,0 +1,178 @@
+"""`cube` (also `container`, `model`): import a container, test it, register it."""
+
+from pathlib import Path
+
+import click
+
+from medperf_git.cli.commands._options import engine_options, settings_of
+from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
+from medperf_git.cli.options import dry_run_option, json_option, yes_option
+from medperf_git.cli.output import echo_json, echo_text
+from medperf_git.cli.session import open_context
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_ROLES = {"data-preparator": "data-preparator", "preparator": "data-preparator", "model": "model", "metrics": "metrics"}
+
+
+@click.group()
+def cube() -> None:
+    """A container: a data preparator, a model or a metrics container."""
+
+
+@cube.command("import")
+@click.argument("config", type=_FILE)
+@click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="What it does.")
+@click.option("--name", required=True, help="Its name: a-z, 0-9 and hyphens.")
+@click.option("--title", help="What people call it (default: its name).")
+@click.option("--description", help="What it is, for a reader.")
+@click.option("--license", "licence", metavar="SPDX", help="Its licence.")
+@click.option("--parameters", type=_FILE, help="Its parameters file, kept verbatim.")
+@click.option("--image-from-engine", is_flag=True, help="The image was built here and is in no image registry.")
+@click.option("--engine", default="docker", show_default=True, help="Container engine: docker, podman.")
+@json_option
+def import_(
+    config: Path,
+    role: str,
+    name: str,
+    *,
+    title: str | None,
+    description: str | None,
+    licence: str | None,
+    parameters: Path | None,
+    image_from_engine: bool,
+    engine: str,
+    as_json: bool,
+) -> None:
+    """Turn a container_config.yaml into the draft of a cube record; every field is kept."""
+    from medperf_git.flows.cubes import CubeImport, import_cube  # noqa: PLC0415
+    from medperf_git.records.convert import value_of  # noqa: PLC0415
+    from medperf_git.records.record import write_record  # noqa: PLC0415
+
+    wish = CubeImport(
+        config=config,
+        role=_ROLES[role],
+        name=name,
+        title=title or name,
+        description=description,
+        license=licence,
+        parameters=parameters,
+        local_only=image_from_engine,
+        engine=engine,
+    )
+    record, path = import_cube(open_context(), wish)
+    if as_json:
+        echo_json({"draft": str(path), "record": value_of(record)})
+        return
+    echo_text(write_record(record).decode())
+    echo_text(f"draft kept in {path}")
+    echo_text(f"next: medperf-git cube test {name} …, then: medperf-git cube submit {name}")
+
+
+@cube.command()
+@click.argument("name")
+@click.option("--benchmark", metavar="REF", help="Test as part of this benchmark, on its demo data.")
+@click.option("--demo-data", type=click.Path(path_type=Path, exists=True), help="The demo data, packed or a folder.")
+@click.option("--data", type=_FOLDER, help="Data to give it, instead of demo data.")
+@click.option("--labels", type=_FOLDER, help="Labels to give it.")
+@click.option("--predictions", type=_FOLDER, help="Predictions to give a metrics container.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where its outputs are left (default: removed).")
+@engine_options
+@json_option
+def test(
+    name: str,
+    *,
+    benchmark: str | None,
+    demo_data: Path | None,
+    data: Path | None,
+    labels: Path | None,
+    predictions: Path | None,
+    out: Path | None,
+    as_json: bool,
+    **engine: object,
+) -> None:
+    """Run a container as a hospital would: NAME of a draft, or a registered [member/]name[@version]."""
+    from medperf_git.flows.trying import CubeTrial, TrialInputs, try_cube  # noqa: PLC0415
+
+    inputs = TrialInputs(
+        benchmark=benchmark, demo_data=demo_data, data=data, labels=labels, predictions=predictions, out=out
+    )
+    context = open_context()
+    workspace = fresh_workspace() if benchmark or "/" in name else None
+    trial: CubeTrial = try_cube(context, workspace, name, inputs, settings=settings_of(engine))
+    if as_json:
+        echo_json(trial.as_value())
+    else:
+        for line in trial.lines():
+            echo_text(line)
+    trial.raise_if_failed()
+
+
+@cube.command()
+@click.argument("name")
+@click.option("--request", "benchmark", metavar="BENCHMARK", help="Ask at once to join this benchmark.")
+@yes_option
+@dry_run_option
+def submit(name: str, benchmark: str | None, yes: bool, dry_run: bool) -> None:
+    """Register a draft as the next version of your cube NAME."""
+    from medperf_git.flows.associations import say_after_request  # noqa: PLC0415
+    from medperf_git.flows.cubes import build_submission  # noqa: PLC0415
+    from medperf_git.records.record import write_record  # noqa: PLC0415
+
+    workspace = fresh_workspace(yes=yes)
+    workspace.require_member()
+    drafts, ref = build_submission(workspace, name, created=created_now(workspace), benchmark=benchmark)
+    for draft in drafts:
+        echo_text(draft.path, bold=True)
+        echo_text(write_record(draft.record).decode())
+    if not dry_run and not workspace.context.agrees(f"Sign and submit {ref}?"):
+        echo_text("nothing was sent")
+        return
+    send(workspace, drafts, title=f"Add the container {ref}", dry_run=dry_run)
+    for draft in drafts:
+        if said := say_after_request(workspace.view, draft):
+            echo_text(f"then: {said}")
+
+
+@cube.command("ls")
+@click.option("--role", type=click.Choice(list(_ROLES)), help="Only of this role.")
+@click.option("--drafts", is_flag=True, help="Drafts on this machine instead.")
+@json_option
+def ls(role: str | None, drafts: bool, as_json: bool) -> None:
+    """List the containers of the registry, or your drafts."""
+    from medperf_git.flows.cubes import draft_rows  # noqa: PLC0415
+    from medperf_git.flows.naming import iter_found  # noqa: PLC0415
+    from medperf_git.records.models import Cube  # noqa: PLC0415
+
+    if drafts:
+        listing(draft_rows(open_context().home), as_json=as_json, empty="no drafts; `cube import` makes one")
+        return
+    workspace = fresh_workspace()
+    rows = [
+        {
+            "cube": str(found.ref),
+            "role": found.record.role,
+            "title": found.record.title,
+            "tested": found.record.tested.outcome if found.record.tested else "no",
+            "marks": marks_text(workspace, found.stored.path),
+            "image": found.record.image.id,
+            "digest": found.stored.digest,
+        }
+        for found in iter_found(workspace.view, Cube)
+        if role is None or found.record.role == _ROLES[role]
+    ]
+    listing(rows, as_json=as_json, columns=("cube", "role", "title", "tested", "marks"), empty="no containers yet")
+
+
+@cube.command()
+@click.argument("ref")
+@json_option
+def show(ref: str, as_json: bool) -> None:
+    """Show a container's record."""
+    from medperf_git.flows.naming import find  # noqa: PLC0415
+    from medperf_git.records.models import Cube  # noqa: PLC0415
+
+    workspace = fresh_workspace()
+    found = find(workspace.view, Cube, ref, member=workspace.member)
+    facts = {"marks": marks_text(workspace, found.stored.path)}
+    show_record(workspace, found.stored, as_json=as_json, facts=facts)

@@ -1,0 +1,85 @@
+"""`result`: submit what was reviewed, list and show what is published."""
+
+import click
+
+from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
+from medperf_git.cli.options import dry_run_option, json_option, yes_option
+from medperf_git.cli.output import echo_text
+
+
+@click.group()
+def result() -> None:
+    """Submit results, list and show them."""
+
+
+@result.command()
+@click.argument("run")
+@yes_option
+@dry_run_option
+def submit(run: str, yes: bool, dry_run: bool) -> None:
+    """Sign and submit the results of RUN, exactly as they were reviewed."""
+    from medperf_git.flows.results import build_submission  # noqa: PLC0415
+
+    workspace = fresh_workspace(yes=yes)
+    workspace.require_member()
+    submission = build_submission(workspace, run, created=created_now(workspace))
+    columns = ("model", "outcome", "attempt", "values")
+    listing(submission.rows(), as_json=False, columns=columns, empty="nothing to submit")
+    for line in submission.notes:
+        echo_text(line)
+    if not submission.drafts:
+        return
+    count = len(submission.drafts)
+    if not dry_run and not workspace.context.agrees(f"Sign and submit {count} result(s) as reviewed?"):
+        echo_text("nothing was sent")
+        return
+    after = f"medperf-git leaderboard show {submission.benchmark}"
+    send(workspace, submission.drafts, title=submission.title, dry_run=dry_run, meanwhile=after)
+    if not dry_run:
+        submission.mark_sent()
+
+
+@result.command("ls")
+@click.option("--benchmark", metavar="REF", help="Only of this benchmark.")
+@click.option("--dataset", metavar="REF", help="Only on this dataset.")
+@click.option("--model", metavar="REF", help="Only of this model.")
+@json_option
+def ls(benchmark: str | None, dataset: str | None, model: str | None, as_json: bool) -> None:
+    """List the published results."""
+    from medperf_git.flows.naming import find  # noqa: PLC0415
+    from medperf_git.flows.stages import result_rows  # noqa: PLC0415
+    from medperf_git.records.models import Benchmark, Cube, Dataset  # noqa: PLC0415
+
+    workspace = fresh_workspace()
+    view, member = workspace.view, workspace.member
+    rows = result_rows(view, find(view, Benchmark, benchmark, member=member).ref if benchmark else None)
+    if dataset:
+        wanted = str(find(view, Dataset, dataset, member=member).ref)
+        rows = [row for row in rows if row["dataset"] == wanted]
+    if model:
+        wanted = str(find(view, Cube, model, member=member).ref)
+        rows = [row for row in rows if row["model"] == wanted]
+    columns = ("result", "dataset", "model", "outcome", "state", "values")
+    listing(rows, as_json=as_json, columns=columns, empty="no results yet")
+
+
+@result.command()
+@click.argument("result_id", metavar="RESULT")
+@json_option
+def show(result_id: str, as_json: bool) -> None:
+    """Show a result, called by its first 12 digits, and who signed it."""
+    from medperf_git.flows.naming import find_result  # noqa: PLC0415
+    from medperf_git.records.digests import short  # noqa: PLC0415
+    from medperf_git.records.view import bundles_of  # noqa: PLC0415
+
+    workspace = fresh_workspace()
+    stored = find_result(workspace.view, result_id)
+    bundles = list(bundles_of(workspace.view, stored.path))
+    facts = {
+        "called": short(stored.digest),
+        "marks": marks_text(workspace, stored.path),
+        "signatures": ", ".join(bundles),
+    }
+    show_record(workspace, stored, as_json=as_json, facts=facts)
+    if not as_json:
+        echo_text(f"check it: medperf-git verify {short(stored.digest)}")
