@@ -1,10 +1,10 @@
-"""Whose signatures each record needs: DESIGN's table as functions of the tree before.
+"""Whose signatures each record needs: DESIGN's table as one tuple of rows.
 
 Keys, thresholds and approvals come from the tree before the change; only the keys that a member record itself
 introduces are taken from that record, and they merely prove possession. A retired member counts for nothing.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain as joined
 from typing import TypeAlias
@@ -12,10 +12,10 @@ from typing import TypeAlias
 from medperf_git.errors import MedperfGitError
 from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
-from medperf_git.records.folds import association_state, member_state, newest_version, policy_state
+from medperf_git.records.folds import association_state, member_state, policy_state
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, record_at, stored_at
+from medperf_git.records.view import RecordView, record_at, stored_at, versions_of
 from medperf_git.signing.keys import PublicKey
 
 Holder: TypeAlias = tuple[str, PublicKey]
@@ -28,33 +28,28 @@ class Need:
     who: str
     members: tuple[str, ...]
     count: int
-    holders: tuple[tuple[str, PublicKey], ...]
+    holders: tuple[Holder, ...]
     keys_of_one: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table: which records it is about, whose signatures they need, in words and as a function."""
+
+    change: str
+    signatures: str
+    applies: Callable[[Case, Stored], bool]
+    needs: Callable[[Case, Stored], Iterable[Need]]
+
+
+def row_of(case: Case, stored: Stored) -> Row:
+    """Return the row of the table that a record falls under; every record falls under one."""
+    return next(row for row in AUTHORITY if row.applies(case, stored))
 
 
 def needs_of(case: Case, stored: Stored) -> tuple[Need, ...]:
     """Return every need of one added record; a rule about its contents refuses it when nobody could sign it."""
-    record = stored.record
-    match record:
-        case models.Registry():
-            return tuple(_registry_needs(case, record))
-        case models.Member():
-            return tuple(_member_needs(case, record, stored))
-        case models.Cube():
-            return (_owner(case, record.member, 1),)
-        case models.Dataset():
-            return (_owner(case, record.member, _cosigning(case, record.member, "dataset")),)
-        case models.Benchmark():
-            return tuple(_benchmark_needs(case, record.ref))
-        case models.Policy():
-            return tuple(_policy_needs(case, record, stored))
-        case models.Association():
-            return tuple(_association_needs(case, record))
-        case models.Result():
-            owner = record.dataset.ref.member
-            return (_owner(case, owner, _cosigning(case, owner, "result")),)
-        case models.Notice():
-            return tuple(_notice_needs(case, record))
+    return tuple(row_of(case, stored).needs(case, stored))
 
 
 def keys_in(member: models.Member, *, recovery: bool) -> Iterator[PublicKey]:
@@ -66,131 +61,316 @@ def keys_in(member: models.Member, *, recovery: bool) -> Iterator[PublicKey]:
             continue  # the rule `key` reports it
 
 
-def _holders(view: RecordView, members: Iterable[str], *, recovery: bool = False) -> tuple[Holder, ...]:
+def _holders(view: RecordView, members: Iterable[str], *, update: bool = False) -> tuple[Holder, ...]:
+    """Return who may sign; for an `update` of a member recovery keys count too, and those of a retired one."""
     found: list[Holder] = []
     for name in members:
         state = member_state(view, name)
-        if state is not None and (recovery or state.status == "active"):
-            found += [(name, key) for key in keys_in(state, recovery=recovery)]
+        if state is not None and (update or state.status == "active"):
+            found += [(name, key) for key in keys_in(state, recovery=update)]
     return tuple(found)
 
 
-def _group(case: Case, who: str, members: Iterable[str], count: int) -> Need:
+def _group(case: Case, who: str, members: Iterable[str], *, count: int) -> Need:
     names = tuple(dict.fromkeys(members))
     view = case.change.after if case.is_genesis else case.change.before
     return Need(who, names, count, _holders(view, names))
 
 
-def _owner(case: Case, member: str, keys: int) -> Need:
+def _owner(case: Case, member: str, *, kind: str = "") -> Need:
+    keys = _cosigning(case, member, kind)
     who = f"the owner {member}" + (f" with {keys} of its keys" if keys > 1 else "")
     return Need(who, (member,), keys, _holders(case.change.before, [member]), keys_of_one=True)
-
-
-def _maintainers(case: Case, count: int | None = None) -> Need:
-    registry = case.registry_before
-    if registry is None:
-        return Need("a maintainer", (), 1, ())
-    wanted = registry.threshold if count is None else count
-    return _group(case, "a maintainer" if wanted == 1 else f"{wanted} maintainers", registry.maintainers, wanted)
-
-
-def _committee(case: Case, policy: models.Policy | None, count: int) -> Need:
-    who = "a committee member" if count == 1 else f"{count} committee members"
-    return _group(case, who, policy.committee if policy else (), count)
 
 
 def _cosigning(case: Case, member: str, kind: str) -> int:
     state = member_state(case.change.before, member)
     wish = state.cosigning if state else None
-    if wish is None:
-        return 1
-    return wish.dataset if kind == "dataset" else wish.result
+    return int(getattr(wish, kind, 1)) if wish and kind else 1
 
 
-def _registry_needs(case: Case, record: models.Registry) -> Iterator[Need]:
-    if case.is_genesis:
-        yield _group(case, "every maintainer", record.maintainers, len(record.maintainers))
-        return
+def _maintainers(case: Case, count: int | None = None) -> Need:
+    registry = case.registry_before
+    wanted = count or (registry.threshold if registry else 1)
+    who = "a maintainer" if wanted == 1 else f"{wanted} maintainers"
+    return _group(case, who, registry.maintainers if registry else (), count=wanted)
+
+
+def _committee(case: Case, policy: models.Policy | None, threshold: str) -> Need:
+    count = int(getattr(policy.thresholds, threshold)) if policy else 1
+    who = "a committee member" if count == 1 else f"{count} committee members"
+    return _group(case, who, policy.committee if policy else (), count=count)
+
+
+def _speaker(case: Case, name: str) -> Need:
+    """Nobody speaks in another's name: who a record says it is `by` signs it."""
+    return Need(f"{name}, in whose name it is", (name,), 1, _holders(case.change.before, [name]), keys_of_one=True)
+
+
+def _genesis_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    if isinstance(stored.record, models.Registry):
+        names = stored.record.maintainers
+        yield _group(case, "every maintainer", names, count=len(names))
+    if isinstance(stored.record, models.Member):
+        yield from _possession(case, stored)
+
+
+def _registry_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    record = stored.record
     yield _maintainers(case)
-    yield _group(case, "the maintainers after the change", record.maintainers, record.threshold)
+    if isinstance(record, models.Registry):
+        yield _group(case, "the maintainers after the change", record.maintainers, count=record.threshold)
 
 
-def _member_needs(case: Case, record: models.Member, stored: Stored) -> Iterator[Need]:
-    old = member_state(case.change.before, record.member) if stored.place.number > 1 else None
+def _possession(case: Case, stored: Stored) -> Iterator[Need]:
+    """Every key that a member record brings and the member did not have just before signs it."""
+    record = stored.record
+    if not isinstance(record, models.Member):
+        return
+    old = member_state(case.change.before, record.member)
     known = set(keys_in(old, recovery=True)) if old else set()
-    if old is not None:
-        yield Need(
-            f"a key that {record.member} had before",
-            (record.member,),
-            1,
-            _holders(case.change.before, [record.member], recovery=True),
-        )
-    elif not case.is_genesis:
-        yield _maintainers(case, 1)
     for key in keys_in(record, recovery=True):
         if key not in known:
             yield Need(f"the new key {key.fingerprint}", (record.member,), 1, ((record.member, key),))
 
 
-def _benchmark_needs(case: Case, benchmark: Ref) -> Iterator[Need]:
-    first = record_at(case.change.after, layout.numbered(layout.policy_folder(benchmark), 1), models.Policy)
-    yield _committee(case, first, first.thresholds.change if first else 1)
-    older = newest_version(case.change.before, "benchmarks", benchmark.member, benchmark.name)
-    if older is None:
-        yield _owner(case, benchmark.member, 1)
-        yield _maintainers(case, 1)
+def _new_member_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    yield _maintainers(case, 1)
+    yield from _possession(case, stored)
+
+
+def _update_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    name = getattr(stored.record, "member", "")
+    holders = _holders(case.change.before, [name], update=True)
+    yield Need(f"a key that {name} had before", (name,), 1, holders)
+    yield from _possession(case, stored)
+
+
+def _return_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    yield _maintainers(case, 1)
+    yield from _update_needs(case, stored)
+
+
+def _owned_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    record = stored.record
+    if isinstance(record, models.Cube | models.Dataset):
+        yield _owner(case, record.member, kind=str(record.KIND))
+
+
+def _benchmark_of(stored: Stored) -> Ref:
+    record = stored.record
+    if isinstance(record, models.Benchmark):
+        return record.ref
+    if isinstance(record, models.Policy | models.Association | models.Result):
+        return record.benchmark.ref
+    raise TypeError(record)
+
+
+def _older(case: Case, benchmark: Ref) -> Ref | None:
+    """Return the newest merged version, withdrawn or not: a name never falls free."""
+    versions = versions_of(case.change.before, "benchmarks", member=benchmark.member, name=benchmark.name)
+    return versions[-1] if versions else None
+
+
+def _first_committee(case: Case, benchmark: Ref) -> Need:
+    path = layout.numbered(layout.policy_folder(benchmark), 1)
+    return _committee(case, record_at(case.change.after, path, models.Policy), "change")
+
+
+def _new_benchmark_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    benchmark = _benchmark_of(stored)
+    yield _first_committee(case, benchmark)
+    yield _owner(case, benchmark.member)
+    yield _maintainers(case, 1)
+
+
+def _next_benchmark_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    benchmark = _benchmark_of(stored)
+    older = _older(case, benchmark)
+    yield _first_committee(case, benchmark)
+    yield _committee(case, policy_state(case.change.before, older) if older else None, "change")
+
+
+def _policy_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    record = stored.record
+    if isinstance(record, models.Policy):
+        yield _committee(case, policy_state(case.change.before, record.benchmark.ref), "change")
+        yield _committee(case, record, "change")
+
+
+def _association_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    event = stored.record
+    if not isinstance(event, models.Association):
         return
-    standing = policy_state(case.change.before, older)
-    yield _committee(case, standing, standing.thresholds.change if standing else 1)
-
-
-def _policy_needs(case: Case, record: models.Policy, stored: Stored) -> Iterator[Need]:
-    if stored.place.number == 1:
-        yield from _benchmark_needs(case, record.benchmark.ref)
+    owner, policy = event.subject.ref.member, policy_state(case.change.before, event.benchmark.ref)
+    if _side_that_signs(case, event) == "owner":
+        yield _owner(case, owner)
         return
-    standing = policy_state(case.change.before, record.benchmark.ref)
-    yield _committee(case, standing, standing.thresholds.change if standing else 1)
-    yield _committee(case, record, record.thresholds.change)
+    yield _committee(case, policy, "events")
+    yield _speaker(case, event.by)
+    others = [name for name in policy.committee if name != owner] if policy else []
+    if event.event in ("request", "approve") and policy and others and owner in policy.committee:
+        yield _group(case, f"a committee member other than {owner}, whose it is", others, count=1)
 
 
-def _association_needs(case: Case, record: models.Association) -> Iterator[Need]:
-    benchmark, subject = record.benchmark.ref, record.subject
-    initiator = association_state(case.change.before, benchmark, subject.kind, subject.ref).initiator
-    side = record.side
-    if record.event == "approve" and initiator is not None:
-        side = "committee" if initiator == "owner" else "owner"
-    if record.event == "prioritise":
-        side = "committee"
-    if side == "owner":
-        yield _owner(case, subject.ref.member, 1)
-    else:
-        policy = policy_state(case.change.before, benchmark)
-        yield _committee(case, policy, policy.thresholds.events if policy else 1)
+def _side_that_signs(case: Case, event: models.Association) -> str:
+    if event.event == "prioritise":
+        return "committee"
+    if event.event == "approve":
+        state = association_state(case.change.before, event.benchmark.ref, event.subject.kind, event.subject.ref)
+        return "owner" if state.initiator == "committee" else "committee"
+    return event.side
 
 
-def _notice_needs(case: Case, record: models.Notice) -> Iterator[Need]:
-    about = stored_at(case.change.before, record.record.path)
-    if record.event in ("dispute", "resolve"):
+def _result_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    if isinstance(stored.record, models.Result):
+        yield _owner(case, stored.record.dataset.ref.member, kind="result")
+
+
+def _dispute_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    notice = stored.record
+    if isinstance(notice, models.Notice):
+        about = stored_at(case.change.before, notice.record.path)
         benchmark = about.record.benchmark.ref if about and isinstance(about.record, models.Result) else None
-        policy = policy_state(case.change.before, benchmark) if benchmark else None
-        yield _committee(case, policy, policy.thresholds.events if policy else 1)
-    elif record.side == "maintainers":
-        yield _maintainers(case)
-    else:
-        yield _notice_owner(case, about)
+        yield _committee(case, policy_state(case.change.before, benchmark) if benchmark else None, "events")
+        yield _speaker(case, notice.by)
 
 
-def _notice_owner(case: Case, about: Stored | None) -> Need:
+def _maintainer_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    yield _maintainers(case)
+    if isinstance(stored.record, models.Notice):
+        yield _speaker(case, stored.record.by)
+
+
+def _owner_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    notice = stored.record
+    about = stored_at(case.change.before, notice.record.path) if isinstance(notice, models.Notice) else None
     match about.record if about else None:
         case models.Benchmark() as benchmark:
-            policy = policy_state(case.change.before, benchmark.ref)
-            return _committee(case, policy, policy.thresholds.change if policy else 1)
+            yield _committee(case, policy_state(case.change.before, benchmark.ref), "change")
+            yield _speaker(case, getattr(notice, "by", ""))
         case models.Result() as result:
-            owner = result.dataset.ref.member
-            return _owner(case, owner, _cosigning(case, owner, "result"))
-        case models.Dataset() as dataset:
-            return _owner(case, dataset.member, _cosigning(case, dataset.member, "dataset"))
-        case models.Cube() as cube:
-            return _owner(case, cube.member, 1)
+            yield _owner(case, result.dataset.ref.member, kind="result")
+        case models.Dataset() | models.Cube() as owned:
+            yield _owner(case, owned.member, kind=str(owned.KIND))
         case _:
-            return Need("its owner", (), 1, ())
+            yield Need("its owner", (), 1, ())
+
+
+def _is_new(case: Case, stored: Stored) -> bool:
+    return case.change.before.blob(layout.numbered(stored.place.folder, 1)) is None
+
+
+def _is_return(case: Case, stored: Stored) -> bool:
+    old = member_state(case.change.before, getattr(stored.record, "member", ""))
+    return old is not None and old.status == "retired"
+
+
+def _is(*kinds: type[models.Record]) -> Callable[[Case, Stored], bool]:
+    return lambda _, stored: isinstance(stored.record, kinds)
+
+
+def _brings_benchmark(_: Case, stored: Stored) -> bool:
+    record = stored.record
+    return isinstance(record, models.Benchmark) or (isinstance(record, models.Policy) and stored.place.number == 1)
+
+
+def _event(*events: str) -> Callable[[Case, Stored], bool]:
+    return lambda _, stored: getattr(stored.record, "event", "") in events
+
+
+AUTHORITY: tuple[Row, ...] = (
+    Row(
+        "genesis",
+        "every maintainer signs the registry record; every key of a founding member signs its member record",
+        lambda case, _: case.is_genesis,
+        _genesis_needs,
+    ),
+    Row(
+        "registry update",
+        "the threshold of maintainers before, and the threshold of maintainers after",
+        _is(models.Registry),
+        _registry_needs,
+    ),
+    Row(
+        "new member",
+        "each of its keys, and one maintainer",
+        lambda case, stored: isinstance(stored.record, models.Member) and _is_new(case, stored),
+        _new_member_needs,
+    ),
+    Row(
+        "return of a retired member",
+        "one signing or recovery key it had before, each new key, and one maintainer",
+        lambda case, stored: isinstance(stored.record, models.Member) and _is_return(case, stored),
+        _return_needs,
+    ),
+    Row(
+        "member update",
+        "one signing or recovery key active before, and each new key",
+        _is(models.Member),
+        _update_needs,
+    ),
+    Row(
+        "cube or dataset, a new version of them",
+        "the member that owns the name; for a dataset with as many of its keys as it wishes",
+        _is(models.Cube, models.Dataset),
+        _owned_needs,
+    ),
+    Row(
+        "new benchmark with its first policy",
+        "the `change` threshold of its committee, the member that owns the name, and one maintainer",
+        lambda case, stored: _brings_benchmark(case, stored) and _older(case, _benchmark_of(stored)) is None,
+        _new_benchmark_needs,
+    ),
+    Row(
+        "next version of a benchmark with its first policy",
+        "the `change` threshold of its committee, and of the committee of the version before",
+        _brings_benchmark,
+        _next_benchmark_needs,
+    ),
+    Row(
+        "later policy",
+        "the `change` threshold of the committee before, and of the committee after",
+        _is(models.Policy),
+        _policy_needs,
+    ),
+    Row(
+        "association request",
+        "the owner of the dataset or model, or the committee's `events` threshold (an invitation); an invitation of "
+        "something that a committee member owns also needs another committee member",
+        lambda _, stored: isinstance(stored.record, models.Association) and stored.record.event == "request",
+        _association_needs,
+    ),
+    Row(
+        "approval",
+        "the side that did not ask; of something that a committee member owns also another committee member",
+        lambda _, stored: isinstance(stored.record, models.Association) and stored.record.event == "approve",
+        _association_needs,
+    ),
+    Row(
+        "rejection or withdrawal of an association",
+        "either side, the committee with its `events` threshold",
+        lambda _, stored: isinstance(stored.record, models.Association) and stored.record.event != "prioritise",
+        _association_needs,
+    ),
+    Row("priority", "the committee's `events` threshold", _is(models.Association), _association_needs),
+    Row(
+        "result",
+        "the owner of the dataset, with as many of its keys as it wishes",
+        _is(models.Result),
+        _result_needs,
+    ),
+    Row("dispute, resolve", "the committee's `events` threshold", _event("dispute", "resolve"), _dispute_needs),
+    Row(
+        "withdraw, reinstate somebody else's record",
+        "the threshold of maintainers",
+        lambda _, stored: getattr(stored.record, "side", "") == "maintainers",
+        _maintainer_notice_needs,
+    ),
+    Row(
+        "withdraw, reinstate one's own record",
+        "its owner; of a benchmark the `change` threshold of its committee",
+        _is(models.Notice),
+        _owner_notice_needs,
+    ),
+)

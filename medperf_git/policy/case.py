@@ -1,25 +1,28 @@
 """A change, read once: records by path, signatures by record, and what stood before."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from medperf_git.policy.change import Change
 from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest, bare_hex, digest_of
-from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
-from medperf_git.records.record import Stored, read_record
+from medperf_git.records.record import Reading, Stored, read_record
 
 R = TypeVar("R", bound=models.Record)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
-    """What every rule is given; the fields derived from `change` are computed once, when first asked for."""
+    """What every rule is given; the fields derived from `change` are computed once, when first asked for.
+
+    `memo` keeps what several rules need and only one module can compute (verified signatures).
+    """
 
     change: Change
+    memo: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @cached_property
     def is_genesis(self) -> bool:
@@ -29,7 +32,8 @@ class Case:
     @cached_property
     def registry_id(self) -> str:
         """The registry's id, `mg1:` and 64 hexadecimal digits; empty when there is no genesis record."""
-        data = self.change.before.blob(layout.registry_path(1)) or self.change.after.blob(layout.registry_path(1))
+        view = self.change.after if self.is_genesis else self.change.before
+        data = view.blob(layout.registry_path(1))
         return "" if data is None else "mg1:" + bare_hex(digest_of(data))
 
     @cached_property
@@ -43,16 +47,14 @@ class Case:
         return tuple(sorted(path for path in self.change.added if layout.place_of(path)))
 
     @cached_property
-    def reading_faults(self) -> tuple[Finding, ...]:
-        """What is wrong with the added records as files."""
-        readings = (read_record(path, self.change.added[path]) for path in self.record_paths)
-        return tuple(finding for reading in readings for finding in reading.findings)
+    def readings(self) -> dict[str, Reading]:
+        """What came of reading each added record."""
+        return {path: read_record(path, self.change.added[path]) for path in self.record_paths}
 
     @cached_property
     def records(self) -> dict[str, Stored]:
         """The added records that can be read."""
-        readings = ((path, read_record(path, self.change.added[path]).stored) for path in self.record_paths)
-        return {path: stored for path, stored in readings if stored is not None}
+        return {path: reading.stored for path, reading in self.readings.items() if reading.stored is not None}
 
     @cached_property
     def bundles(self) -> dict[str, dict[str, bytes]]:

@@ -17,10 +17,18 @@ TASKS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "model": {"infer": (frozenset({"data_path"}), frozenset({"output_path"}))},
     "metrics": {"evaluate": (frozenset({"predictions", "labels"}), frozenset({"output_path"}))},
 }
-INPUTS = frozenset(
-    {"data_path", "labels_path", "metadata_path", "predictions", "labels", "parameters_file", "additional_files"}
-)
-OUTPUTS = frozenset({"output_path", "output_labels_path", "metadata_path", "report_file", "local_outputs_path"})
+# Role → what the runner may supply to it; a model never sees labels.
+_ANY_TASK = frozenset({"parameters_file", "additional_files"})
+INPUTS: dict[str, frozenset[str]] = {
+    "data-preparator": _ANY_TASK | {"data_path", "labels_path", "metadata_path"},
+    "model": _ANY_TASK | {"data_path"},
+    "metrics": _ANY_TASK | {"predictions", "labels"},
+}
+OUTPUTS: dict[str, frozenset[str]] = {
+    "data-preparator": frozenset({"output_path", "output_labels_path", "metadata_path", "report_file"}),
+    "model": frozenset({"output_path"}),
+    "metrics": frozenset({"output_path", "local_outputs_path"}),
+}
 # Variables through which an image or record could change its own sandbox or a host hook (CVE-2025-23266).
 DENIED_VARIABLE = re.compile(r"(?i)(?:LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME)")
 
@@ -36,15 +44,16 @@ def check_tasks(case: Case) -> Iterator[Finding]:
                 continue
             has_inputs, has_outputs = set(task.input_volumes or ()), set(task.output_volumes or ())
             for side, missing, unknown in (
-                ("input_volumes", inputs - has_inputs, has_inputs - INPUTS),
-                ("output_volumes", outputs - has_outputs, has_outputs - OUTPUTS),
+                ("input_volumes", inputs - has_inputs, has_inputs - INPUTS[cube.role]),
+                ("output_volumes", outputs - has_outputs, has_outputs - OUTPUTS[cube.role]),
             ):
                 pointer = f"/tasks/{name}/{side}"
                 for key in sorted(missing):
                     fix = f"mount {key}"
                     yield Finding("cube-task", f"{key} is not mounted", path=stored.path, pointer=pointer, fix=fix)
                 for key in sorted(unknown):
-                    message, fix = f"the runner supplies no {key}", "use the mount keys of the container contract"
+                    message = f"the runner supplies no {key} to a {cube.role}"
+                    fix = "use the mount keys of the container contract"
                     yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
 
 

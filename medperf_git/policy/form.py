@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from medperf_git.policy.case import Case
+from medperf_git.policy.change import Change
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding
@@ -40,7 +41,8 @@ def check_layout(case: Case) -> Iterator[Finding]:
 
 def check_readable(case: Case) -> Iterator[Finding]:
     """Refuse records that cannot be read, differ from their schema, their path or their canonical form."""
-    yield from case.reading_faults
+    for reading in case.readings.values():
+        yield from reading.findings
 
 
 def check_chain(case: Case) -> Iterator[Finding]:
@@ -107,6 +109,11 @@ def check_house_files(case: Case) -> Iterator[Finding]:
     """Refuse house files that differ from what the registry record lists, and listed ones that are not there."""
     for stored, registry in case.of(models.Registry):
         listed = registry.house_files or {}
+        standing = case.registry_before.house_files if case.registry_before else None
+        for path in sorted((standing or {}).keys() - listed.keys() - case.house_files.keys()):
+            message = f"{path} stands in the registry and is no longer listed"
+            fix = "list every house file; one that stands never vanishes"
+            yield Finding("house-file", message, path=stored.path, pointer="/house_files", expected=path, fix=fix)
         for path, data in sorted(case.house_files.items()):
             if listed.get(path) != digest_of(data):
                 want, got = listed.get(path, "not listed"), digest_of(data)
@@ -117,21 +124,19 @@ def check_house_files(case: Case) -> Iterator[Finding]:
                 fix = "list only files that are there, as they are"
                 message = f"lists {path}, which is not there with that digest"
                 yield Finding("house-file", message, path=stored.path, pointer="/house_files", expected=digest, fix=fix)
-            if not layout.is_house_file(path):
-                message = f"{path} may not be a house file"
-                yield Finding("house-file", message, path=stored.path, pointer="/house_files", fix="remove it")
 
 
 def check_genesis(case: Case) -> Iterator[Finding]:
     """Refuse a root commit that is not exactly a registry record, its maintainers and their signatures."""
-    first = case.records.get(layout.registry_path(1))
     if not case.is_genesis:
-        if first is None:
-            for stored, registry in case.of(models.Registry):
-                if registry.genesis is not None:
-                    message = "only registry/0001.yaml has a genesis"
-                    yield Finding("genesis", message, path=stored.path, pointer="/genesis", fix="remove it")
+        for stored, registry in case.of(models.Registry):
+            if registry.genesis is not None:
+                message = "only the first record of a registry has a genesis"
+                yield Finding("genesis", message, path=stored.path, pointer="/genesis", fix="remove it")
         return
+    if case.change.faults and not case.change.added:
+        return  # Git already said why nothing could be read
+    first = case.records.get(layout.registry_path(1))
     if first is None or not isinstance(first.record, models.Registry) or first.record.genesis is None:
         fix = "make registries with `medperf-git init`"
         yield Finding("genesis", "a registry starts with registry/0001.yaml and its genesis", path="registry", fix=fix)
@@ -157,28 +162,36 @@ def check_limits(case: Case) -> Iterator[Finding]:
     if registry is None:
         return
     limits, change = registry.limits, case.change
+    office = all(path.startswith("registry/") for path in case.record_paths)  # or a limit could never be raised
     fix = "send it in parts, or ask a threshold of maintainers to raise the limit: " + ", ".join(registry.maintainers)
     size = sum(map(len, change.added.values()))
     for what, got, most in (
-        ("files in a proposal", len(change.added), limits.proposal_files),
-        ("bytes in a proposal", size, limits.proposal_bytes),
-        ("members", len(members(change.after)) if any(case.of(models.Member)) else 0, limits.members),
+        ("files in a proposal", 0 if office else len(change.added), limits.proposal_files),
+        ("bytes in a proposal", 0 if office else size, limits.proposal_bytes),
+        ("members", len(members(change.after)) if _brings_member(case) else 0, limits.members),
     ):
         if got > most:
             yield Finding("limit", f"too many {what}", expected=f"at most {most}", got=str(got), fix=fix)
     for stored in case.records.values():
-        if stored.place.number > limits.chain_length:
+        if stored.place.number > limits.chain_length and stored.place.kind is not Kind.REGISTRY:
             message = f"the chain is at its longest, {limits.chain_length}"
             yield Finding("limit", message, path=stored.path, fix=fix)
-        count = _names_beside(change.after, stored.path)
+        count = _names_with_new(change, stored.path)
         if count > limits.names_per_member:
             message = f"this member has more than {limits.names_per_member} names"
             yield Finding("limit", message, path=stored.path, got=str(count), fix=fix)
 
 
-def _names_beside(view: RecordView, path: str) -> int:
+def _brings_member(case: Case) -> bool:
+    return any(stored.place.number == 1 for stored, _ in case.of(models.Member))
+
+
+def _names_with_new(change: Change, path: str) -> int:
+    """Return how many names a member has in one kind when the record brings a new one, else 0."""
     parts = path.split("/")
-    return len(folders(view, "/".join(parts[:2]))) if parts[0] in ("cubes", "datasets", "benchmarks") else 0
+    if parts[0] not in ("cubes", "datasets", "benchmarks") or change.before.names("/".join(parts[:3])):
+        return 0
+    return len(folders(change.after, "/".join(parts[:2])))
 
 
 def check_lookalike(case: Case) -> Iterator[Finding]:

@@ -18,17 +18,35 @@ def check_keys(case: Case) -> Iterator[Finding]:
     seen = _keys_of_all(case)
     for stored, member in case.of(models.Member):
         own: set[str] = set()
+        given_up = _given_up(case, member.member)
         for pointer, line in _lines(member):
-            try:
-                PublicKey.from_record(line)
-            except MedperfGitError as error:
-                yield Finding("key", error.message, path=stored.path, pointer=pointer, fix=error.hint)
+            if fault := _key_fault(line, pointer):
+                yield Finding("key", fault.message, path=stored.path, pointer=pointer, fix=fault.hint)
             holders = seen.get(line, set()) - {member.member}
             if holders or line in own:
                 who = ", ".join(sorted(holders)) or "this record itself"
                 fix = "use a key that nobody has used here; `medperf-git key new` makes one"
                 yield Finding("key", f"this key is already used by {who}", path=stored.path, pointer=pointer, fix=fix)
+            if line in given_up:
+                message, fix = "this key was given up before and never comes back", "make a new one: key new"
+                yield Finding("key", message, path=stored.path, pointer=pointer, fix=fix)
             own.add(line)
+
+
+def _key_fault(line: str, pointer: str) -> MedperfGitError | None:
+    try:
+        if not pointer.startswith("/keys/encryption"):
+            PublicKey.from_record(line)
+    except MedperfGitError as error:
+        return error
+    return None
+
+
+def _given_up(case: Case, name: str) -> set[str]:
+    """Return the keys that a member had once and has no longer."""
+    links = [link.record for link in chain(case.change.before, layout.member_folder(name))]
+    lines = [{line for _, line in _lines(link)} for link in links if isinstance(link, models.Member)]
+    return set().union(*lines) - lines[-1] if lines else set()
 
 
 def _keys_of_all(case: Case) -> dict[str, set[str]]:
@@ -43,7 +61,7 @@ def _keys_of_all(case: Case) -> dict[str, set[str]]:
 
 
 def _lines(member: models.Member) -> Iterator[tuple[str, str]]:
-    for use in ("signing", "recovery"):
+    for use in ("signing", "recovery", "encryption"):
         for number, entry in enumerate(getattr(member.keys, use) or ()):
             yield f"/keys/{use}/{number}/key", entry.key
 
@@ -65,6 +83,38 @@ def check_offices(case: Case) -> Iterator[Finding]:
                 fix = f"admit {name} first"
                 pointer = f"/{office}/{number}"
                 yield Finding("office", f"{name} is no active member", path=stored.path, pointer=pointer, fix=fix)
+
+
+def check_retirement(case: Case) -> Iterator[Finding]:
+    """Refuse retirements that leave fewer maintainers than the registry's threshold asks for."""
+    registry = case.registry_before
+    leaving = {member.member for _, member in case.of(models.Member) if member.status == "retired"}
+    if registry is None or not leaving & set(registry.maintainers):
+        return
+    states = {name: member_state(case.change.after, name) for name in registry.maintainers}
+    staying = [name for name, state in states.items() if state is not None and state.status == "active"]
+    if len(staying) < registry.threshold:
+        for stored, member in case.of(models.Member):
+            if member.member in leaving & set(registry.maintainers):
+                message = "without this member the maintainers could decide nothing any more"
+                want, got = f"{registry.threshold} active maintainers", ", ".join(staying) or "none"
+                fix = "change the maintainers in a registry record first"
+                yield Finding(
+                    "retirement", message, path=stored.path, pointer="/status", expected=want, got=got, fix=fix
+                )
+
+
+def check_cosigning(case: Case) -> Iterator[Finding]:
+    """Refuse a wish for more of one's own keys than one has."""
+    for stored, member in case.of(models.Member):
+        for kind in ("dataset", "result"):
+            wish = int(getattr(member.cosigning, kind, 1))
+            if wish > len(member.keys.signing):
+                message, fix = "more keys are asked for than there are", "add a signing key, or ask for fewer"
+                pointer, most = f"/cosigning/{kind}", f"at most {len(member.keys.signing)}"
+                yield Finding(
+                    "cosigning", message, path=stored.path, pointer=pointer, expected=most, got=str(wish), fix=fix
+                )
 
 
 def check_owner(case: Case) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import marks_of
-from medperf_git.records.view import stored_at
+from medperf_git.records.view import record_at, stored_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,8 @@ def check_withdrawn(case: Case) -> Iterator[Finding]:
         if isinstance(record, models.Notice) or _is_ending(record):
             continue
         for named in references_of(record):
+            if named.pointer == "/predecessor":
+                continue  # a mended benchmark names the one it mends
             if marks_of(case.change.before, named.path).withdrawn:
                 message = f"{named.path} was withdrawn and takes part in nothing new"
                 fix = "use a version that is not withdrawn"
@@ -128,6 +130,21 @@ def check_disclosure_loosened(case: Case) -> Iterator[Finding]:
                 message, fix = "disclosure limits may tighten, never loosen", "keep the earlier limit or a stricter one"
                 pointer, want, got = f"/disclosure/{field}", str(getattr(was, field)), str(getattr(now, field))
                 yield Finding("disclosure", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix)
+
+
+def check_ranking(case: Case) -> Iterator[Finding]:
+    """Refuse a ranking by numbers of cases under a policy that publishes no exact numbers of cases."""
+    for stored, policy in case.of(models.Policy):
+        benchmark = record_at(case.change.after, layout.benchmark_path(policy.benchmark.ref), models.Benchmark)
+        ranking = benchmark.ranking if benchmark else None
+        by_cases = ranking is not None and (ranking.weights == "cases" or ranking.rule == "mean-then-rank")
+        if by_cases and policy.disclosure.n == "bucket":
+            message = "the benchmark ranks by numbers of cases, which this policy keeps back"
+            fix = "publish exact numbers, or rank by the mean of sites with equal weights"
+            pointer = "/disclosure/n"
+            yield Finding(
+                "ranking", message, path=stored.path, pointer=pointer, expected="exact", got="bucket", fix=fix
+            )
 
 
 def _cube(pointer: str, reference: models.Reference, role: str) -> Named:

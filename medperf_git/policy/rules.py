@@ -1,6 +1,6 @@
 """Every rule of the judge, in the order in which findings are shown: one tuple, from which the rest is derived."""
 
-from medperf_git.policy import associations, cubes, form, notices, people, references, results, signatures
+from medperf_git.policy import associations, cubes, form, notices, people, references, results, signatures, values
 from medperf_git.policy.rule import Rule
 
 GIT_RULES = (
@@ -45,6 +45,13 @@ GIT_RULES = (
         "A merge whose tree differs from the judged one smuggles something in.",
         "Merge with `medperf-git merge`, as a merge commit, a squash, or a fast-forward of one commit.",
         form.check_faults("merge-form"),
+    ),
+    Rule(
+        "step-time",
+        "Time on main never runs back",
+        "Opening and closing times are judged by the time of the step.",
+        "Merge with a merge commit made now.",
+        form.check_faults("step-time"),
     ),
 )
 
@@ -135,6 +142,20 @@ RULES: tuple[Rule, ...] = (
         people.check_offices,
     ),
     Rule(
+        "retirement",
+        "Maintainers can always decide",
+        "A registry whose threshold nobody can reach can never be changed again.",
+        "Change the maintainers in a registry record first.",
+        people.check_retirement,
+    ),
+    Rule(
+        "cosigning",
+        "A member's own wish can be met",
+        "Who asks for two of its keys and has one could sign nothing any more.",
+        "Add a signing key, or ask for fewer.",
+        people.check_cosigning,
+    ),
+    Rule(
         "owner",
         "Things belong to members",
         "Only who was admitted can be asked about what is registered.",
@@ -168,6 +189,13 @@ RULES: tuple[Rule, ...] = (
         "A hospital joined under a promise.",
         "Keep the limit or make it stricter.",
         references.check_disclosure_loosened,
+    ),
+    Rule(
+        "ranking",
+        "A ranking uses only what is published",
+        "A ranking by numbers of cases needs them; a policy with `n: bucket` keeps them back.",
+        "Publish exact numbers, or rank by the mean of sites with equal weights.",
+        references.check_ranking,
     ),
     Rule(
         "cube-task",
@@ -240,18 +268,39 @@ RULES: tuple[Rule, ...] = (
         results.check_attempt,
     ),
     Rule(
-        "values",
-        "Only declared values, in range, in few digits",
-        "Nothing else may leave a hospital, and digits can carry data.",
+        "declared",
+        "Exactly the declared metrics",
+        "Nothing else may leave a hospital, and a missing one would show only what pleases.",
         "Submit what `medperf-git run` made.",
-        results.check_values,
+        values.check_declared,
+    ),
+    Rule(
+        "values",
+        "Values lie in their range, in few digits",
+        "Digits can carry data, and what is out of range is no measurement.",
+        "Submit what `medperf-git run` made.",
+        values.check_values,
+    ),
+    Rule(
+        "cases",
+        "Numbers of cases add up",
+        "A value says over how many cases of the dataset it was taken.",
+        "Submit what `medperf-git run` made.",
+        values.check_cases,
     ),
     Rule(
         "few-cases",
         "Values rest on enough cases",
         "A value over very few people says something about each of them.",
         "Leave the value out.",
-        results.check_disclosed_cases,
+        values.check_disclosed_cases,
+    ),
+    Rule(
+        "differencing",
+        "Two versions differ by enough cases",
+        "Two values over almost the same people show what the few others contribute.",
+        "Hold the version back until more cases differ.",
+        values.check_differencing,
     ),
     Rule(
         "notice",

@@ -1,0 +1,156 @@
+"""Rules about the values of a result: declared, explained, in range, in few digits, over enough cases."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from medperf_git.policy.case import Case
+from medperf_git.policy.results import UNCHANGED
+from medperf_git.records import layout, models
+from medperf_git.records.canonical import format_number
+from medperf_git.records.findings import Finding
+from medperf_git.records.folds import live_result, policy_state
+from medperf_git.records.names import Ref
+from medperf_git.records.view import record_at, versions_of
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The strictest of what metric, policy and site allow: fewest cases, most decimals, whether `n` is exact."""
+
+    min_cases: int
+    decimals: int
+    exact: bool
+
+
+def limits_for(case: Case, result: models.Result) -> Limits:
+    """Return the limits of policy and site on a result."""
+    policy = policy_state(case.change.before, result.benchmark.ref)
+    dataset = record_at(case.change.after, layout.dataset_path(result.dataset.ref), models.Dataset)
+    site = (dataset.disclosure if dataset else None) or models.SiteDisclosure()
+    promised = policy.disclosure if policy else models.Disclosure(1, 4, "exact")
+    decimals = promised.decimals if site.decimals is None else min(promised.decimals, site.decimals)
+    return Limits(max(promised.min_cases, site.min_cases or 1), decimals, promised.n == "exact")
+
+
+def _entries(case: Case) -> Iterator[tuple[str, models.Result, models.Metric, models.MetricValue]]:
+    """Yield every declared value of every added result."""
+    for stored, result in case.of(models.Result):
+        benchmark = record_at(case.change.after, layout.benchmark_path(result.benchmark.ref), models.Benchmark)
+        for metric in benchmark.metrics if benchmark else ():
+            if result.values and metric.id in result.values:
+                yield stored.path, result, metric, result.values[metric.id]
+
+
+def check_declared(case: Case) -> Iterator[Finding]:
+    """Refuse values that were not declared, declared ones that miss, and partial outcomes nobody allowed."""
+    for stored, result in case.of(models.Result):
+        benchmark = record_at(case.change.after, layout.benchmark_path(result.benchmark.ref), models.Benchmark)
+        if benchmark is None or result.values is None:
+            continue
+        declared = [metric.id for metric in benchmark.metrics]
+        for name in sorted(result.values.keys() - set(declared)):
+            fix, want = "leave it out: only declared metrics leave a site", ", ".join(declared)
+            message, pointer = f"the benchmark declares no metric {name!r}", f"/values/{name}"
+            yield Finding("undeclared-metric", message, path=stored.path, pointer=pointer, expected=want, fix=fix)
+        for name in sorted(set(declared) - result.values.keys()):
+            message = f"the declared metric {name!r} is missing"
+            yield Finding("missing-metric", message, path=stored.path, pointer="/values", fix=UNCHANGED)
+        if result.outcome == "partial" and not benchmark.partial:
+            message, fix = "this benchmark takes no partial outcomes", "run the missing cases again"
+            yield Finding("partial", message, path=stored.path, pointer="/outcome", fix=fix)
+
+
+def check_values(case: Case) -> Iterator[Finding]:
+    """Refuse values out of range, with more digits than allowed, with an undeclared sd, or absent without a reason."""
+    for path, result, metric, entry in _entries(case):
+        limits = limits_for(case, result)
+        pointer = f"/values/{metric.id}"
+        low, high = Decimal(metric.range.min), Decimal(metric.range.max)
+        for field, number, least, greatest in (
+            ("value", entry.value, low, high),
+            ("sd", entry.sd, Decimal(0), high - low),  # values in a range cannot lie further apart
+        ):
+            if number is None:
+                continue
+            where, got = f"{pointer}/{field}", format_number(number)
+            if not least <= Decimal(number) <= greatest:
+                message, want = f"{metric.id} is out of its range", f"{least} to {greatest}"
+                yield Finding("range", message, path=path, pointer=where, expected=want, got=got, fix=UNCHANGED)
+            most = min(metric.decimals, limits.decimals)
+            if len(got.partition(".")[2]) > most:
+                message, want = f"{metric.id} says more digits than allowed", f"at most {most} decimals"
+                yield Finding("decimals", message, path=path, pointer=where, expected=want, got=got, fix=UNCHANGED)
+        if entry.sd is not None and not metric.sd:
+            message = f"{metric.id} publishes no standard deviation"
+            yield Finding("undeclared-metric", message, path=path, pointer=f"{pointer}/sd", fix=UNCHANGED)
+        if entry.value is None and not _explained(entry, result, limits):
+            message = f"{metric.id} has no value and no count of cases that explains it"
+            yield Finding("missing-metric", message, path=path, pointer=pointer, fix=UNCHANGED)
+
+
+def _explained(entry: models.MetricValue, result: models.Result, limits: Limits) -> bool:
+    """Tell whether an absent value failed, is undefined, or was held back for want of cases."""
+    cases = entry.n if entry.n is not None else result.cases.at_least
+    return bool(entry.n_undefined or entry.n_failed) or cases < limits.min_cases
+
+
+def check_cases(case: Case) -> Iterator[Finding]:
+    """Refuse numbers of cases that the dataset does not have, and a missing `n` where it is due."""
+    for path, result, metric, entry in _entries(case):
+        pointer = f"/values/{metric.id}"
+        most = result.cases.exact if result.cases.exact is not None else result.cases.high or 0
+        counted = (entry.n or 0) + (entry.n_failed or 0) + (entry.n_undefined or 0)
+        if counted > most:
+            message = "more cases than the dataset has"
+            want = f"at most {most} with those failed and undefined"
+            yield Finding("cases", message, path=path, pointer=pointer, expected=want, got=str(counted), fix=UNCHANGED)
+        exact = limits_for(case, result).exact
+        if exact and entry.n is None and (entry.value is not None or entry.sd is not None):
+            message = f"{metric.id} does not say over how many cases"
+            yield Finding("cases", message, path=path, pointer=f"{pointer}/n", expected="n", fix=UNCHANGED)
+        if not exact and entry.n is not None:
+            message, fix = "this benchmark publishes numbers of cases as ranges only", "leave `n` out"
+            yield Finding("cases", message, path=path, pointer=f"{pointer}/n", got=str(entry.n), fix=fix)
+
+
+def check_disclosed_cases(case: Case) -> Iterator[Finding]:
+    """Refuse values that rest on fewer cases than benchmark and site allow."""
+    for path, result, metric, entry in _entries(case):
+        least = limits_for(case, result).min_cases
+        cases = entry.n if entry.n is not None else result.cases.at_least
+        if (entry.value is not None or entry.sd is not None) and cases < least:
+            message, fix = f"{metric.id} rests on too few cases to be published", "leave the value out"
+            pointer, want = f"/values/{metric.id}", f"at least {least}"
+            yield Finding("few-cases", message, path=path, pointer=pointer, expected=want, got=str(cases), fix=fix)
+
+
+def check_differencing(case: Case) -> Iterator[Finding]:
+    """Refuse values of a version of a dataset that differs by very few cases from one whose values are public."""
+    for stored, result in case.of(models.Result):
+        if not result.values:
+            continue
+        for other in _other_versions(case, result):
+            shown = live_result(case.change.before, result.benchmark.ref, other, result.model.ref)
+            if shown is None or not isinstance(shown.record, models.Result) or not shown.record.values:
+                continue
+            least = limits_for(case, result).min_cases
+            here, there = result.cases.exact, shown.record.cases.exact
+            if here is not None and there is not None and 0 < abs(here - there) < least:
+                message = f"with the result on {other} this shows what {abs(here - there)} cases contribute"
+                want, fix = f"a difference of at least {least} cases", "hold this version back until more cases differ"
+                yield Finding(
+                    "differencing",
+                    message,
+                    path=stored.path,
+                    pointer="/dataset",
+                    expected=want,
+                    got=f"{here} and {there}",
+                    fix=fix,
+                )
+
+
+def _other_versions(case: Case, result: models.Result) -> list[Ref]:
+    own = result.dataset.ref
+    versions = versions_of(case.change.before, "datasets", member=own.member, name=own.name)
+    return [ref for ref in versions if ref != own]
