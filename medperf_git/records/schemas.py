@@ -40,8 +40,8 @@ def schema_of(kind: str, spec: int = SPEC) -> Mapping[str, Any]:
 
 
 def check_shape(document: Document, kind: str, spec: int = SPEC) -> list[Finding]:
-    """Return every way in which a document differs from its schema."""
-    return [_finding(error, document) for error in _validator(kind, spec).iter_errors(document.value)]
+    """Return every way in which a document differs from its schema, each once."""
+    return list(dict.fromkeys(_finding(error, document) for error in _validator(kind, spec).iter_errors(document.value)))
 
 
 @cache

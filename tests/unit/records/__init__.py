@@ -1,0 +1,1 @@
+"""Tests of medperf_git.records."""
