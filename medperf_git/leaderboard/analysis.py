@@ -259,7 +259,11 @@ def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
         return f", but {listing(rivals)} cannot be told from it."
     if not rivals:
         return f" and best at every one of the {word(contest.sites)} sites, too few for a test."
-    return f", but not everywhere: {listing(rivals)} did at least as well at a site."
+    if len(rivals) == 1:
+        share = next(contest.not_behind[i] for i, held in enumerate(contest.within) if held and i != contest.leader)
+        where = f"{word(round(share * contest.sites))} of {word(contest.sites)} sites"
+        return f", but not everywhere: {rivals[0]} did at least as well at {where}."
+    return f", but not everywhere: {listing(rivals)} did at least as well at one site or more."
 
 
 def _basis(table: BenchmarkTable, found: rk.Ranking) -> str:

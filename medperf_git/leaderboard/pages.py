@@ -59,7 +59,7 @@ def _entry(analysis: Analysis) -> Context:
         "marks": table.marks,
         "headline": analysis.headline,
         "podium": podium,
-        "measure": f"{metric.title} {metric.arrow} {metric.unit}".strip(),
+        "measure": f"{metric.title} {metric.arrow}, {metric_facts(metric)['better']}",
         "facts": key_facts(table),
     }
 

@@ -67,11 +67,10 @@ def scale_for(values: Iterable[float]) -> Scale | None:
     low, high = min(numbers), max(numbers)
     if low == high:
         low, high = low - abs(low or 1) * 0.05, high + abs(high or 1) * 0.05
-    step = _round_step((high - low) / 3)
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
+    ends = low - (high - low) * 0.03, high + (high - low) * 0.03
+    step = _round_step((high - low) / 4)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    places = range(first, last + 1)
-    ends = first * step, last * step
+    places = range(math.ceil(ends[0] / step), math.floor(ends[1] / step) + 1)
     return Scale(*ends, tuple(Tick(_place(k * step, *ends), fixed(k * step, decimals)) for k in places))
 
 

@@ -74,14 +74,14 @@ RULES: Mapping[tuple[str, int], Rule] = {
             name="mean-of-sites",
             version=1,
             title="Mean of sites",
-            sentence="A model's score is the mean over sites of its value at each site.",
+            sentence="a model’s score is the mean over sites of its value at each site.",
             weights=None,
         ),
         Rule(
             name="mean-then-rank",
             version=1,
             title="Mean over cases",
-            sentence="A model's score is the mean over all cases: each site weighs as many cases as it evaluated.",
+            sentence="a model’s score is the mean over all cases: each site weighs as many cases as it evaluated.",
             weights="cases",
         ),
     )

@@ -226,7 +226,7 @@ def _cell(model: Subject, site: Subject, entries: tuple[ResultEntry, ...]) -> Ce
     if live.state in (CellState.WITHDRAWN, CellState.DISPUTED):
         event = "withdraw" if live.state is CellState.WITHDRAWN else "dispute"
         told = [notice for notice in live.notices if notice.event == event]
-        reason = f"{told[-1].by}: {told[-1].reason}" if told else reason
+        reason = f"{told[-1].by}: {told[-1].reason.replace('-', ' ')}" if told else reason
     return Cell(model.ref, site.ref, live.state, reason, around, live, entries[:-1])
 
 

@@ -34,7 +34,7 @@ def interval_name(analysis: Analysis) -> str:
 
 def ranking_caption(analysis: Analysis) -> str:
     """Say in words what the rule does."""
-    rule = analysis.rule.sentence if analysis.rule else "No rule could be applied."
+    rule = f"{analysis.rule.title}: {analysis.rule.sentence}" if analysis.rule else "No rule could be applied."
     weights = isinstance(analysis.ranking, rk.Ranking) and analysis.ranking.weights == "cases"
     weighing = " Sites weigh by their cases." if weights and analysis.rule and analysis.rule.weights is None else ""
     several = " With several metrics, the ranks in each are averaged." if len(analysis.metrics) > 1 else ""
@@ -70,7 +70,7 @@ def ranking_notes(analysis: Analysis) -> list[str]:
         notes.append("‡ The range or interval covers all sites of this model, the score only those that count for all.")
     if any(metric.reduction != "mean" for metric in analysis.metrics):
         names = listing([metric.title for metric in analysis.metrics if metric.reduction != "mean"])
-        notes.append(f"{names}: a score over cases is the sites' values weighted by cases, not a pooled value.")
+        notes.append(f"{names}: a score over cases is the sites’ values weighted by cases, not a pooled value.")
     return notes
 
 

@@ -269,9 +269,9 @@ def _blob(name: str) -> bytes:
     return b"\0\0\0\x0bssh-ed25519\0\0\0\x20" + raw_key(name)
 
 
-def demo() -> Registry:
+def demo(rule: str = "mean-of-sites") -> Registry:
     """Three hospitals, four models, a failure, a partial, a superseded and a missing result."""
-    registry = Registry()
+    registry = Registry(rule=rule)
     for name, cases, title in (
         ("north", 60, "North General"),
         ("river", 120, "River Clinic"),

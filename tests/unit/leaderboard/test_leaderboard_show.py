@@ -1,0 +1,70 @@
+"""The ranking as plain text, and the small helpers of writing."""
+
+import pytest
+
+from medperf_git.leaderboard.plots import level_of, scale_for
+from medperf_git.leaderboard.show import show
+from medperf_git.leaderboard.text import fixed, listing, percent, some, span, whole
+from medperf_git.records.names import Ref
+from tests.support import leaderboard_registry as lr
+
+
+def test_show_gives_rows_in_rank_order_with_their_notes():
+    (shown,) = show(lr.demo().view(), lr.BENCHMARK)
+    assert shown.columns[:4] == ("rank", "model", "AUROC ↑", "range or interval")
+    assert len(shown.numeric) == len(shown.columns) == len(shown.rows[0])
+    assert [row[:2] for row in shown.rows[:2]] == [("1", "ben/logit@1"), ("2", "ben/forest@1")]
+    assert "ben/forest@1 cannot be told from first place" in shown.notes
+    assert "ben/near@1 at summit/tumours@1: failed (it needed more memory than it was given)" in shown.notes
+
+
+def test_show_of_an_unknown_benchmark_is_empty():
+    assert show(lr.demo().view(), Ref("ana", "other", 1)) == ()
+
+
+def test_with_five_sites_the_sentence_rests_on_a_test():
+    registry = lr.Registry()
+    registry.model("good")
+    for place, name in enumerate(("s1", "s2", "s3", "s4", "s5")):
+        registry.site(name, cases=50)
+        registry.result("good", name, {"auroc": 0.9 + place / 1000})
+        registry.result("one-feature", name, {"auroc": 0.8 + place / 1000})
+    (shown,) = show(registry.view())
+    assert shown.headline == "Good is first of two, and no other model comes within its margin of error."
+
+
+@pytest.mark.parametrize(
+    ("number", "decimals", "text"),
+    [
+        (0.5, 3, "0.500"),
+        (-0.25, 1, "−0.2"),
+        (-0.0001, 2, "0.00"),
+        (None, 2, "–"),
+        (float("nan"), 2, "–"),
+        (2.675, 2, "2.68"),
+    ],
+)
+def test_numbers_have_fixed_decimals_and_a_true_minus(number, decimals, text):
+    assert fixed(number, decimals) == text
+
+
+def test_counts_shares_and_lists_read_well():
+    assert (some(1, "site"), some(3, "site"), whole(12345)) == ("1 site", "3 sites", "12\u202f345")
+    assert (percent(0.999), percent(0.001), percent(1.0), percent(0.25)) == ("over 99 %", "under 1 %", "100 %", "25 %")
+    assert listing(["a", "b", "c"]) == "a, b and c"
+    assert listing([str(n) for n in range(9)]) == "0, 1, 2, 3 and 5 more"
+    assert (span("1", "1"), span("1", "2")) == ("1", "1–2")
+
+
+def test_a_scale_holds_all_values_and_has_round_ticks():
+    scale = scale_for([0.874, 0.902, 0.992])
+    assert [tick.text for tick in scale.ticks] == ["0.90", "0.95"]
+    assert scale.low < 0.874 < 0.992 < scale.high
+    assert scale_for([]) is None
+    assert scale_for([0.5]).low < 0.5 < scale_for([0.5]).high
+
+
+def test_heat_levels_follow_the_direction():
+    assert [level_of(x, 0, 1, higher_is_better=True) for x in (0, 0.5, 1)] == [0, 3, 6]
+    assert [level_of(x, 0, 1, higher_is_better=False) for x in (0, 0.5, 1)] == [6, 3, 0]
+    assert level_of(0.4, 0.4, 0.4, higher_is_better=True) == 3
