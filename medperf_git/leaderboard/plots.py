@@ -68,7 +68,7 @@ def scale_for(values: Iterable[float]) -> Scale | None:
     if low == high:
         low, high = low - abs(low or 1) * 0.05, high + abs(high or 1) * 0.05
     ends = low - (high - low) * 0.03, high + (high - low) * 0.03
-    step = _round_step((high - low) / 4)
+    step = _round_step((high - low) / 5)
     decimals = max(0, -math.floor(math.log10(step) + 1e-9))
     places = range(math.ceil(ends[0] / step), math.floor(ends[1] / step) + 1)
     return Scale(*ends, tuple(Tick(_place(k * step, *ends), fixed(k * step, decimals)) for k in places))

@@ -51,8 +51,9 @@ def how_to_read(analysis: Analysis) -> str:
     if contest.tested:
         how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
         return (
-            f"{reading}, the bar its 95 % interval ({how}: sites are resampled, not cases). A tinted row "
-            "cannot be told from first place: it does at least as well in 2.5 % of the resamples or more."
+            f"{reading}, the bar its 95\N{NO-BREAK SPACE}% interval ({how}: sites are resampled, not cases). "
+            "A tinted row cannot be told from first place: "
+            "it does at least as well in 2.5\N{NO-BREAK SPACE}% of the resamples or more."
         )
     return (
         f"{reading}, the bar the range over {some(contest.sites, 'site')}; fewer than five sites allow no interval "

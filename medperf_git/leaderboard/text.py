@@ -24,10 +24,10 @@ def fixed(number: float | None, decimals: int) -> str:
 def percent(share: float) -> str:
     """Write a share as whole percent; what is not quite all or nothing does not read so."""
     if 0 < share < 0.005:
-        return "under 1 %"
+        return "under 1\N{NO-BREAK SPACE}%"
     if 0.995 <= share < 1:
-        return "over 99 %"
-    return f"{fixed(100 * share, 0)} %"
+        return "over 99\N{NO-BREAK SPACE}%"
+    return f"{fixed(100 * share, 0)}\N{NO-BREAK SPACE}%"
 
 
 def whole(number: float) -> str:

@@ -305,13 +305,13 @@ def demo(rule: str = "mean-of-sites") -> Registry:
 def wide(models: int = 8, sites: int = 7) -> Registry:
     """More sites, so that there are intervals and a test."""
     registry = Registry(metrics=("auroc",))
-    names = [f"site-{chr(97 + place)}" for place in range(sites)]
+    names = [f"site-{chr(97 + place // 26) if place > 25 else ''}{chr(97 + place % 26)}" for place in range(sites)]
     for place, name in enumerate(names):
-        registry.site(name, cases=40 + 37 * place, title=f"Hospital {chr(65 + place)}")
+        registry.site(name, cases=40 + 37 * place, title=f"Hospital {name[5:].upper()}")
     for m in range(models):
         registry.model(f"net-{m + 1}", f"Network {m + 1}")
         for s, name in enumerate(names):
             base = 0.95 - 0.012 * max(0, m - 2) + 0.013 * ((s * 5 + m * 3) % 7 - 3) / 3
             values = {"auroc": base, "sensitivity": base - 0.06, "brier": 0.3 * (1 - base) + 0.04}
-            registry.result(f"net-{m + 1}", name, {key: round(value, 3) for key, value in values.items()})
+            registry.result(f"net-{m + 1}", name, {key: round(min(value, 1.0), 3) for key, value in values.items()})
     return registry
