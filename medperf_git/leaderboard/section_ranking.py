@@ -56,8 +56,9 @@ def how_to_read(analysis: Analysis) -> str:
             "it does at least as well in 2.5\N{NO-BREAK SPACE}% of the resamples or more."
         )
     return (
-        f"{reading}, the bar the range over the model’s sites. {some(contest.sites, 'site')} in the ranking: fewer than "
-        "five allow no interval and no test. A tinted row is not behind first place everywhere: at a site or more it does at least as well."
+        f"{reading}, the bar the range over the model’s sites. {some(contest.sites, 'site')} in the ranking: "
+        "fewer than five allow no interval and no test. A tinted row is not behind first place everywhere: "
+        "at a site or more it does at least as well."
     )
 
 
