@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from medperf_git.flows.wording import escape, one_line, render_findings, visible
+from medperf_git.flows.wording import by_file, escape, one_line, render_findings, visible
 
 if TYPE_CHECKING:
     from medperf_git.records.findings import Finding
@@ -82,3 +82,28 @@ def _data(text: str) -> str:
 
 def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def print_line(text: str) -> None:
+    """Print a line that was made harmless by its own grammar: an annotation, a script."""
+    click.echo(text)
+
+
+def echo_markdown(findings: Iterable["Finding"], *, title: str) -> None:
+    """Print findings as a Markdown list, grouped by file; what others wrote stands in code spans."""
+    echo_text(f"### {title}")
+    for path, group in by_file(findings).items():
+        echo_text(f"\n**{_code(path or 'the proposal as a whole')}**\n")
+        for finding in group:
+            where = f"line {finding.line}: " if finding.line else ""
+            fix = f" — fix: {_code(finding.fix)}" if finding.fix else ""
+            echo_text(f"- {where}{_code(finding.message)} ({finding.rule}){_spans(finding)}{fix}")
+
+
+def _spans(finding: "Finding") -> str:
+    pairs = (("expected", finding.expected), ("got", finding.got))
+    return "".join(f"; {name} {_code(value)}" for name, value in pairs if value)
+
+
+def _code(text: str) -> str:
+    return "`" + one_line(text).replace("`", "'") + "`"

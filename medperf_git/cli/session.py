@@ -5,8 +5,8 @@ workspace = open_workspace(yes=yes)      # the chosen registry, as last verified
 """
 
 import os
+import sys
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -33,7 +33,8 @@ class TerminalPerson:
     def confirm(self, question: str) -> bool:
         """Ask yes or no; no is the default."""
         _need_terminal("a confirmation is needed", "run it again with --yes")
-        return bool(click.confirm(escape(question), default=False, err=True))
+
+    return bool(click.confirm(escape(question), default=False, err=True))
 
 
 def remember_registry(registry: str | None) -> None:
@@ -75,12 +76,6 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def read_paths(names: tuple[str, ...]) -> list[Path]:
-    """Return the files named on the command line."""
-    return [Path(name) for name in names]
-
-
 def _need_terminal(what: str, hint: str) -> None:
-    stream = click.get_text_stream("stdin")
-    if not stream.isatty():
+    if not sys.stdin.isatty():
         raise EnvironmentProblem(f"{what}, and there is no terminal to ask at", hint=hint)

@@ -28,8 +28,10 @@ def home_folder(environ: Mapping[str, str]) -> Path:
 
 def private_folder(path: Path) -> Path:
     """Make a folder that only its owner may enter, and those above it up to the first that exists."""
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in reversed(missing):
+            folder.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         hint = f"check the folder, or choose another with {VARIABLE}"
         raise EnvironmentProblem(f"cannot make the folder {path}: {error.strerror}", hint=hint) from error

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.context import Context
+from medperf_git.flows.home import private_folder
 from medperf_git.flows.keyring import gather_keys, keys_folder
 from medperf_git.flows.propose import Draft, Proposed, propose
 from medperf_git.flows.workspace import Workspace
@@ -158,6 +159,7 @@ def _make(context: Context, path: Path, what: str) -> FileSigner:
         if not (context.assume_yes)
         else ""
     )
+    private_folder(path.parent)
     generate_key(path, passphrase=passphrase or None, comment=path.name)
     return FileSigner.load(path, passphrase=lambda _: passphrase)
 

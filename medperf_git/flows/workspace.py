@@ -8,6 +8,7 @@ from pathlib import Path
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
+from medperf_git.flows.home import private_folder
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.port import Forge
@@ -178,6 +179,4 @@ def registry_folder(home: Path, alias: str) -> Path:
 
 def copy_folder(home: Path, alias: str) -> Path:
     """Return the bare repository that is the local copy of a registry."""
-    folder = registry_folder(home, alias)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder / "repo.git"
+    return private_folder(registry_folder(home, alias)) / "repo.git"

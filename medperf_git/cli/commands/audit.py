@@ -25,5 +25,7 @@ def audit(registry: str | None, as_json: bool) -> int:
         echo_findings(stopped.judgement.findings)
         echo_text(f"commit {stopped.commit} is not valid; {report.verified} steps before it are")
     else:
-        echo_text(f"all {report.verified} steps of {workspace.alias} are valid, from the genesis {workspace.registry_id}")
+        echo_text(
+            f"all {report.verified} steps of {workspace.alias} are valid, from the genesis {workspace.registry_id}"
+        )
     return 5 if stopped else 0

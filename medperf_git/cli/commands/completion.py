@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.output import echo_text
+from medperf_git.cli.output import print_line
 
 
 @click.command()
@@ -14,4 +14,4 @@ def completion(shell: str) -> None:
     root = click.get_current_context().find_root().command
     found = get_completion_class(shell)
     if found is not None:
-        echo_text(found(root, {}, "medperf-git", "_MEDPERF_GIT_COMPLETE").source())
+        print_line(found(root, {}, "medperf-git", "_MEDPERF_GIT_COMPLETE").source())

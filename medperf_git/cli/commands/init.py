@@ -17,6 +17,7 @@ from medperf_git.cli.session import open_context
 @yes_option
 @json_option
 def init(
+    *,
     place: str,
     name: str,
     title: str | None,
@@ -35,7 +36,9 @@ def init(
     )
     if as_json:
         made = [str(path) for path in founded.keys.made]
-        echo_json({"url": founded.url, "id": founded.id, "alias": founded.alias, "pinned": founded.pinned, "made": made})
+        echo_json(
+            {"url": founded.url, "id": founded.id, "alias": founded.alias, "pinned": founded.pinned, "made": made}
+        )
         return
     echo_text(f"the registry {founded.alias} begins; you are its maintainer {member}")
     for path in founded.keys.made:

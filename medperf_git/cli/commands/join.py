@@ -20,6 +20,7 @@ from medperf_git.cli.session import open_context, open_workspace
 @yes_option
 @json_option
 def join(
+    *,
     address: str | None,
     name: str,
     title: str | None,

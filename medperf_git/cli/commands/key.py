@@ -51,7 +51,12 @@ def show(registry: str | None, as_json: bool) -> None:
     public = open_workspace(registry).signer().public
     if as_json:
         echo_json(
-            {"openssh": public.openssh, "fingerprint": public.fingerprint, "short": public.short, "pem": public.to_pem()}
+            {
+                "openssh": public.openssh,
+                "fingerprint": public.fingerprint,
+                "short": public.short,
+                "pem": public.to_pem(),
+            }
         )
         return
     echo_text(public.openssh)

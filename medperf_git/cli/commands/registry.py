@@ -23,7 +23,13 @@ def add(address: str, alias: str | None, as_json: bool) -> None:
     added = add_registry(open_context(), address, alias=alias)
     if as_json:
         echo_json(
-            {"alias": added.alias, "url": added.known.url, "id": added.known.id, "steps": added.steps, "pinned": added.pinned}
+            {
+                "alias": added.alias,
+                "url": added.known.url,
+                "id": added.known.id,
+                "steps": added.steps,
+                "pinned": added.pinned,
+            }
         )
         return
     echo_text(f"{added.alias}: {added.title}; {added.steps} steps verified")

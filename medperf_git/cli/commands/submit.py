@@ -1,0 +1,53 @@
+"""Send what is mine and not yet there."""
+
+import click
+
+from medperf_git.cli.closing import MEANWHILE
+from medperf_git.cli.options import json_option, registry_option, yes_option
+from medperf_git.cli.output import echo_findings, echo_json, echo_text
+from medperf_git.cli.session import open_workspace
+
+
+@click.command()
+@click.argument("proposal", required=False)
+@click.option("--all", "everything", is_flag=True, help="Everything of yours that does not stand yet (the default).")
+@click.option("--resume", "renumber", is_flag=True, help="Also renumber and sign again what lost its place.")
+@registry_option
+@yes_option
+@json_option
+def submit(
+    *, proposal: str | None, everything: bool, renumber: bool, registry: str | None, yes: bool, as_json: bool
+) -> int:
+    """Send what was signed and not sent, merge what passes; with --resume also after losing a race."""
+    from medperf_git.flows.outbox import Outbox  # noqa: PLC0415
+    from medperf_git.flows.resuming import resume, resume_all  # noqa: PLC0415
+
+    workspace = open_workspace(registry, yes=yes, refresh=True)
+    if proposal and not everything:
+        entry = Outbox.of(workspace.context.home, workspace.alias).find(proposal)
+        done = [resume(workspace, entry, renumber=renumber)]
+    else:
+        done = resume_all(workspace, renumber=renumber)
+    if as_json:
+        echo_json(
+            [
+                {
+                    "id": one.id,
+                    "what": one.title,
+                    "done": one.done,
+                    "note": one.note,
+                    "findings": [finding.as_value() for finding in one.verdict.findings],
+                }
+                for one in done
+            ]
+        )
+        return 0 if all(one.done for one in done) else 1
+    for one in done:
+        echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
+        if not one.done:
+            echo_findings(one.verdict.findings)
+    if not done:
+        echo_text("nothing to do: nothing of yours is unfinished")
+    elif any(one.proposed and not one.proposed.merged for one in done):
+        echo_text(MEANWHILE)
+    return 0 if all(one.done for one in done) else 1

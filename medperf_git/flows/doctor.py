@@ -1,0 +1,139 @@
+"""Look at what this machine has and lacks: each finding says what to do about it."""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from medperf_git.errors import MedperfGitError, UsageProblem
+from medperf_git.flows.config import Config, Known
+from medperf_git.flows.context import Context
+from medperf_git.flows.keyring import list_keys
+from medperf_git.flows.server_hook import hook_text
+from medperf_git.registry.bare import install_hook
+from medperf_git.registry.remotes import Remote, Transport
+from medperf_git.registry.transport import MAIN, list_refs
+
+OLDEST_GIT = (2, 30)
+_FIRST_DAY = 1_760_000_000  # no machine that runs this release has an earlier time
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One thing that was looked at."""
+
+    state: Literal["ok", "warn", "fail"]
+    what: str
+    found: str
+    remedy: str = ""
+
+
+def examine(context: Context) -> list[Examined]:
+    """Look at everything, in the order in which a person meets it."""
+    return [finding for look in LOOKS for finding in look(context)]
+
+
+def renew_hook(repository: Path) -> Path:
+    """Write the hook of a bare repository anew, for the interpreter of now."""
+    if not (repository / "HEAD").is_file():
+        raise UsageProblem(f"{repository} is no bare repository", hint="give the folder that holds HEAD and hooks/")
+    return install_hook(repository, hook_text(repository.absolute()))
+
+
+def _git(_context: Context) -> Iterator[Examined]:
+    remedy = "install Git 2.30 or later from your system's packages"
+    try:
+        done = subprocess.run(["git", "--version"], capture_output=True, text=True, timeout=10, check=True)
+    except (OSError, subprocess.SubprocessError):
+        yield Examined("fail", "git", "not found", remedy)
+        return
+    numbers = re.search(r"(\d+)\.(\d+)", done.stdout)
+    version = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
+    good = version >= OLDEST_GIT
+    yield Examined("ok" if good else "fail", "git", done.stdout.strip(), "" if good else remedy)
+
+
+def _engine(_context: Context) -> Iterator[Examined]:
+    remedy = "install Docker (or Podman); needed to test and run containers only"
+    command = shutil.which("docker") or shutil.which("podman")
+    if command is None:
+        yield Examined("warn", "container engine", "no docker or podman command", remedy)
+        return
+    try:
+        form = "{{.ServerVersion}}" if command.endswith("docker") else "{{.Version.Version}}"
+        done = subprocess.run(
+            [command, "info", "--format", form], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        yield Examined("warn", "container engine", f"{command} does not answer", remedy)
+        return
+    if done.returncode == 0 and done.stdout.strip():
+        yield Examined("ok", "container engine", f"{Path(command).name} {done.stdout.strip()}")
+    else:
+        start = "start it (`systemctl start docker`), or ask to be in the group docker"
+        yield Examined("warn", "container engine", f"{Path(command).name} is there but does not answer", start)
+
+
+def _home(context: Context) -> Iterator[Examined]:
+    folder = context.home
+    if not folder.exists():
+        yield Examined("ok", "home folder", f"{folder} (made when first needed)")
+        return
+    mode = stat.S_IMODE(folder.stat().st_mode)
+    if os.name == "posix" and mode & 0o077:
+        yield Examined("fail", "home folder", f"{folder} can be read by others", f"chmod 700 {folder}")
+    elif not os.access(folder, os.W_OK):
+        yield Examined("fail", "home folder", f"{folder} cannot be written", "see who owns it")
+    else:
+        free = shutil.disk_usage(folder).free // 10**9
+        yield Examined(
+            "ok" if free >= 5 else "warn", "home folder", f"{folder}, {free} GB free", "" if free >= 5 else "make room"
+        )
+
+
+def _keys(context: Context) -> Iterator[Examined]:
+    rows, problems = list_keys(context)
+    remedy = "`medperf-git join` finds or makes one; reading and trying out need none"
+    yield Examined("ok" if rows else "warn", "keys", f"{len(rows)} Ed25519 keys", "" if rows else remedy)
+    for problem in problems:
+        yield Examined("warn", "keys", problem, "mend it, or go on without that key")
+
+
+def _clock(_context: Context) -> Iterator[Examined]:
+    good = time.time() > _FIRST_DAY
+    yield Examined(
+        "ok" if good else "fail", "clock", time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime()), "" if good else "set it"
+    )
+
+
+def _registries(context: Context) -> Iterator[Examined]:
+    known = Config.load(context.home).registries
+    if not known:
+        yield Examined("ok", "registries", "none known yet", "`medperf-git registry add URL`")
+    for alias, registry in known.items():
+        yield _registry(alias, registry)
+
+
+def _registry(alias: str, known: Known) -> Examined:
+    try:
+        remote = Remote.parse(known.url)
+        refs = list_refs(remote)
+    except MedperfGitError as problem:
+        return Examined("fail", f"registry {alias}", problem.message, problem.hint)
+    if MAIN not in refs:
+        return Examined("fail", f"registry {alias}", "it has no main", "check the address")
+    if remote.transport is Transport.PATH:
+        hook = Path(remote.url) / "hooks" / "pre-receive"
+        if not os.access(hook, os.X_OK):
+            remedy = f"medperf-git doctor --install-hook {remote.url}"
+            return Examined("fail", f"registry {alias}", "its pre-receive hook is missing: it takes everything", remedy)
+    return Examined("ok", f"registry {alias}", f"{known.url}, {len(refs) - 1} open proposals")
+
+
+LOOKS: tuple[Callable[[Context], Iterator[Examined]], ...] = (_git, _engine, _home, _keys, _clock, _registries)

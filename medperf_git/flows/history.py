@@ -1,0 +1,38 @@
+"""The history of a registry: what was merged, and whether all of it is valid."""
+
+from itertools import islice
+
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records.times import format_time
+from medperf_git.registry.history import iter_ids, line_between
+from medperf_git.registry.sync import SyncReport, audit
+
+
+def audit_registry(workspace: Workspace) -> SyncReport:
+    """Fetch what is new and judge every step from the genesis again, pins forgotten."""
+    workspace.forge.fetch(workspace.copy)
+    from medperf_git.registry.transport import UPSTREAM_MAIN  # noqa: PLC0415  (only here)
+
+    tip = workspace.store.ref(UPSTREAM_MAIN) or workspace.head
+    say = workspace.context.say
+
+    def progress(done: int, steps: int) -> None:
+        if done % 200 == 0:
+            say(f"verified {done} of {steps} steps")
+
+    return audit(workspace.store, tip, expected=workspace.registry_id, progress=progress)
+
+
+def list_steps(workspace: Workspace, number: int) -> list[dict[str, object]]:
+    """Return the latest steps of main, the newest first, as plain values."""
+    line = line_between(workspace.store, workspace.head, None)
+    newest = islice(reversed(list(iter_ids(line))), number)
+    return [_step(workspace, commit) for commit in newest]
+
+
+def _step(workspace: Workspace, commit_id: str) -> dict[str, object]:
+    commit = workspace.store.commit(commit_id)
+    lines = [line for line in workspace.store.message(commit_id).splitlines() if line]
+    what = lines[1] if len(lines) > 1 and lines[0].startswith("Merge submit/") else (lines or [""])[0]
+    proposal = lines[0].removeprefix("Merge submit/") if lines and lines[0].startswith("Merge submit/") else ""
+    return {"when": format_time(commit.time), "commit": commit_id[:12], "what": what, "proposal": proposal}
