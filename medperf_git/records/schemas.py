@@ -41,7 +41,8 @@ def schema_of(kind: str, spec: int = SPEC) -> Mapping[str, Any]:
 
 def check_shape(document: Document, kind: str, spec: int = SPEC) -> list[Finding]:
     """Return every way in which a document differs from its schema, each once."""
-    return list(dict.fromkeys(_finding(error, document) for error in _validator(kind, spec).iter_errors(document.value)))
+    errors = _validator(kind, spec).iter_errors(document.value)
+    return list(dict.fromkeys(_finding(error, document) for error in errors))
 
 
 @cache
@@ -95,8 +96,10 @@ def _not_together(error: ValidationError) -> tuple[str, str]:
     # Our schemas use `not` only to forbid keys: {"required": [key]}, or anyOf of such.
     unwanted: Any = error.validator_value
     branches = unwanted.get("anyOf", [unwanted])
-    instance: Any = error.instance
+    instance: Any = error.instance if isinstance(error.instance, dict) else {}
     keys = ", ".join(repr(key) for branch in branches for key in branch.get("required", []) if key in instance)
+    if not keys:
+        return "is no mapping", "write keys and values"
     return f"{keys} does not go with the other keys", "remove it, or correct what it belongs to"
 
 

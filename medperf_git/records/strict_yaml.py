@@ -71,11 +71,10 @@ def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
     try:
         events = _counted(yaml.parse(text, Loader=_LOADER))
         return _Builder(events).document()
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise _fault("yaml-syntax", f"not YAML: {error.problem}", line, fix="correct the syntax") from error
     except yaml.YAMLError as error:
-        raise _fault("yaml-syntax", f"not YAML: {error}", 0, fix="correct the syntax") from error
+        mark = getattr(error, "problem_mark", None)
+        message = f"not YAML: {getattr(error, 'problem', None) or error}"
+        raise _fault("yaml-syntax", message, mark.line + 1 if mark else 0, fix="correct the syntax") from error
 
 
 def pointer_step(key: str | int) -> str:

@@ -13,14 +13,75 @@ from medperf_git.records.strict_yaml import MAX_INTEGER, parse_yaml, text_fault
 
 texts = st.text(max_size=40).filter(lambda text: not text_fault(text))
 words = st.sampled_from(
-    "no yes On true null ~ 1 1.5 01 0x1f 1e5 1:1 2026-01-01 a a-b a_b a.b a/b a@1 a:b a+b -a a- a: a:: :a #a a#b a#".split()
-    + ["", " ", " a", "a ", "a: b", "a #b", "<<", "=", "- a", "? a", "[a]", "{a}", "'a'", '"a"', "a\nb", "\\", "%a", "n"]
-    + ["sha256:" + "a" * 64, "ana/x@1", "a" * 128, "a" * 129, "!a", "&a", "*a", "|", ">", "@a", "`a", "...", "---"]
+    [
+        "no",
+        "yes",
+        "On",
+        "true",
+        "null",
+        "~",
+        "1",
+        "1.5",
+        "01",
+        "0x1f",
+        "1e5",
+        "1:1",
+        "2026-01-01",
+        "a",
+        "a-b",
+        "a_b",
+        "a.b",
+        "a/b",
+        "a@1",
+        "a:b",
+        "a+b",
+        "-a",
+        "a-",
+        "a:",
+        "a::",
+        ":a",
+        "#a",
+        "a#b",
+        "a#",
+        "",
+        " ",
+        " a",
+        "a ",
+        "a: b",
+        "a #b",
+        "<<",
+        "=",
+        "- a",
+        "? a",
+        "[a]",
+        "{a}",
+        "'a'",
+        '"a"',
+        "a\nb",
+        "\\",
+        "%a",
+        "n",
+        "sha256:" + "a" * 64,
+        "ana/x@1",
+        "a" * 128,
+        "a" * 129,
+        "!a",
+        "&a",
+        "*a",
+        "|",
+        ">",
+        "@a",
+        "`a",
+        "...",
+        "---",
+    ]
 )
 strings = texts | words
 integers = st.integers(-MAX_INTEGER, MAX_INTEGER)
 decimals = st.builds(
-    lambda mantissa, places: Decimal(mantissa).scaleb(-places), st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 9)
+    lambda mantissa, places: Decimal(mantissa).scaleb(-places),
+    st.integers(-(10**15) + 1, 10**15 - 1),
+    st.integers(0, 9),
 )
 scalars = strings | integers | decimals | st.booleans()
 mappings = st.recursive(
@@ -125,7 +186,7 @@ def test_keys_follow_the_schema_and_free_keys_the_code_points():
     inner = {"one": 1, "two": 2}
     value = {"é": 1, "b": 1, "Z": 1, "10": 1, "9": 1, "f": {"x": inner}, "l": [inner], "m": inner, "z": 1, "y_": 1}
     assert emit(value, schema).decode() == (
-        'z: 1\nm:\n  two: 2\n  one: 1\nl:\n  - two: 2\n    one: 1\nf:\n  x:\n    two: 2\n    one: 1\n'
+        "z: 1\nm:\n  two: 2\n  one: 1\nl:\n  - two: 2\n    one: 1\nf:\n  x:\n    two: 2\n    one: 1\n"
         '"10": 1\n"9": 1\nZ: 1\nb: 1\n"y_": 1\n"é": 1\n'
     )
 
@@ -184,3 +245,7 @@ def test_what_no_record_can_hold_is_refused_with_its_place(value, where):
     assert isinstance(caught.value, ValueError)
     assert isinstance(caught.value, Refused)
     assert caught.value.hint
+
+
+def test_a_closed_schema_does_not_stop_the_writer():
+    assert emit({"x": {"b": 1, "a": 2}}, {"additionalProperties": False}) == b"x:\n  a: 2\n  b: 1\n"

@@ -132,7 +132,8 @@ def test_t33_a_path_of_a_million_notices_is_refused_without_recursion():
 
 
 @pytest.mark.parametrize(
-    "path", ["README.md", "LICENSE", ".gitlab-ci.yml", ".github/workflows/check.yml", ".github/CODEOWNERS", ".forgejo/a_b/C.d"]
+    "path",
+    ["README.md", "LICENSE", ".gitlab-ci.yml", ".github/workflows/check.yml", ".github/CODEOWNERS", ".forgejo/a_b/C.d"],
 )
 def test_house_files_are_few(path):
     assert is_house_file(path)

@@ -51,9 +51,29 @@ def test_a_reference_reads_and_writes_in_three_forms():
 
 @pytest.mark.parametrize(
     "text",
-    ["", "ana", "ana/x1", "ana/x1@", "ana/x1@0", "ana/x1@01", "ana/x1@1000000", "ana/x1@1.0", "ana/x1@-1", "ana/x1@１"]
-    + ["ana/x1@1\n", "ana//x1@1", "/ana/x1@1", "ana/x1/y1@1", "ana/x1@1@1", "ana/con@1", "Ana/x1@1", "ana/X1@1", "../x1@1"]
-    + ["ana/x1@ 1", "ana/..@1"],
+    [
+        "",
+        "ana",
+        "ana/x1",
+        "ana/x1@",
+        "ana/x1@0",
+        "ana/x1@01",
+        "ana/x1@1000000",
+        "ana/x1@1.0",
+        "ana/x1@-1",
+        "ana/x1@１",
+        "ana/x1@1\n",
+        "ana//x1@1",
+        "/ana/x1@1",
+        "ana/x1/y1@1",
+        "ana/x1@1@1",
+        "ana/con@1",
+        "Ana/x1@1",
+        "ana/X1@1",
+        "../x1@1",
+        "ana/x1@ 1",
+        "ana/..@1",
+    ],
 )
 def test_another_text_is_no_reference(text):
     with pytest.raises(ValueError, match=r"reference like|in '|the version"):

@@ -40,7 +40,6 @@ def test_a_written_record_reads_as_itself_and_writes_the_same_bytes(path):
     assert write_record(record) == data
 
 
-
 def test_the_examples_cover_every_kind_complete_and_minimal():
     assert {record.KIND for record in COMPLETE.values()} == set(Kind)
     assert {record.KIND for record in MINIMAL.values()} == set(Kind)

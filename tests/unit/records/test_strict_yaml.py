@@ -1,3 +1,4 @@
+import itertools
 import time
 import unicodedata
 from decimal import Decimal
@@ -53,8 +54,12 @@ def test_values_are_text_integers_decimals_booleans_lists_and_mappings():
 
 
 def test_people_may_write_comments_block_scalars_and_windows_line_ends():
-    data = b"# comment\r\n---\r\na: |\r\n  one\r\n  two\r\nb: >-\r\n  one\r\n  two\r\nc: several plain\r\n  lines\r\n...\r\n"
-    assert parse_yaml(data).value == {"a": "one\ntwo\n", "b": "one two", "c": "several plain lines"}
+    text = "# comment\n---\na: |\n  one\n  two\nb: >-\n  one\n  two\nc: several plain\n  lines\n...\n"
+    assert parse_yaml(text.replace("\n", "\r\n").encode()).value == {
+        "a": "one\ntwo\n",
+        "b": "one two",
+        "c": "several plain lines",
+    }
 
 
 @pytest.mark.parametrize(
@@ -259,7 +264,7 @@ def test_depth_is_counted_from_the_top():
 def test_t26_a_bomb_of_aliases_is_refused_quickly():
     names = "abcdefghi"
     lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
-    lines += [f"{b}: &{b} [{', '.join(['*' + a] * 9)}]" for a, b in zip(names, names[1:], strict=False)]
+    lines += [f"{b}: &{b} [{', '.join(['*' + a] * 9)}]" for a, b in itertools.pairwise(names)]
     start = time.perf_counter()
     assert refusal("\n".join(lines)).rule == "yaml-alias"
     assert time.perf_counter() - start < 0.05
