@@ -17,20 +17,18 @@ def check_keys(case: Case) -> Iterator[Finding]:
         return
     seen = _keys_of_all(case)
     for stored, member in case.of(models.Member):
-        own: set[str] = set()
         given_up = _given_up(case, member.member)
         for pointer, line in _lines(member):
             if fault := _key_fault(line, pointer):
                 yield Finding("key", fault.message, path=stored.path, pointer=pointer, fix=fault.hint)
             holders = seen.get(line, set()) - {member.member}
-            if holders or line in own:
-                who = ", ".join(sorted(holders)) or "this record itself"
+            if holders:
+                who = ", ".join(sorted(holders))
                 fix = "use a key that nobody has used here; `medperf-git key new` makes one"
                 yield Finding("key", f"this key is already used by {who}", path=stored.path, pointer=pointer, fix=fix)
             if line in given_up:
                 message, fix = "this key was given up before and never comes back", "make a new one: key new"
                 yield Finding("key", message, path=stored.path, pointer=pointer, fix=fix)
-            own.add(line)
 
 
 def _key_fault(line: str, pointer: str) -> MedperfGitError | None:

@@ -1,0 +1,84 @@
+"""Each rule: an accepted example, a refused example, its message golden; and none that could be removed unnoticed."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from medperf_git.policy.case import Case
+from medperf_git.policy.judge import judge
+from medperf_git.policy.rules import RULES
+from medperf_git.policy.verdict import Outcome
+from medperf_git.records.findings import Finding, Severity
+from tests.support.registry_builder import settled
+
+from .examples import RULE_EXAMPLES
+
+GOLDEN = Path(__file__).parent / "golden"
+BY_ID = {rule.id: rule for rule in RULES}
+REFUSED = [(rule, name) for rule, found in RULE_EXAMPLES.items() for name in found.refused]
+
+
+def shown(finding: Finding) -> str:
+    fields = finding.as_value()
+    return "\n".join(f"  {name}: {fields[name]}" for name in fields)
+
+
+def test_every_rule_has_an_accepted_and_a_refused_example() -> None:
+    assert list(BY_ID) == [rule.id for rule in RULES], "two rules share an id"
+    assert set(RULE_EXAMPLES) == set(BY_ID)
+    assert all(found.refused for found in RULE_EXAMPLES.values())
+
+
+def test_no_golden_file_is_left_over() -> None:
+    assert {path.stem for path in GOLDEN.glob("*.txt")} == set(BY_ID)
+
+
+@pytest.mark.parametrize("rule", BY_ID)
+def test_the_accepted_example_passes(rule: str) -> None:
+    verdict = RULE_EXAMPLES[rule].accepted(settled()).judge()
+    assert verdict.findings == ()
+    assert verdict.outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(("rule", "name"), REFUSED)
+def test_the_refused_example_is_refused_by_its_rule(rule: str, name: str) -> None:
+    change = RULE_EXAMPLES[rule].refused[name](settled()).change()
+    own = tuple(BY_ID[rule].check(Case(change)))
+    assert name.partition(":")[0] in {finding.rule for finding in own}
+    verdict = judge(change)
+    assert set(own) <= set(verdict.findings)
+    waits = all(finding.severity is Severity.NEEDS_PERSON for finding in verdict.findings)
+    assert verdict.outcome is (Outcome.NEEDS_PERSON if waits else Outcome.FAIL)
+
+
+@pytest.mark.parametrize(("rule", "name"), REFUSED)
+def test_a_rule_that_is_removed_is_missed(rule: str, name: str) -> None:
+    change = RULE_EXAMPLES[rule].refused[name](settled()).change()
+    own = set(BY_ID[rule].check(Case(change)))
+    whole = judge(change)
+    less = judge(change, rules=tuple(one for one in RULES if one.id != rule))
+    assert own
+    assert not own & set(less.findings), "another rule says the same thing: one of them is too many"
+    assert (less.outcome, less.findings) != (whole.outcome, whole.findings)
+
+
+@pytest.mark.parametrize("rule", BY_ID)
+def test_the_words_of_a_refusal_are_golden(rule: str) -> None:
+    """With UPDATE_GOLDEN=1 the files are written anew; read the difference before you commit it."""
+    parts = []
+    for name, example in RULE_EXAMPLES[rule].refused.items():
+        found = BY_ID[rule].check(Case(example(settled()).change()))
+        parts.append(f"# {name}\n" + "\n".join(map(shown, found)) + "\n")
+    text, path = "\n".join(parts), GOLDEN / f"{rule}.txt"
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(text, encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("rule", BY_ID)
+def test_every_finding_says_what_to_do(rule: str) -> None:
+    for example in RULE_EXAMPLES[rule].refused.values():
+        for finding in judge(example(settled()).change()).findings:
+            assert finding.message
+            assert finding.fix
