@@ -10,11 +10,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.records.digests import Digest
 
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
+
+
+class ImageUnavailable(EnvironmentProblem):
+    """An image cannot be had, while the engine itself is well."""
 
 
 class Profile(StrEnum):

@@ -132,9 +132,9 @@ def _number(metric: Metric, value: Any) -> float | None:
 def _checked(metric: Metric, number: float) -> Number:
     rounded = record_number(round(number, _NOISE_DIGITS), metric.decimals)
     noiseless = Decimal(repr(round(number, _NOISE_DIGITS)))
-    if not metric.range.min <= noiseless <= metric.range.max:
+    if noiseless < metric.range.min or noiseless > metric.range.max:
         raise InvalidOutput(f"metric {metric.id}: a value is outside {metric.range.min} to {metric.range.max}")
-    if abs(rounded) >= Decimal(10) ** (_MOST_DIGITS - metric.decimals):
+    if Decimal(rounded).copy_abs() >= Decimal(1).scaleb(_MOST_DIGITS - metric.decimals):
         raise InvalidOutput(f"metric {metric.id}: a value has more than {_MOST_DIGITS} digits")
     return rounded
 

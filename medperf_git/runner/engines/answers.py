@@ -5,19 +5,19 @@ import os
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import EnvironmentProblem, Refused
-from medperf_git.runner.engine import EngineInfo
+from medperf_git.errors import Refused
+from medperf_git.runner.engine import EngineInfo, ImageUnavailable
 from medperf_git.runner.engines import preflight
 
 _PODMAN_SOCKETS = ("{runtime}/podman/podman.sock", "/run/podman/podman.sock")
 
 
 def consume(events: Any, name: str) -> None:
-    """Read a progress stream to its end; EnvironmentProblem when it reports an error."""
+    """Read a progress stream to its end; ImageUnavailable when it reports an error."""
     for event in events:
         record = json.loads(event) if isinstance(event, bytes | str) else event
         if isinstance(record, dict) and record.get("error"):
-            raise EnvironmentProblem(
+            raise ImageUnavailable(
                 f"the engine could not take {name}: {record['error']}",
                 hint="check the network, the disk and that you may read this image registry (docker login)",
             )

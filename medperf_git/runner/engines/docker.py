@@ -27,6 +27,7 @@ from medperf_git.runner.engine import (
     MIB,
     Ended,
     EngineInfo,
+    ImageUnavailable,
     Limits,
     Profile,
     StepResult,
@@ -96,13 +97,14 @@ class DockerEngine:
         """Return the id to run the image by; IntegrityBroken when what was fetched is another image."""
         if found := self._found(wanted):
             return found
-        if wanted.archive is not None:
-            self._load(wanted, wanted.archive)
-        elif wanted.type == "DockerImage" and wanted.manifest is not None:
-            self._pull(wanted, wanted.manifest)
+        with self._fetching():
+            if wanted.archive is not None:
+                self._load(wanted, wanted.archive)
+            elif wanted.type == "DockerImage" and wanted.manifest is not None:
+                self._pull(wanted, wanted.manifest)
         if found := self._found(wanted):
             return found
-        raise EnvironmentProblem(
+        raise ImageUnavailable(
             f"the image {wanted.reference} ({wanted.id[:19]}…) is not here and cannot be fetched",
             hint="its owner must publish it in an image registry by digest, or as an archive; build it here to try it",
         )
@@ -125,6 +127,16 @@ class DockerEngine:
         """Fetch an image by name, for a new cube record; EnvironmentProblem when it cannot be had."""
         with _speaking(f"fetch the image {reference}"):
             consume(self._api.pull(reference, stream=True, decode=True, platform=self.info().platform), reference)
+
+    @contextlib.contextmanager
+    def _fetching(self) -> Iterator[None]:
+        try:
+            yield
+        except (EnvironmentProblem, NotFound) as error:
+            if isinstance(error, ImageUnavailable) or not self.answers():
+                raise
+            hint = "check the network and that you may read this image registry (docker login)"
+            raise ImageUnavailable(str(error), hint=hint) from error
 
     def _found(self, wanted: WantedImage) -> str | None:
         names: list[str] = [wanted.id]

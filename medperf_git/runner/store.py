@@ -1,0 +1,305 @@
+"""Durable state of runs: what is finished stays finished, whatever happens to the machine.
+
+One folder per run, named by the run's id. A mark is written beside a finished step: to a temporary file, synced,
+renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts only while both still fit.
+One run has one holder, by a lock that the kernel lets go when the process ends.
+
+    <root>/<run id>/lock  plan.json  models/<member.name.version>/{infer,evaluate,outcome}.json
+                                     models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/
+"""
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from medperf_git.errors import Refused
+from medperf_git.records.digests import Digest
+from medperf_git.records.names import Ref
+from medperf_git.runner.collect import TakenFile
+from medperf_git.runner.manifest import hashed_file
+from medperf_git.runner.plan import RunPlan, plain
+from medperf_git.runner.staging import private_folder, remove_tree
+
+Step = Literal["infer", "evaluate"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A finished step: its key, attempt, outputs and what it needed; bytes and seconds."""
+
+    key: Digest
+    attempt: int
+    files: tuple[TakenFile, ...]
+    exit_code: int
+    seconds: float
+    peak_memory: int | None
+    peak_disk: int | None
+    started: str
+    finished: str
+    reused: bool = False
+
+
+class ModelState:
+    """What is known of one model in one run: attempts, marks, outputs, outcome."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def predictions(self) -> Path:
+        """Where the predictions of the finished inference are kept."""
+        return self.folder / "predictions"
+
+    @property
+    def results(self) -> Path:
+        """Where the metrics container's output is kept: a file or a folder."""
+        return self.folder / "results"
+
+    @property
+    def local_outputs(self) -> Path:
+        """Where outputs lie that never leave the site."""
+        return self.folder / "local"
+
+    def log(self, step: Step, attempt: int) -> Path:
+        """Return where a step's log of an attempt lies."""
+        return self.folder / "logs" / f"{attempt:04d}" / f"{step}.log"
+
+    def attempts(self) -> int:
+        """Return how many attempts were begun, counting those before anything was moved or pruned."""
+        noted = _read_json(self.folder / "attempts.json")
+        return int(noted.get("attempts", 0)) if noted else 0
+
+    def begin_attempt(self) -> int:
+        """Note that another attempt begins, and return its number from 1."""
+        private_folder(self.folder)
+        number = self.attempts() + 1
+        write_durably(self.folder / "attempts.json", _json({"attempts": number}))
+        return number
+
+    def mark(self, step: Step) -> Mark | None:
+        """Return the mark of a finished step, None when there is none that can be read."""
+        value = _read_json(self.folder / f"{step}.json")
+        return _mark_from(value) if value else None
+
+    def has_finished(self, step: Step, key: Digest) -> bool:
+        """Tell whether the step with that key is finished and its outputs are what its mark says."""
+        mark = self.mark(step)
+        return mark is not None and mark.key == key and outputs_match(self._output_of(step), mark.files)
+
+    def write_mark(self, step: Step, mark: Mark) -> None:
+        """Note that a step is finished; its outputs are synced before."""
+        _sync_files(self._output_of(step), mark.files)
+        write_durably(self.folder / f"{step}.json", _json(plain_mark(mark)))
+
+    def outcome(self) -> dict[str, Any] | None:
+        """Return the outcome of the latest attempt as plain values, None when there is none."""
+        return _read_json(self.folder / "outcome.json")
+
+    def write_outcome(self, value: dict[str, Any]) -> None:
+        """Note the outcome of an attempt."""
+        private_folder(self.folder)
+        write_durably(self.folder / "outcome.json", _json(value))
+
+    def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
+        """Take back marks, so that the steps are done again."""
+        for name in names:
+            (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def adopt_predictions(self, other: "ModelState") -> None:
+        """Take another run's predictions over, without copying bytes where the disk allows it."""
+        remove_tree(self.predictions)
+        private_folder(self.folder)
+        try:
+            shutil.copytree(other.predictions, self.predictions, copy_function=os.link)
+        except OSError:
+            remove_tree(self.predictions)
+            shutil.copytree(other.predictions, self.predictions)
+
+    def _output_of(self, step: Step) -> Path:
+        return self.predictions if step == "infer" else self.results
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """One run on disk."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self.path.name
+
+    def model(self, ref: Ref) -> ModelState:
+        """Return the state of one model."""
+        return ModelState(self.path / "models" / ref.folder)
+
+    def models(self) -> tuple[Ref, ...]:
+        """Return the models that this run has seen."""
+        folder = self.path / "models"
+        return tuple(sorted(Ref.from_folder(entry.name) for entry in folder.iterdir())) if folder.is_dir() else ()
+
+    def plan(self) -> dict[str, Any]:
+        """Return the latest plan as plain values; empty when it cannot be read."""
+        return _read_json(self.path / "plan.json") or {}
+
+    def write_plan(self, plan: RunPlan) -> None:
+        """Note the latest plan."""
+        write_durably(self.path / "plan.json", _json(plain(plan)))
+
+    def is_running(self) -> bool:
+        """Tell whether a process holds this run."""
+        try:
+            with _locked(self.path / "lock"):
+                return False
+        except BlockingIOError:
+            return True
+
+    def holder(self) -> int | None:
+        """Return the process that holds this run, None when none does."""
+        if not self.is_running():
+            return None
+        text = (self.path / "lock").read_text().strip()
+        return int(text) if text.isdigit() else None
+
+
+@dataclass(frozen=True, slots=True)
+class RunStore:
+    """All runs of this site, below one private folder."""
+
+    root: Path
+
+    def run(self, run_id: str) -> RunFolder:
+        """Return the folder of a run, which may not exist yet."""
+        return RunFolder(self.root / run_id)
+
+    def runs(self) -> tuple[RunFolder, ...]:
+        """Return all runs, the latest first."""
+        if not self.root.is_dir():
+            return ()
+        found = [path for path in self.root.iterdir() if (path / "plan.json").is_file()]
+        return tuple(RunFolder(path) for path in sorted(found, key=lambda path: -(path / "plan.json").stat().st_mtime))
+
+    @contextmanager
+    def held(self, plan: RunPlan) -> Iterator[RunFolder]:
+        """Hold a run for writing; Refused while another process does."""
+        folder = self.run(plan.run_id)
+        private_folder(self.root)
+        private_folder(folder.path)
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(_locked(folder.path / "lock"))
+            except BlockingIOError as error:
+                raise Refused(
+                    f"run {plan.run_id} is under way in another process",
+                    hint=f"watch it with `medperf-git runs show {plan.run_id}`, or stop it with `medperf-git runs stop`",
+                ) from error
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
+            folder.write_plan(plan)
+            yield folder
+
+    def find_predictions(self, key: Digest) -> ModelState | None:
+        """Return a model state of any run whose finished inference has that key."""
+        for run in self.runs():
+            for ref in run.models():
+                state = run.model(ref)
+                if (mark := state.mark("infer")) and mark.key == key and mark.exit_code == 0:
+                    return state
+        return None
+
+    def remove(self, run_id: str) -> None:
+        """Remove a run and all it kept; Refused while it is under way."""
+        folder = self.run(run_id)
+        if folder.path.is_dir() and folder.is_running():
+            raise Refused(f"run {run_id} is under way", hint=f"stop it first: medperf-git runs stop {run_id}")
+        remove_tree(folder.path)
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file so that after a crash it is either the old one or the whole new one (0600)."""
+    partial = path.with_name(f".{path.name}.partial")
+    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    _sync_folder(path.parent)
+
+
+def outputs_match(path: Path, files: tuple[TakenFile, ...]) -> bool:
+    """Tell whether a file, or the files of a folder, are those that were noted: all of them, none besides."""
+    if path.is_file():
+        return len(files) == 1 and hashed_file(path) == (files[0].size, files[0].digest)
+    if not path.is_dir():
+        return False
+    found = {entry.relative_to(path).as_posix(): entry for entry in path.rglob("*") if entry.is_file()}
+    if set(found) != {file.path for file in files}:
+        return False
+    return all(hashed_file(found[file.path]) == (file.size, file.digest) for file in files)
+
+
+def plain_mark(mark: Mark) -> dict[str, Any]:
+    """Return a mark as values that JSON can hold."""
+    value = {name: getattr(mark, name) for name in mark.__slots__}
+    return value | {"files": [[file.path, file.size, file.digest] for file in mark.files]}
+
+
+def _mark_from(value: dict[str, Any]) -> Mark | None:
+    try:
+        files = tuple(TakenFile(path, size, Digest(digest)) for path, size, digest in value["files"])
+        return Mark(**(value | {"files": files}))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _sync_files(path: Path, files: tuple[TakenFile, ...]) -> None:
+    # Only few: a large set of predictions that a power cut takes away is seen by its digests, and made again.
+    if path.is_file():
+        _sync(path)
+    elif len(files) <= 64:
+        for file in files:
+            _sync(path / file.path)
+        _sync_folder(path)
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"

@@ -1,0 +1,223 @@
+"""Run one task of one cube on given folders, and take its outputs over.
+
+This is the one way in which a container is started: for runs, for preparing data, for tests of a cube.
+"""
+
+import hashlib
+import secrets
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from medperf_git.errors import IntegrityBroken, Refused
+from medperf_git.records.models import Asset, Reason
+from medperf_git.runner.collect import Caps, HostileOutput, TakenFile, collect
+from medperf_git.runner.engine import (
+    Bind,
+    BindKind,
+    Ended,
+    Engine,
+    ImageUnavailable,
+    Limits,
+    Profile,
+    StepResult,
+    StepSpec,
+    User,
+)
+from medperf_git.runner.explain import explain
+from medperf_git.runner.plan import Slot, TaskPlan, wanted_image
+from medperf_git.runner.staging import make_output_file, make_output_folder, private_folder, readable_view, remove_tree
+
+REASON_OF: dict[Ended, Reason] = {
+    Ended.EXITED: "exit-code",
+    Ended.DEADLINE: "timeout",
+    Ended.OOM: "out-of-memory",
+    Ended.LOG_LIMIT: "disk",
+    Ended.DISK_LIMIT: "disk",
+    Ended.KILLED: "exit-code",
+}
+_FILE_SIZE_EXCEEDED = 153  # 128 + SIGXFSZ
+
+
+class StepFailed(Exception):
+    """A task ended without usable output: a reason of the closed list, and sentences for the site alone."""
+
+    def __init__(self, reason: Reason, message: str, *, hint: str = "", result: StepResult | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.message = message
+        self.hint = hint
+        self.result = result
+
+
+@dataclass(frozen=True, slots=True)
+class TaskRun:
+    """A task that succeeded: how it ran, its outputs by mount key, its log."""
+
+    result: StepResult
+    outputs: dict[str, tuple[TakenFile, ...]]
+    log: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """What every task of a command shares; `scratch` is on the disk that outputs and `/tmp` may fill.
+
+    `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants.
+    """
+
+    engine: Engine
+    limits: Limits
+    scratch: Path
+    stop: threading.Event = field(default_factory=threading.Event)
+    fetch: Callable[[Asset], Path] | None = None
+    unpack: Callable[[Asset], Path] | None = None
+    gpus: str = ""
+    run_id: str = ""
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def close(self) -> None:
+        """Remove what was made for the whole command."""
+        remove_tree(self.scratch)
+
+
+def resolve(bench: Bench, plan: TaskPlan) -> str:
+    """Return the id of the task's image, fetched if need be; StepFailed `image-unavailable` if it cannot be had."""
+    image = plan.image
+    wanted = wanted_image(image)
+    try:
+        if image.archive is not None and not bench.engine.has_image(wanted) and bench.fetch is not None:
+            wanted = wanted_image(image, bench.fetch(image.archive))
+        return bench.engine.resolve_image(wanted)
+    except (ImageUnavailable, IntegrityBroken, Refused) as error:
+        raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
+
+
+def run_task(
+    bench: Bench,
+    plan: TaskPlan,
+    *,
+    inputs: Mapping[str, Path],
+    targets: Mapping[str, Path],
+    log: Path,
+    profile: Profile,
+    live: Mapping[str, Path] | None = None,
+    accept_exit_code: bool = False,
+) -> TaskRun:
+    """Run a task and copy its outputs to `targets` (by mount key; what is not named there is dropped).
+
+    `live` names outputs that the container writes in place, over several attempts, and that stay as they are.
+    StepFailed carries the reason; with `accept_exit_code` a bad exit code alone is not a failure.
+    """
+    if plan.gpus_wanted and not bench.gpus:
+        raise StepFailed(
+            "needs-gpu", f"{plan.cube.ref} asks for GPUs ({plan.gpus_wanted})", hint="grant them with --gpus all"
+        )
+    image_id = resolve(bench, plan)
+    scratch = private_folder(bench.scratch / secrets.token_hex(8))
+    try:
+        spec = _spec(bench, plan, image_id=image_id, inputs=inputs, live=live or {}, scratch=scratch, profile=profile)
+        private_folder(log.parent)
+        result = bench.engine.run(spec, log=log, stop=bench.stop)
+        _check(result, spec, log, accept_exit_code=accept_exit_code)
+        return TaskRun(result, _take_over(spec, targets, result), log)
+    except Refused as error:
+        raise StepFailed("sandbox", error.message, hint=error.hint) from error
+    finally:
+        remove_tree(scratch)
+
+
+def _check(result: StepResult, spec: StepSpec, log: Path, *, accept_exit_code: bool) -> None:
+    if result.succeeded or (accept_exit_code and result.ended is Ended.EXITED):
+        return
+    reason: Reason = "disk" if result.exit_code == _FILE_SIZE_EXCEEDED else REASON_OF[result.ended]
+    message, hint = explain(result, spec, log)
+    raise StepFailed(reason, message, hint=hint, result=result)
+
+
+def _take_over(spec: StepSpec, targets: Mapping[str, Path], result: StepResult) -> dict[str, tuple[TakenFile, ...]]:
+    caps = Caps(files=spec.limits.output_files, total_bytes=spec.limits.output_bytes)
+    outputs = {}
+    for bind in spec.binds:
+        if bind.read_only or bind.key not in targets:
+            continue
+        target = targets[bind.key]
+        remove_tree(target)
+        target.unlink(missing_ok=True)
+        try:
+            outputs[bind.key] = collect(bind.host, target, caps=caps)
+        except HostileOutput as error:
+            remove_tree(target)
+            raise StepFailed("invalid-output", error.message, hint=error.hint, result=result) from error
+    return outputs
+
+
+def _spec(
+    bench: Bench,
+    plan: TaskPlan,
+    *,
+    image_id: str,
+    inputs: Mapping[str, Path],
+    live: Mapping[str, Path],
+    scratch: Path,
+    profile: Profile,
+) -> StepSpec:
+    user = bench.engine.user(profile)
+    given = _given_inputs(bench, plan, inputs, scratch)
+    binds = [_input(slot, given, user, bench=bench, scratch=scratch) for slot in plan.inputs]
+    binds += [_output(slot, live, user, scratch / "out") for slot in plan.outputs]
+    return StepSpec(
+        image_id=image_id,
+        command=plan.command,
+        entrypoint=plan.entrypoint,
+        environment=plan.environment,
+        binds=tuple(binds),
+        limits=bench.limits,
+        profile=profile,
+        scratch=make_output_folder(scratch / "tmp", user),
+        shm_bytes=bench.limits.shared_memory(plan.shm_bytes),
+        gpus=bench.gpus if plan.gpus_wanted else "",
+        run_id=bench.run_id,
+    )
+
+
+def _given_inputs(bench: Bench, plan: TaskPlan, inputs: Mapping[str, Path], scratch: Path) -> dict[str, Path]:
+    given = dict(inputs)
+    asked = {slot.key for slot in plan.inputs}
+    if "parameters_file" in asked and plan.parameters is not None:
+        given["parameters_file"] = _written(scratch / "parameters.yaml", plan.parameters)
+    if "additional_files" in asked and plan.additional_files is not None:
+        if bench.unpack is None:
+            raise StepFailed(
+                "image-unavailable", f"{plan.cube.ref} needs additional files, and none can be fetched here"
+            )
+        given["additional_files"] = bench.unpack(plan.additional_files)
+    return given
+
+
+def _written(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    path.chmod(0o644)
+    return path
+
+
+def _input(slot: Slot, given: Mapping[str, Path], user: User, *, bench: Bench, scratch: Path) -> Bind:
+    if slot.key not in given:
+        raise Refused(
+            f"the task reads {slot.key}, and nothing is given for it", hint="give that folder, or use another container"
+        )
+    source = given[slot.key].resolve()
+    if (slot.kind is BindKind.DIRECTORY) != source.is_dir():
+        raise Refused(f"{slot.key} must be a {slot.kind}: {source}", hint="check the path that was given")
+    # A dataset is seen through one copy by all models of a command; predictions are one model's own.
+    shared = bench.scratch / "views" / hashlib.sha256(bytes(source)).hexdigest()[:16]
+    with bench.lock:
+        view = readable_view(source, user, staging=scratch / "in" if slot.key == "predictions" else shared)
+    return Bind(slot.key, view, slot.inside, read_only=True, kind=slot.kind)
+
+
+def _output(slot: Slot, live: Mapping[str, Path], user: User, folder: Path) -> Bind:
+    host = live.get(slot.key, folder / slot.key)
+    make = make_output_folder if slot.kind is BindKind.DIRECTORY else make_output_file
+    return Bind(slot.key, make(host, user), slot.inside, read_only=False, kind=slot.kind)
