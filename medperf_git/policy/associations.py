@@ -16,6 +16,13 @@ FOLLOWS: dict[Status, frozenset[str]] = {
     Status.REJECTED: frozenset({"request"}),
     Status.WITHDRAWN: frozenset({"request"}),
 }
+STANDS: dict[Status, str] = {
+    Status.NONE: "was never proposed to",
+    Status.PENDING: "still waits for a decision in",
+    Status.APPROVED: "is approved in",
+    Status.REJECTED: "was rejected in",
+    Status.WITHDRAWN: "was withdrawn from",
+}
 
 
 def _state(case: Case, event: models.Association) -> AssociationState:
@@ -29,7 +36,7 @@ def check_transitions(case: Case) -> Iterator[Finding]:
         if event.event not in FOLLOWS[status]:
             yield Finding(
                 "association-state",
-                f"{event.event} cannot follow: {event.subject.ref} is {status} in {event.benchmark.ref}",
+                f"{event.event} cannot follow: {event.subject.ref} {STANDS[status]} {event.benchmark.ref}",
                 path=stored.path,
                 pointer="/event",
                 expected=", ".join(sorted(FOLLOWS[status])),

@@ -15,7 +15,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.folds import association_state, member_state, policy_state
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, record_at, stored_at, versions_of
+from medperf_git.records.view import R, RecordView, record_at, stored_at, versions_of
 from medperf_git.signing.keys import PublicKey
 
 Holder: TypeAlias = tuple[str, PublicKey]
@@ -111,22 +111,21 @@ def _genesis_needs(case: Case, stored: Stored) -> Iterator[Need]:
     if isinstance(stored.record, models.Registry):
         names = stored.record.maintainers
         yield _group(case, "every maintainer", names, count=len(names))
-    if isinstance(stored.record, models.Member):
+    else:
         yield from _possession(case, stored)
 
 
 def _registry_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    record = stored.record
+    record = _as(stored, models.Registry)
     yield _maintainers(case)
-    if isinstance(record, models.Registry):
-        yield _group(case, "the maintainers after the change", record.maintainers, count=record.threshold)
+    yield _group(case, "the maintainers after the change", record.maintainers, count=record.threshold)
 
 
 def _possession(case: Case, stored: Stored) -> Iterator[Need]:
     """Every key that a member record brings and the member did not have just before signs it."""
     record = stored.record
     if not isinstance(record, models.Member):
-        return
+        return  # a genesis that brings other records is refused by the rule `genesis`
     old = member_state(case.change.before, record.member)
     known = set(keys_in(old, recovery=True)) if old else set()
     for key in keys_in(record, recovery=True):
@@ -140,7 +139,7 @@ def _new_member_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 
 def _update_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    name = getattr(stored.record, "member", "")
+    name = _as(stored, models.Member).member
     holders = _holders(case.change.before, [name], update=True)
     yield Need(f"a key that {name} had before", (name,), 1, holders)
     yield from _possession(case, stored)
@@ -153,17 +152,20 @@ def _return_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 def _owned_needs(case: Case, stored: Stored) -> Iterator[Need]:
     record = stored.record
-    if isinstance(record, models.Cube | models.Dataset):
-        yield _owner(case, record.member, kind=str(record.KIND))
+    owned = record if isinstance(record, models.Cube) else _as(stored, models.Dataset)
+    yield _owner(case, owned.member, kind=str(owned.KIND))
+
+
+def _as(stored: Stored, model: type[R]) -> R:
+    """Return the record as what its row says it is."""
+    if not isinstance(stored.record, model):
+        raise TypeError(f"{stored.path} is no {model.KIND}")
+    return stored.record
 
 
 def _benchmark_of(stored: Stored) -> Ref:
     record = stored.record
-    if isinstance(record, models.Benchmark):
-        return record.ref
-    if isinstance(record, models.Policy | models.Association | models.Result):
-        return record.benchmark.ref
-    raise TypeError(record)
+    return record.ref if isinstance(record, models.Benchmark) else _as(stored, models.Policy).benchmark.ref
 
 
 def _older(case: Case, benchmark: Ref) -> Ref | None:
@@ -192,16 +194,13 @@ def _next_benchmark_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 
 def _policy_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    record = stored.record
-    if isinstance(record, models.Policy):
-        yield _committee(case, policy_state(case.change.before, record.benchmark.ref), "change")
-        yield _committee(case, record, "change")
+    record = _as(stored, models.Policy)
+    yield _committee(case, policy_state(case.change.before, record.benchmark.ref), "change")
+    yield _committee(case, record, "change")
 
 
 def _association_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    event = stored.record
-    if not isinstance(event, models.Association):
-        return
+    event = _as(stored, models.Association)
     owner, policy = event.subject.ref.member, policy_state(case.change.before, event.benchmark.ref)
     if _side_that_signs(case, event) == "owner":
         yield _owner(case, owner)
@@ -223,32 +222,29 @@ def _side_that_signs(case: Case, event: models.Association) -> str:
 
 
 def _result_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    if isinstance(stored.record, models.Result):
-        yield _owner(case, stored.record.dataset.ref.member, kind="result")
+    yield _owner(case, _as(stored, models.Result).dataset.ref.member, kind="result")
 
 
 def _dispute_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    notice = stored.record
-    if isinstance(notice, models.Notice):
-        about = stored_at(case.change.before, notice.record.path)
-        benchmark = about.record.benchmark.ref if about and isinstance(about.record, models.Result) else None
-        yield _committee(case, policy_state(case.change.before, benchmark) if benchmark else None, "events")
-        yield _speaker(case, notice.by)
+    notice = _as(stored, models.Notice)
+    about = stored_at(case.change.before, notice.record.path)
+    benchmark = about.record.benchmark.ref if about and isinstance(about.record, models.Result) else None
+    yield _committee(case, policy_state(case.change.before, benchmark) if benchmark else None, "events")
+    yield _speaker(case, notice.by)
 
 
 def _maintainer_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
     yield _maintainers(case)
-    if isinstance(stored.record, models.Notice):
-        yield _speaker(case, stored.record.by)
+    yield _speaker(case, _as(stored, models.Notice).by)
 
 
 def _owner_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    notice = stored.record
-    about = stored_at(case.change.before, notice.record.path) if isinstance(notice, models.Notice) else None
+    notice = _as(stored, models.Notice)
+    about = stored_at(case.change.before, notice.record.path)
     match about.record if about else None:
         case models.Benchmark() as benchmark:
             yield _committee(case, policy_state(case.change.before, benchmark.ref), "change")
-            yield _speaker(case, getattr(notice, "by", ""))
+            yield _speaker(case, notice.by)
         case models.Result() as result:
             yield _owner(case, result.dataset.ref.member, kind="result")
         case models.Dataset() | models.Cube() as owned:

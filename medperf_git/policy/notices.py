@@ -30,6 +30,7 @@ def _faults(case: Case, stored: Stored, notice: models.Notice, about: Stored) ->
     kinds = WITHDRAWABLE if notice.event in ("withdraw", "reinstate") else frozenset({Kind.RESULT})
     if about.place.kind not in kinds:
         yield "/event", f"a {about.place.kind} cannot be the subject of a {notice.event}", "choose another record"
+        return
     stands = {
         "withdraw": not marks.withdrawn,
         "reinstate": marks.withdrawn,
@@ -42,8 +43,10 @@ def _faults(case: Case, stored: Stored, notice: models.Notice, about: Stored) ->
         yield "/side", "what maintainers withdrew only they reinstate", "ask a maintainer"
     if notice.event in ("dispute", "resolve") and notice.side != "committee":
         yield "/side", "a dispute is the committee's", "let a committee member submit it"
+        return
     if notice.event in ("withdraw", "reinstate") and notice.side == "committee":
         yield "/side", "withdrawing is the owner's or the maintainers'", "use `dispute`"
+        return
     allowed = _speakers(case, notice, about)
     if notice.by not in allowed:
         yield "/by", f"{notice.by} does not speak as {notice.side}", f"let one of them submit it: {', '.join(allowed)}"
@@ -69,7 +72,6 @@ def _speakers(case: Case, notice: models.Notice, about: Stored) -> tuple[str, ..
         case models.Benchmark():
             policy = policy_state(before, record.ref)
             return policy.committee if policy else ()
-        case models.Cube() | models.Dataset():
-            return (record.member,)
-        case _:
-            return ()
+        case models.Cube() | models.Dataset() as owned:
+            return (owned.member,)
+    return ()
