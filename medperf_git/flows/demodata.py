@@ -5,19 +5,17 @@ The archive is checked against size and digest before it is opened. Its `paths.y
 """
 
 import contextlib
-import tarfile
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from medperf_git.errors import EnvironmentProblem, IntegrityBroken, UsageProblem
+from medperf_git.errors import IntegrityBroken, UsageProblem
 from medperf_git.records.digests import digest_of
 from medperf_git.records.foreign import load_foreign_yaml
 from medperf_git.records.models import Asset
 from medperf_git.records.strict_yaml import Unreadable
-
-MAX_BYTES = 20 * 1024**3
+from medperf_git.runner.unpack import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +51,7 @@ def opened(path: Path, scratch: Path) -> Iterator[DemoData]:
         yield located(path)
         return
     with tempfile.TemporaryDirectory(prefix="demo-", dir=scratch) as folder:
-        try:
-            with tarfile.open(path) as archive:
-                if sum(member.size for member in archive) > MAX_BYTES:
-                    raise UsageProblem(f"{path} unpacks to more than {MAX_BYTES} bytes", hint="make it smaller")
-                archive.extractall(folder, filter="data")
-        except (tarfile.TarError, EOFError) as error:
-            raise EnvironmentProblem(f"{path} cannot be unpacked: {error}", hint="give a .tar or .tar.gz") from error
-        yield located(Path(folder))
+        yield located(unpack(path, Path(folder) / "unpacked"))
 
 
 def located(folder: Path) -> DemoData:

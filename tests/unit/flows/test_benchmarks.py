@@ -1,7 +1,6 @@
 import tarfile
 
 import pytest
-from flows_world import ANA, TIME, world
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.benchmarks import (
@@ -22,6 +21,7 @@ from medperf_git.records import models as m
 from medperf_git.records.folds import policy_state
 from medperf_git.records.names import Ref
 from medperf_git.runner.engine import EngineInfo
+from tests.support.flows_world import ANA, TIME, world
 
 
 def demo(folder):
@@ -62,7 +62,9 @@ def test_a_second_version_names_the_one_before(tmp_path):
 
 
 def test_science_stays_as_it_was_written(tmp_path):
-    science = "title: T\ndescription: D\nmetrics:\n- {id: auroc, title: A, path: /a, unit: 1, range: {min: 0.0, max: 1.5},"
+    science = (
+        "title: T\ndescription: D\nmetrics:\n- {id: auroc, title: A, path: /a, unit: 1, range: {min: 0.0, max: 1.5},"
+    )
     science += " direction: higher, decimals: 3, undefined: missing, reduction: none, sd: false}\n"
     science += "ranking: {rule: mean-of-sites, version: 1, metrics: [auroc], weights: equal, missing: worst, seed: 1}\n"
     record = build_benchmark(
@@ -79,7 +81,11 @@ def test_a_cube_of_another_role_is_refused(tmp_path):
 
 
 def test_every_wrong_field_is_named(tmp_path):
-    text = render_draft(wish(tmp_path)).replace(b"direction: higher", b"direction: up").replace(b"decimals: 3", b"decimals: 9")
+    text = (
+        render_draft(wish(tmp_path))
+        .replace(b"direction: higher", b"direction: up")
+        .replace(b"decimals: 3", b"decimals: 9")
+    )
     with pytest.raises(Refused) as refused:
         build_benchmark(world().view, text, tmp_path, member=ANA, created=TIME)
     assert "/metrics/0/direction" in str(refused.value)
@@ -102,7 +108,11 @@ def test_a_later_policy_keeps_what_is_not_said():
     made = world()
     benchmark = made.benchmark()
     draft = build_policy_change(made.view, benchmark, PolicyWish(min_cases=30), created=TIME)
-    assert (draft.path[-9:], draft.record.disclosure.min_cases, draft.record.committee) == ("0002.yaml", 30, ("ana", "bob"))
+    assert (draft.path[-9:], draft.record.disclosure.min_cases, draft.record.committee) == (
+        "0002.yaml",
+        30,
+        ("ana", "bob"),
+    )
     with pytest.raises(UsageProblem, match="nothing would change"):
         build_policy_change(made.view, benchmark, PolicyWish(), created=TIME)
     with pytest.raises(UsageProblem, match="threshold"):

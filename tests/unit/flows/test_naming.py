@@ -1,5 +1,4 @@
 import pytest
-from flows_world import ANA, BOB, CLINIC, TIME, world
 
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.naming import find, find_result, next_version
@@ -7,6 +6,7 @@ from medperf_git.records import layout
 from medperf_git.records import models as m
 from medperf_git.records.digests import short
 from medperf_git.records.names import Ref
+from tests.support.flows_world import ANA, BOB, CLINIC, TIME, world
 
 
 def test_own_things_need_no_member_and_no_version():
@@ -20,7 +20,12 @@ def test_without_a_version_the_newest_that_is_not_withdrawn_is_meant():
     made = world()
     digest = made.cube(BOB, "forest", version=2).digest
     notice = m.Notice(
-        created=TIME, record=m.About("cubes/bob/forest/2.yaml", digest), event="withdraw", by=BOB, side="owner", reason="other"
+        created=TIME,
+        record=m.About("cubes/bob/forest/2.yaml", digest),
+        event="withdraw",
+        by=BOB,
+        side="owner",
+        reason="other",
     )
     made.add("notices/cubes/bob/forest/2/0001.yaml", notice)
     assert find(made.view, m.Cube, "bob/forest", member=None).ref.version == 1

@@ -1,0 +1,109 @@
+"""A container's configuration file → the draft of a cube record; a draft → the next version of a cube.
+
+Every field of the file is kept. Image id and manifest digest come from the engine: nobody types a digest.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import Refused, UsageProblem
+from medperf_git.flows import drafts
+from medperf_git.flows.associations import build_request
+from medperf_git.flows.context import Context
+from medperf_git.flows.importing import build_cube, describe_image, read_config
+from medperf_git.flows.naming import Found, find, next_version, refuse_withdrawn
+from medperf_git.flows.propose import Draft
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records import layout
+from medperf_git.records.digests import digest_of
+from medperf_git.records.models import Benchmark, Cube
+from medperf_git.records.names import MemberName, Ref, name_fault
+from medperf_git.records.record import Stored, write_record
+from medperf_git.records.times import format_time
+from medperf_git.runner.engines import open_engine
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CubeImport:
+    """What the container's owner says beside the configuration file; `local_only`: the image was built here."""
+
+    config: Path
+    role: str
+    name: str
+    title: str
+    description: str | None = None
+    license: str | None = None
+    parameters: Path | None = None
+    local_only: bool = False
+    engine: str = "docker"
+
+
+def import_cube(context: Context, wish: CubeImport) -> tuple[Cube, Path]:
+    """Make and keep the draft of a cube; return it and where it is kept."""
+    if fault := name_fault(wish.name):
+        raise UsageProblem(f"{wish.name!r}: {fault}", hint="choose another --name")
+    config = read_config(wish.config)
+    engine = open_engine(wish.engine)
+    try:
+        image = describe_image(engine, str(config["image"]), local_only=wish.local_only)
+    finally:
+        engine.close()
+    cube = build_cube(
+        {
+            "created": format_time(context.clock()),
+            "member": str(drafts.NOBODY),
+            "name": wish.name,
+            "version": 1,
+            "role": wish.role,
+            "title": wish.title,
+            "description": wish.description or config.get("description"),
+            "license": wish.license,
+            "image": image,
+            "tasks": config["tasks"],
+            "parameters": wish.parameters.read_text(encoding="utf-8") if wish.parameters else None,
+        }
+    )
+    return cube, drafts.save_cube(context.home, cube)
+
+
+def build_submission(
+    workspace: Workspace, name: str, *, created: str, benchmark: str | None = None
+) -> tuple[list[Draft], Ref]:
+    """Compose the next version of a cube from its draft, with its request to join a benchmark where one is named."""
+    view, member = workspace.view, workspace.require_member()
+    draft = drafts.load_cube(workspace.context.home, name)
+    version = next_version(view, Cube, member, name)
+    record = replace(draft, member=MemberName(member), version=version, created=created)
+    before = _same_before(workspace, record)
+    if before is not None:
+        raise Refused(f"this container is registered already, as {before}", hint="nothing to do; `cube show` shows it")
+    path, data = layout.cube_path(record.ref), write_record(record)
+    made = [Draft(path, record)]
+    if benchmark:
+        about = find(view, Benchmark, benchmark, member=member)
+        refuse_withdrawn(view, about.stored)
+        subject = Found(Stored(layout.Place(layout.Kind.CUBE, path), record, digest_of(data)), record)
+        made.append(build_request(view, about, subject, member=member, created=created))
+    return made, record.ref
+
+
+def draft_rows(home: Path) -> list[dict[str, Any]]:
+    """Return one line for each draft."""
+    rows = []
+    for name in drafts.list_cubes(home):
+        draft = drafts.load_cube(home, name)
+        tested = draft.tested.outcome if draft.tested else "no"
+        rows.append(
+            {"draft": name, "role": draft.role, "title": draft.title, "image": draft.image.reference, "tested": tested}
+        )
+    return rows
+
+
+def _same_before(workspace: Workspace, record: Cube) -> Ref | None:
+    """Return the version before when it differs in nothing but version, time and test."""
+    if record.version == 1:
+        return None
+    older = find(workspace.view, Cube, f"{record.member}/{record.name}@{record.version - 1}", member=None)
+    same = replace(older.record, version=record.version, created=record.created, tested=record.tested)
+    return older.ref if replace(same, resources=record.resources) == record else None

@@ -1,0 +1,195 @@
+"""A prepared dataset → the record that would leave, shown before it does.
+
+By default only the number of cases is published; a site names each further statistic itself. Labels, files and
+paths never stand in a record.
+"""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.associations import build_request
+from medperf_git.flows.disclosure import cases_of, limits_of
+from medperf_git.flows.naming import Found, find, iter_found, next_version, refuse_withdrawn
+from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for
+from medperf_git.flows.propose import Draft
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records import layout
+from medperf_git.records.digests import digest_of
+from medperf_git.records.models import (
+    Acquisition,
+    Benchmark,
+    Content,
+    Dataset,
+    SiteDisclosure,
+)
+from medperf_git.records.names import MemberName, Ref
+from medperf_git.records.record import Stored, read_record, write_record
+from medperf_git.records.times import format_time
+from medperf_git.records.view import RecordView
+from medperf_git.runner.manifest import Role, content_digest, manifest_of, medperf_hash
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetReview:
+    """What would leave: the record's bytes and plain words about it."""
+
+    path: str
+    record: bytes
+    stays: tuple[str, ...]
+
+    def lines(self) -> Iterator[str]:
+        """Say what would leave, what stays, and who would see it."""
+        yield f"This would leave the house, byte for byte, as {self.path}:"
+        yield ""
+        yield from self.record.decode().splitlines()
+        yield ""
+        yield "Everybody who can read the registry sees it, for ever: merged records are never deleted."
+        yield from (f"It stays here: {what}" for what in self.stays)
+
+    def as_value(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        return {"path": self.path, "record": self.record.decode(), "stays": list(self.stays)}
+
+
+def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
+    """Return what registering a prepared dataset would publish."""
+    prepared = find_prepared(workspace.context.home, name)
+    member = workspace.member or "your-name"
+    record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
+    kept = [key for key in prepared.statistics if key not in prepared.published]
+    stays = (
+        f"{prepared.files} files in {prepared.folder}",
+        *([f"the statistics {', '.join(kept)}"] if kept else []),
+        *(["the content digest and the salt; a commitment to them is published"] if prepared.salt else []),
+    )
+    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays)
+
+
+def build_submission(
+    workspace: Workspace, name: str, *, created: str, benchmark: str | None = None
+) -> tuple[list[Draft], Ref]:
+    """Compose the record of a prepared dataset, with its request to join a benchmark where one is named.
+
+    Raises `IntegrityBroken` when the prepared files have changed since.
+    """
+    member, view = workspace.require_member(), workspace.view
+    prepared = find_prepared(workspace.context.home, name)
+    refuse_changed(prepared)
+    record = build_dataset(view, prepared, member=member, created=created)
+    before = registered(view, prepared, member=member)
+    if before is not None:
+        raise Refused(
+            f"these data are registered already, as {before.ref}", hint="nothing to do; `dataset show` shows it"
+        )
+    path, data = layout.dataset_path(record.ref), write_record(record)
+    reading = read_record(path, data)
+    if reading.findings:
+        said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in reading.findings)
+        raise Refused(f"the record would not be accepted: {said}", hint="prepare it again with other options")
+    drafts = [Draft(path, record)]
+    if benchmark:
+        about = find(view, Benchmark, benchmark, member=member)
+        refuse_withdrawn(view, about.stored)
+        subject = Found(Stored(_place(path), record, digest_of(data)), record)
+        drafts.append(build_request(view, about, subject, member=member, created=created))
+    return drafts, record.ref
+
+
+def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:
+    """Return the record of a prepared dataset; the number of cases is written as the benchmark's policy says."""
+    words = prepared.words
+    benchmark = find(view, Benchmark, prepared.benchmark, member=None)
+    site = SiteDisclosure(words.get("min_cases"), words.get("decimals"))
+    own = site if site != SiteDisclosure() else None
+    acquisition = Acquisition(**words.get("acquisition", {}))
+    exact = limits_of(view, benchmark.ref, own).exact
+    return Dataset(
+        created=created,
+        member=MemberName(member),
+        name=prepared.name,
+        version=next_version(view, Dataset, member, prepared.name),
+        title=prepared.title,
+        description=words.get("description"),
+        preparator=prepared.preparator,
+        cases=cases_of(prepared.cases, exact=exact),
+        content=Content("mgds-v1-salted" if prepared.salt else "mgds-v1", prepared.published_digest),
+        statistics={key: prepared.statistics[key] for key in prepared.published} or None,
+        acquisition=acquisition if acquisition != Acquisition() else None,
+        terms=words.get("terms"),
+        disclosure=own,
+    )
+
+
+def registered(view: RecordView, prepared: Prepared, *, member: str) -> Found[Dataset] | None:
+    """Return the record of a member that names the same content, when there is one."""
+    for found in iter_found(view, Dataset):
+        if found.record.member == member and found.record.content.digest == prepared.published_digest:
+            return found
+    return None
+
+
+def refuse_changed(prepared: Prepared) -> int:
+    """Raise `IntegrityBroken` unless the files are what they were when prepared; return how many there are."""
+    manifest = manifest_of(prepared.roots)
+    found = content_digest(prepared.roots)
+    if found != prepared.content:
+        raise IntegrityBroken(
+            f"the files of {prepared.name} have changed: expected {prepared.content}, got {found}",
+            hint="restore them from a backup, or prepare the dataset again as a new version",
+        )
+    return len(manifest)
+
+
+def verify_dataset(workspace: Workspace, name: str) -> dict[str, Any]:
+    """Check the prepared files against the registered record when there is one, else against their preparation."""
+    home = workspace.context.home
+    try:
+        found = find(workspace.view, Dataset, name, member=workspace.member)
+    except UsageProblem:
+        prepared, called, digest = find_prepared(home, name), name, None
+    else:
+        prepared, called, digest = prepared_for(home, found.record), str(found.ref), found.record.content.digest
+    files = refuse_changed(prepared)
+    return {"dataset": called, "digest": digest or prepared.content, "files": files, "registered": digest is not None}
+
+
+def hash_folders(folders: Iterable[Path], *, medperf: bool) -> str:
+    """Return the `mgds-v1` digest of data, labels and metadata folders in this order, or MedPerf's hash."""
+    given = list(folders)
+    if medperf:
+        return medperf_hash(given)
+    roles: tuple[Role, ...] = ("data", "labels", "metadata")
+    if len(given) > len(roles):
+        raise UsageProblem(f"{len(given)} folders were given", hint="give data, then labels, then metadata")
+    return content_digest(dict(zip(roles, given, strict=False)))
+
+
+def new_salt(random_bytes: bytes) -> str:
+    """Return a salt for a commitment, as hexadecimal text."""
+    return hashlib.sha256(random_bytes).hexdigest()
+
+
+def acquisition_words(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the acquisition fields of what a person said; `years` is `2015-2019` or one year."""
+    words: dict[str, Any] = {key: options[key] for key in ("country", "modality", "equipment") if options.get(key)}
+    if years := options.get("years"):
+        first, _, last = str(years).partition("-")
+        if not (first.isdigit() and (last or first).isdigit()):
+            raise UsageProblem(f"{years!r} are no years", hint="write --years 2015-2019")
+        words |= {"from_year": int(first), "to_year": int(last or first)}
+    return words
+
+
+def _place(path: str) -> layout.Place:
+    place = layout.place_of(path)
+    if place is None:
+        raise UsageProblem(f"{path} is no path of a record", hint="choose another --name")
+    return place
+
+
+def _text_of_now(workspace: Workspace) -> str:
+    return format_time(workspace.context.clock())

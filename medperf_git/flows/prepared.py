@@ -1,0 +1,152 @@
+"""Prepared datasets on this machine: folders of data, labels and metadata, and what is known about them.
+
+Nothing in here ever leaves; `prepared.json` holds what a dataset record is made of, the salt of a commitment too.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import UsageProblem
+from medperf_git.flows.home import private_folder, read_json, write_json
+from medperf_git.records.digests import Digest
+from medperf_git.records.models import Dataset, Number, Reference
+from medperf_git.records.names import Ref, name_fault
+from medperf_git.runner.manifest import Role, commitment
+
+_FILE = "prepared.json"
+_ROLES: tuple[Role, ...] = ("data", "labels", "metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One prepared dataset: where it lies, what prepared it, what it is."""
+
+    folder: Path
+    name: str
+    title: str
+    preparator: Reference
+    benchmark: str
+    cases: int
+    content: Digest
+    files: int
+    statistics: dict[str, Number] = field(default_factory=dict)
+    published: tuple[str, ...] = ()
+    salt: str = ""
+    words: dict[str, Any] = field(default_factory=dict)
+    seconds: float = 0.0
+
+    @property
+    def roots(self) -> dict[Role, Path]:
+        """The folders that the content digest covers, by role."""
+        return {role: self.folder / role for role in _ROLES if (self.folder / role).is_dir()}
+
+    @property
+    def published_digest(self) -> Digest:
+        """What a record says of the content: the digest, or the salted commitment to it."""
+        return commitment(self.content, bytes.fromhex(self.salt)) if self.salt else self.content
+
+    def as_value(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        value = asdict(self) | {"folder": str(self.folder), "published": list(self.published)}
+        value["preparator"] = {"ref": str(self.preparator.ref), "digest": self.preparator.digest}
+        value["statistics"] = {key: _plain(number) for key, number in self.statistics.items()}
+        del value["salt"]
+        return value
+
+    def lines(self) -> Iterator[str]:
+        """Say in words what was prepared."""
+        yield f"prepared {self.cases} cases in {self.files} files with {self.preparator.ref} ({self.seconds:.0f} s)"
+        yield f"they stay in {self.folder}"
+        yield f"content digest {self.content}"
+        for key, number in self.statistics.items():
+            yield f"  {key}: {number}{' (published)' if key in self.published else ' (stays here)'}"
+
+
+def datasets_folder(home: Path) -> Path:
+    """Return the folder of all prepared datasets."""
+    return private_folder(home / "datasets")
+
+
+def save(prepared: Prepared) -> None:
+    """Write what is known about a prepared dataset beside it."""
+    value = prepared.as_value() | {"salt": prepared.salt}
+    del value["folder"]
+    write_json(prepared.folder / _FILE, json.loads(json.dumps(value)))
+
+
+def iter_prepared(home: Path) -> Iterator[Prepared]:
+    """Yield every prepared dataset, in the order of its folder's name."""
+    for folder in sorted((home / "datasets").glob(f"*/{_FILE}")):
+        yield _read(folder.parent)
+
+
+def find_prepared(home: Path, name: str) -> Prepared:
+    """Return the newest prepared dataset called `name` (or `member/name@1`); `UsageProblem` when there is none."""
+    bare = name.partition("@")[0].rpartition("/")[2]
+    wanted = Ref.parse(name).folder if "/" in name and "@" in name else ""
+    if fault := name_fault(bare):
+        raise UsageProblem(
+            f"{name!r} is no name of a dataset: {fault}", hint="`medperf-git dataset ls --local` lists them"
+        )
+    found = [one for one in iter_prepared(home) if one.name == bare and wanted in ("", one.folder.name)]
+    if not found:
+        hint = "`medperf-git dataset prepare` makes one; `dataset ls --local` lists those that are here"
+        raise UsageProblem(f"no dataset called {name!r} is prepared on this machine", hint=hint)
+    return max(found, key=lambda one: int(one.folder.name.rpartition(".")[2]))
+
+
+def prepared_for(home: Path, dataset: Dataset) -> Prepared:
+    """Return the folders that hold a registered dataset: those whose content the record names."""
+    for one in iter_prepared(home):
+        if one.published_digest == dataset.content.digest:
+            return one
+    hint = "run this on the machine that prepared it, or prepare it again here: `medperf-git dataset prepare`"
+    raise UsageProblem(f"the data of {dataset.ref} is not on this machine", hint=hint)
+
+
+def local_rows(home: Path) -> list[dict[str, Any]]:
+    """Return one line for each prepared dataset."""
+    return [
+        {
+            "name": one.name,
+            "benchmark": one.benchmark,
+            "cases": one.cases,
+            "files": one.files,
+            "content": one.content[:19] + "…",
+            "folder": str(one.folder),
+        }
+        for one in iter_prepared(home)
+    ]
+
+
+def _read(folder: Path) -> Prepared:
+    value = read_json(folder / _FILE)
+    try:
+        preparator = Reference(Ref.parse(value["preparator"]["ref"]), Digest(value["preparator"]["digest"]))
+        statistics = {key: _number(number) for key, number in value["statistics"].items()}
+        fields = {
+            key: value[key] for key in ("name", "title", "benchmark", "cases", "files", "salt", "words", "seconds")
+        }
+        return Prepared(
+            folder=folder,
+            preparator=preparator,
+            content=Digest(value["content"]),
+            statistics=statistics,
+            published=tuple(value["published"]),
+            **fields,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        hint = "prepare the dataset again: `medperf-git dataset prepare`"
+        raise UsageProblem(f"{folder / _FILE} is damaged", hint=hint) from error
+
+
+def _plain(number: Number) -> int | str:
+    return number if isinstance(number, int) else str(number)
+
+
+def _number(value: int | str) -> Number:
+    return value if isinstance(value, int) else Decimal(value)

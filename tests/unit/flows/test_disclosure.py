@@ -1,0 +1,57 @@
+from decimal import Decimal
+
+import pytest
+
+from medperf_git.flows.disclosure import cases_of, limits_of, publishable, who_sees
+from medperf_git.records import models as m
+from tests.support.flows_world import AUROC, world
+
+
+def limits(site=None):
+    made = world()
+    benchmark = made.benchmark().ref
+    return limits_of(made.view, benchmark, site)
+
+
+def test_the_stricter_limit_holds_and_says_whose_it_is():
+    policy = limits()
+    assert (policy.min_cases, policy.decimals, policy.exact) == (10, 3, True)
+    own = limits(m.SiteDisclosure(min_cases=50, decimals=2))
+    assert (own.min_cases, own.min_cases_by, own.decimals, own.decimals_by) == (50, "your own limit", 2, "your own limit")
+    assert limits(m.SiteDisclosure(min_cases=5, decimals=4)).min_cases == 10
+
+
+def test_values_are_rounded_to_the_strictest_decimals():
+    values = {"auroc": m.MetricValue(value=Decimal("0.9876"), n=60)}
+    shown = publishable(values, [AUROC], limits(m.SiteDisclosure(decimals=1)), cases=60)
+    assert shown.values["auroc"].value == 1
+    assert "rounded to 1 decimals (your own limit)" in shown.held_back[0]
+
+
+def test_thirty_six_hidden_bytes_do_not_survive():
+    values = {"auroc": m.MetricValue(value=Decimal("0.123456789012345"), n=60)}
+    assert publishable(values, [AUROC], limits(), cases=60).values["auroc"].value == Decimal("0.123")
+
+
+def test_nine_cases_are_held_back_and_that_is_said():
+    values = {"auroc": m.MetricValue(value=Decimal("0.9"), sd=Decimal("0.1"), n=9)}
+    shown = publishable(values, [AUROC], limits(), cases=60)
+    assert shown.values["auroc"] == m.MetricValue(n=9)
+    assert "rests on 9 cases; at least 10" in shown.held_back[0]
+
+
+def test_undeclared_values_do_not_pass():
+    values = {"auroc": m.MetricValue(value=1, n=60), "patient-7": m.MetricValue(value=1, n=60)}
+    assert set(publishable(values, [AUROC], limits(), cases=60).values) == {"auroc"}
+
+
+@pytest.mark.parametrize(("number", "low", "high"), [(10, 10, 19), (60, 50, 99), (200, 200, 499), (7, 0, 9), (1000, 1000, 1999)])
+def test_ranges_are_one_two_five(number, low, high):
+    assert cases_of(number, exact=False) == m.Cases(low=low, high=high)
+    assert cases_of(number, exact=True) == m.Cases(exact=number)
+
+
+def test_it_is_said_who_sees_a_result():
+    made = world()
+    benchmark = made.benchmark().ref
+    assert "for ever" in who_sees(made.view, benchmark)
