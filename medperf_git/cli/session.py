@@ -34,7 +34,7 @@ class TerminalPerson:
         """Ask yes or no; no is the default."""
         _need_terminal("a confirmation is needed", "run it again with --yes")
 
-    return bool(click.confirm(escape(question), default=False, err=True))
+        return bool(click.confirm(escape(question), default=False, err=True))
 
 
 def remember_registry(registry: str | None) -> None:

@@ -14,7 +14,7 @@ def whoami(registry: str | None, as_json: bool) -> None:
     """Show who you are in the current registry, and with which key you sign."""
     from medperf_git.flows.people import describe_me  # noqa: PLC0415
 
-    told = describe_me(open_workspace(registry))
+    told = describe_me(open_workspace(registry, refresh=True))
     if as_json:
         echo_json(told)
         return

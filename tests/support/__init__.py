@@ -1,0 +1,1 @@
+"""What tests share: people with fixed keys, a clock, registries; nothing here is shipped."""
