@@ -29,6 +29,7 @@ MAX_SHOWN = 80
 _FIX_TEXT = "remove it; write composed characters (NFC) without invisible ones"
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]{0,8}[1-9]")
+_LIKE_A_NUMBER = re.compile(r"[-+]?[0-9._]+(?:[eE][-+]?[0-9]*)?")
 _WORD = re.compile(r"[A-Za-z_/][^\n]*")
 _RISKY_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
 # Control characters but tab, line feed and carriage return; format and direction characters; line and
@@ -216,7 +217,7 @@ def _not_plain(text: str, line: int, pointer: str) -> Unreadable:
         fix = "write a value, or leave the key out; quote it if the text is meant to be empty"
         return _fault("yaml-scalar", "a value is missing", line, pointer=pointer, fix=fix)
     shown = _cut(repr(text))
-    if re.fullmatch(r"[-+.0-9][-+.0-9eE_]*", text):
+    if _LIKE_A_NUMBER.fullmatch(text):
         fix = (
             f"write an integer within ±{MAX_INTEGER}, or a decimal of at most 15 digits and 9 decimals, without "
             "trailing zeros or exponent; if it is text, quote it"
