@@ -23,13 +23,17 @@ Holder: TypeAlias = tuple[str, PublicKey]
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """So many of these must sign: `count` distinct members with distinct keys, or `count` keys of one member."""
+    """So many of these must sign: `count` distinct members with distinct keys, or `count` keys of one member.
+
+    `brought`: a key that a known member's record itself brings; it proves possession and gives no say.
+    """
 
     who: str
     members: tuple[str, ...]
     count: int
     holders: tuple[Holder, ...]
     keys_of_one: bool = False
+    brought: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +134,8 @@ def _possession(case: Case, stored: Stored) -> Iterator[Need]:
     known = set(keys_in(old, recovery=True)) if old else set()
     for key in keys_in(record, recovery=True):
         if key not in known:
-            yield Need(f"the new key {key.fingerprint}", (record.member,), 1, ((record.member, key),))
+            who = f"the new key {key.fingerprint}"
+            yield Need(who, (record.member,), 1, ((record.member, key),), brought=old is not None)
 
 
 def _new_member_needs(case: Case, stored: Stored) -> Iterator[Need]:

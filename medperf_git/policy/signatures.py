@@ -70,10 +70,13 @@ def check_unsigned(case: Case) -> Iterator[Finding]:
     """Refuse a record that nobody who counts has signed."""
     for stored in case.records.values():
         found = signed(case, stored)
-        if not found.vouches:
+        counting = {holder for need in found.needs if not need.brought for holder in need.holders}
+        if not any((vouch.member, vouch.key) in counting for vouch in found.vouches.values()):
             who = " and ".join(need.who for need in found.needs)
             message = "nobody whose signature counts has signed this record"
-            yield Finding("unsigned", message, path=stored.path, expected=f"signed by {who}", got="none", fix=SIGN)
+            if found.vouches:
+                message = "only keys that this record itself brings have signed it"
+            yield Finding("unsigned", message, path=stored.path, expected=f"signed by {who}", fix=SIGN)
 
 
 def check_missing_signatures(case: Case) -> Iterator[Finding]:

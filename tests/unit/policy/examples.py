@@ -567,7 +567,15 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "head: none": lambda house: house.propose(house.result()).sign("north", head=""),
         },
     ),
-    "unsigned": Examples(a_result, {"unsigned": lambda house: house.propose(house.result())}),
+    "unsigned": Examples(
+        a_result,
+        {
+            "unsigned": lambda house: house.propose(house.result()),
+            "unsigned: by its own new key": lambda house: house.propose(
+                house.member_now("north", keys=rb.keys("north", "north:2"))
+            ).sign("north:2"),
+        },
+    ),
     "missing-signature": Examples(
         a_policy(closes="2027-01-01T00:00:00Z"),
         {
