@@ -28,11 +28,8 @@ def explain(result: StepResult, spec: StepSpec, log: Path) -> tuple[str, str]:
     if result.ended is Ended.LOG_LIMIT:
         return f"it printed more than {limits.log_bytes} bytes", "its owner must make it print less"
     if result.ended is Ended.DISK_LIMIT:
-        return (
-            f"it wrote more than {limits.tmp_bytes / GIB:.1f} GiB to /tmp, {limits.output_bytes / GIB:.1f} GiB of output"
-            f" or {limits.output_files} files",
-            "repeat with more --disk",
-        )
+        caps = f"{limits.tmp_bytes / GIB:.1f} GiB in /tmp, {limits.output_bytes / GIB:.1f} GiB of output"
+        return f"it wrote more than {caps} or {limits.output_files} files", "repeat with more --disk"
     if result.ended is Ended.KILLED:
         return "something outside killed it", "look at the host's log for its memory, then repeat with more --memory"
     return f"it ended with exit code {result.exit_code}", _tip(tail_of(log), spec) or f"its output: {log}"

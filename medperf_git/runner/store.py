@@ -1,7 +1,7 @@
 """Durable state of runs: what is finished stays finished, whatever happens to the machine.
 
 One folder per run, named by the run's id. A mark is written beside a finished step: to a temporary file, synced,
-renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts only while both still fit.
+renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts while both still fit.
 One run has one holder, by a lock that the kernel lets go when the process ends.
 
     <root>/<run id>/lock  plan.json  models/<member.name.version>/{infer,evaluate,outcome}.json
@@ -71,15 +71,16 @@ class ModelState:
         return self.folder / "logs" / f"{attempt:04d}" / f"{step}.log"
 
     def attempts(self) -> int:
-        """Return how many attempts were begun, counting those before anything was moved or pruned."""
+        """Return how many attempts were begun."""
         noted = _read_json(self.folder / "attempts.json")
         return int(noted.get("attempts", 0)) if noted else 0
 
     def begin_attempt(self) -> int:
-        """Note that another attempt begins, and return its number from 1."""
+        """Note that an attempt begins, and return its number from 1; one that was interrupted goes on."""
         private_folder(self.folder)
-        number = self.attempts() + 1
-        write_durably(self.folder / "attempts.json", _json({"attempts": number}))
+        noted = _read_json(self.folder / "attempts.json") or {}
+        number = int(noted.get("attempts", 0)) + (0 if noted.get("open") else 1)
+        write_durably(self.folder / "attempts.json", _json({"attempts": number, "open": True}))
         return number
 
     def mark(self, step: Step) -> Mark | None:
@@ -102,9 +103,10 @@ class ModelState:
         return _read_json(self.folder / "outcome.json")
 
     def write_outcome(self, value: dict[str, Any]) -> None:
-        """Note the outcome of an attempt."""
+        """Note the outcome of the attempt under way, which ends with it."""
         private_folder(self.folder)
         write_durably(self.folder / "outcome.json", _json(value))
+        write_durably(self.folder / "attempts.json", _json({"attempts": self.attempts(), "open": False}))
 
     def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
         """Take back marks, so that the steps are done again."""
@@ -153,6 +155,11 @@ class RunFolder:
         """Note the latest plan."""
         write_durably(self.path / "plan.json", _json(plain(plan)))
 
+    @property
+    def awaits_verification(self) -> Path:
+        """The file that is there from the first step until the dataset was looked at again afterwards."""
+        return self.path / "unverified"
+
     def is_running(self) -> bool:
         """Tell whether a process holds this run."""
         try:
@@ -198,7 +205,7 @@ class RunStore:
             except BlockingIOError as error:
                 raise Refused(
                     f"run {plan.run_id} is under way in another process",
-                    hint=f"watch it with `medperf-git runs show {plan.run_id}`, or stop it with `medperf-git runs stop`",
+                    hint=f"watch it: medperf-git runs show {plan.run_id}; stop it: medperf-git runs stop {plan.run_id}",
                 ) from error
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
