@@ -96,9 +96,10 @@ def _value(shape: Mapping[str, Any]) -> str:
         return f"`{shape['const']}`"
     if "enum" in shape:
         return " or ".join(f"`{word}`" for word in shape["enum"])
-    types = shape.get("type", "object")
+    named = shape.get("type", "object")
+    types: list[str] = named if isinstance(named, list) else [named]
     words = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
-    said = " or ".join(words.get(one, one) for one in (types if isinstance(types, list) else [types]))
+    said = " or ".join(words.get(one, one) for one in types)
     return ", ".join([said, *_limits(shape)])
 
 
@@ -109,15 +110,12 @@ def _limits(shape: Mapping[str, Any]) -> Iterator[str]:
         ("minItems", "maxItems", " entries"),
         ("minProperties", "maxProperties", " fields"),
     ):
-        match shape.get(low), shape.get(high):
-            case None, None:
-                pass
-            case None, last:
-                yield f"at most {last}{unit}"
-            case first, None:
-                yield f"at least {first}{unit}"
-            case first, last:
-                yield f"{first} to {last}{unit}"
+        if low in shape and high in shape:
+            yield f"{shape[low]} to {shape[high]}{unit}"
+        elif low in shape:
+            yield f"at least {shape[low]}{unit}"
+        elif high in shape:
+            yield f"at most {shape[high]}{unit}"
     for holder, what in ((shape, ""), (shape.get("propertyNames", {}), "names ")):
         pattern = str(holder.get("pattern", ""))
         if pattern:
