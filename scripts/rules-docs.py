@@ -24,7 +24,8 @@ always come from before; the accounts of a forge mean nothing. Every rule is ask
 ## Whose signatures a record needs
 
 The first row that a record falls under holds. Thresholds count distinct members and distinct keys. A retired member
-counts for nothing. Where a decision of a committee or of maintainers says in whose name it is (`by`), that member signs.
+counts for nothing. Where a decision of a committee or of maintainers says in whose name it is (`by`), that member
+signs it.
 
 | change | signatures needed |
 |---|---|
