@@ -39,7 +39,7 @@ def dataset() -> None:
 @json_option
 def prepare(**options: object) -> None:
     """Prepare data with the benchmark's preparator: prepare, sanity check, statistics. Nothing leaves."""
-    from medperf_git.flows.datasets import PrepareWish, prepare_dataset  # noqa: PLC0415
+    from medperf_git.flows.preparing import PrepareWish, prepare_dataset  # noqa: PLC0415
 
     as_json = bool(options.pop("as_json"))
     settings = settings_of({key: options.pop(key) for key in ("engine", "profile", "memory", "timeout", "gpus")})

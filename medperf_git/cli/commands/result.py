@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
+from medperf_git.cli.commands._shared import fresh_workspace, listing, marks_text, send, show_record
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_text
 
@@ -22,7 +22,7 @@ def submit(run: str, yes: bool, dry_run: bool) -> None:
 
     workspace = fresh_workspace(yes=yes)
     workspace.require_member()
-    submission = build_submission(workspace, run, created=created_now(workspace))
+    submission = build_submission(workspace, run)
     columns = ("model", "outcome", "attempt", "values")
     listing(submission.rows(), as_json=False, columns=columns, empty="nothing to submit")
     for line in submission.notes:
@@ -35,8 +35,6 @@ def submit(run: str, yes: bool, dry_run: bool) -> None:
         return
     after = f"medperf-git leaderboard show {submission.benchmark}"
     send(workspace, submission.drafts, title=submission.title, dry_run=dry_run, meanwhile=after)
-    if not dry_run:
-        submission.mark_sent()
 
 
 @result.command("ls")

@@ -38,11 +38,13 @@ def run(
     settings = settings_of(engine, max_parallel=max_parallel)
     planned = plan_run(workspace, benchmark, dataset=dataset, models=models, settings=settings, resume=resume)
     if dry_run:
-        columns = ("model", "image", "gpu", "memory", "time", "fits")
-        listing(planned.needs(), as_json=as_json, columns=columns, empty="nothing to run: every model has a result")
+        wanted = ("model", "image", "gpu", "memory", "time", "fits")
+        listing(planned.needs(), as_json=as_json, columns=wanted, empty="nothing to run: every model has a result")
         return
     if not planned.models:
-        echo_json([]) if as_json else echo_text("nothing to run: every approved model has a result; repeat with --model")
+        echo_json([]) if as_json else echo_text(
+            "nothing to run: every approved model has a result; repeat with --model"
+        )
         return
     done = run_planned(workspace, planned, settings)
     if as_json:

@@ -1,0 +1,50 @@
+"""Say how a run goes, one line at a time."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from medperf_git.records.names import Ref
+from medperf_git.runner.events import Event, EventKind
+from medperf_git.runner.outcome import Outcome
+
+_EVERY_SECONDS = 2.0
+_WORTH_TELLING = 100_000_000  # bytes; less is read in a moment
+
+
+class RunProgress:
+    """Turns the runner's events into lines; guards when bytes were last told of."""
+
+    def __init__(self, say: Callable[[str], None], models: Sequence[Ref]) -> None:
+        self._say = say
+        self._place = {ref: f"[{number}/{len(models)}] {ref}" for number, ref in enumerate(models, start=1)}
+        self._told = time.monotonic()
+
+    def __call__(self, event: Event) -> None:
+        """Say one event."""
+        about = self._place.get(event.model, "") if event.model else ""
+        match event.kind:
+            case EventKind.WARNING | EventKind.REAPED:
+                self._say(event.text)
+            case EventKind.VERIFYING:
+                self._verifying(event)
+            case EventKind.STARTED:
+                self._say(f"{about}: {event.step} …")
+            case EventKind.FINISHED:
+                self._say(f"{about}: {event.step} {event.text}")
+            case EventKind.KEPT:
+                self._say(f"{about}: {event.text or (event.step or 'all') + ' was finished before'}")
+            case EventKind.OUTCOME if event.outcome is not None:
+                self._say(f"{about}: {said_of(event.outcome)}")
+            case _:
+                return
+
+    def _verifying(self, event: Event) -> None:
+        if event.total < _WORTH_TELLING or time.monotonic() - self._told < _EVERY_SECONDS:
+            return
+        self._told = time.monotonic()
+        self._say(f"checking the data {event.text}: {100 * event.done // event.total} %")
+
+
+def said_of(outcome: Outcome) -> str:
+    """Return an outcome in a few words."""
+    return outcome.outcome if outcome.reason is None else f"{outcome.outcome} ({outcome.reason}: {outcome.explanation})"

@@ -1,0 +1,80 @@
+"""Results as they were reviewed → one proposal; other bytes than those reviewed are refused."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from medperf_git.errors import Refused
+from medperf_git.flows.propose import Draft
+from medperf_git.flows.reviewing import Reviewed, RunReview, build_review, reviewed_digests
+from medperf_git.flows.runbook import find_run
+from medperf_git.flows.running import outcome_row
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records.digests import digest_of
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What would be submitted of a run."""
+
+    review: RunReview
+    records: tuple[Reviewed, ...]
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The records, each where it belongs."""
+        return [one.draft for one in self.records]
+
+    @property
+    def benchmark(self) -> str:
+        """Which benchmark they are about."""
+        return str(self.review.benchmark)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what is not submitted."""
+        return self.review.notes
+
+    @property
+    def title(self) -> str:
+        """One line about the proposal."""
+        count = len(self.records)
+        what = f"{count} results" if count > 1 else f"the result of {self.records[0].result.model.ref}"
+        return f"Submit {what} on {self.review.dataset}" if count else "Nothing to submit"
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one line for each result."""
+        return [
+            outcome_row(one.outcome) | {"attempt": one.result.attempt, "values": _values(one), "path": one.draft.path}
+            for one in self.records
+        ]
+
+
+def build_submission(workspace: Workspace, text: str) -> Submission:
+    """Return what was reviewed of a run and is not published yet.
+
+    Raises `Refused` when nothing was reviewed, or when the bytes are others than those reviewed.
+    """
+    run = find_run(workspace.context.home, text)
+    reviewed = reviewed_digests(run)
+    review = build_review(workspace.view, run)
+    for one in review.records:
+        refuse_unreviewed(one, reviewed, run.run_id)
+    return Submission(review, review.records)
+
+
+def refuse_unreviewed(one: Reviewed, reviewed: dict[str, str], run_id: str) -> None:
+    """Raise `Refused` unless exactly these bytes were reviewed."""
+    expected = reviewed.get(one.draft.path)
+    if expected is None:
+        message = f"the result of {one.result.model.ref} was not reviewed"
+        raise Refused(message, hint=f"look at what would leave: medperf-git review {run_id}")
+    if expected != digest_of(one.data):
+        message = f"the result of {one.result.model.ref} is not what was reviewed: expected {expected[:19]}…"
+        raise Refused(
+            f"{message}, got {digest_of(one.data)[:19]}…", hint=f"review it again: medperf-git review {run_id}"
+        )
+
+
+def _values(one: Reviewed) -> str:
+    values = one.result.values or {}
+    return ", ".join(f"{key} {value.value}" for key, value in values.items() if value.value is not None)

@@ -1,0 +1,215 @@
+"""What would leave this house: the exact bytes of every result record of a run, and plain words about them.
+
+A record is built from an outcome, the records it rests on and the disclosure limits; the digest of each reviewed
+record is kept, and nothing but those bytes can be submitted.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from medperf_git import __version__
+from medperf_git.errors import UsageProblem
+from medperf_git.flows.disclosure import limits_of, publishable, who_sees
+from medperf_git.flows.naming import Found, at_ref
+from medperf_git.flows.propose import Draft
+from medperf_git.flows.runbook import find_run, outcomes_of
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records import layout
+from medperf_git.records.digests import Digest, digest_of, short
+from medperf_git.records.folds import is_associated_model, result_chain
+from medperf_git.records.models import Benchmark, Dataset, Result
+from medperf_git.records.names import Ref
+from medperf_git.records.record import Stored, read_record, write_record
+from medperf_git.records.view import RecordView
+from medperf_git.runner.outcome import Outcome
+from medperf_git.runner.store import RunFolder, write_durably
+
+_FILE = "reviewed.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Reviewed:
+    """One result as it would leave: its bytes, what is held back, what it supersedes."""
+
+    draft: Draft
+    data: bytes
+    outcome: Outcome
+    held_back: tuple[str, ...]
+    supersedes: str
+
+    @property
+    def result(self) -> Result:
+        """The record."""
+        if not isinstance(self.draft.record, Result):
+            raise TypeError("a review is about results")
+        return self.draft.record
+
+
+@dataclass(frozen=True, slots=True)
+class RunReview:
+    """Every result of a run that is not published yet, and sentences about the others."""
+
+    run_id: str
+    benchmark: Ref
+    dataset: Ref
+    records: tuple[Reviewed, ...]
+    notes: tuple[str, ...]
+    seen_by: str
+
+    def lines(self) -> Iterator[str]:
+        """Say in plain words and exact bytes what would leave."""
+        yield f"Run {self.run_id}: {self.dataset} in {self.benchmark}"
+        yield from self.notes
+        if not self.records:
+            yield "Nothing of it would leave: there is no result that is not published yet."
+            return
+        yield f"{len(self.records)} record(s) would leave, and nothing else. Seen by {self.seen_by}."
+        for one in self.records:
+            yield from _lines_of(one)
+        yield "Data, labels, predictions, logs and values of single cases stay here."
+
+    def as_value(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        records = [
+            {
+                "path": one.draft.path,
+                "digest": digest_of(one.data),
+                "record": one.data.decode(),
+                "held_back": list(one.held_back),
+                "supersedes": one.supersedes,
+            }
+            for one in self.records
+        ]
+        return {"run": self.run_id, "records": records, "notes": list(self.notes), "seen_by": self.seen_by}
+
+
+def review_run(workspace: Workspace, text: str) -> RunReview:
+    """Build what a run would publish, and note the digests of exactly these bytes as reviewed."""
+    run = find_run(workspace.context.home, text)
+    review = build_review(workspace.view, run)
+    write_durably(run.path / _FILE, _json({one.draft.path: digest_of(one.data) for one in review.records}))
+    return review
+
+
+def build_review(view: RecordView, run: RunFolder) -> RunReview:
+    """Build the result records of a run against the present state of the registry; pure."""
+    plan = run.plan()
+    try:
+        benchmark = at_ref(view, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
+        dataset = at_ref(view, Dataset, Ref.parse(plan["dataset"]["ref"]))
+        cases = int(plan["cases"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageProblem(f"the notes of run {run.run_id} are damaged", hint="run it again") from error
+    records, notes = [], []
+    for outcome in outcomes_of(run):
+        chain = result_chain(view, benchmark.ref, dataset.ref, outcome.model.ref)
+        published = _published(chain, outcome)
+        if published is not None:
+            notes.append(f"{outcome.model.ref}: published already, as {short(published.digest)}")
+        elif not is_associated_model(view, benchmark.ref, outcome.model.ref):
+            notes.append(f"{outcome.model.ref}: stays here, it is not approved any more")
+        else:
+            records.append(_reviewed(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases))
+    return RunReview(
+        run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), who_sees(view, benchmark.ref)
+    )
+
+
+def reviewed_digests(run: RunFolder) -> dict[str, str]:
+    """Return what was reviewed of a run: path → digest of the bytes."""
+    try:
+        value = json.loads((run.path / _FILE).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(path): str(digest) for path, digest in value.items()} if isinstance(value, dict) else {}
+
+
+def _reviewed(
+    view: RecordView,
+    benchmark: Found[Benchmark],
+    dataset: Found[Dataset],
+    *,
+    outcome: Outcome,
+    chain: tuple[Stored, ...],
+    cases: int,
+) -> Reviewed:
+    record, held_back = build_result(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases)
+    folder = layout.result_folder(benchmark.ref, dataset.ref, outcome.model.ref)
+    path, data = layout.numbered(folder, len(chain) + 1), write_record(record)
+    findings = read_record(path, data).findings
+    if findings:
+        said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in findings)
+        raise UsageProblem(f"the result of {outcome.model.ref} has no valid form: {said}", hint="run it again")
+    supersedes = short(chain[-1].digest) if chain else ""
+    return Reviewed(Draft(path, record), data, outcome, held_back, supersedes)
+
+
+def build_result(
+    view: RecordView,
+    benchmark: Found[Benchmark],
+    dataset: Found[Dataset],
+    *,
+    outcome: Outcome,
+    chain: tuple[Stored, ...],
+    cases: int,
+) -> tuple[Result, tuple[str, ...]]:
+    """Compose the record of an outcome, and say what is held back; `cases` is the true number."""
+    limits = limits_of(view, benchmark.ref, dataset.record.disclosure)
+    shown = publishable(outcome.values or {}, benchmark.record.metrics, limits, cases=cases)
+    kept = [f"not declared by the benchmark, so it stays here: {key}" for key in outcome.held_back]
+    record = Result(
+        created=outcome.finished,
+        previous=chain[-1].digest if chain else None,
+        benchmark=benchmark.reference,
+        dataset=dataset.reference,
+        model=outcome.model,
+        data_preparator=benchmark.record.data_preparator,
+        metrics_cube=benchmark.record.metrics_cube,
+        images=outcome.images,
+        parameters=outcome.parameters,
+        outcome=outcome.outcome,
+        reason=outcome.reason,
+        attempt=max(outcome.attempt, _last_attempt(chain) + 1),
+        cases=dataset.record.cases,
+        values=shown.values or None,
+        sandbox="strict" if outcome.sandbox == "strict" else "compat",
+        engine=outcome.engine,
+        started=outcome.started,
+        finished=outcome.finished,
+        client=f"medperf-git {__version__}",
+        assurance="self-attested",
+    )
+    return record, (*shown.held_back, *kept)
+
+
+def _published(chain: tuple[Stored, ...], outcome: Outcome) -> Stored | None:
+    """Return the published result of exactly this attempt."""
+    for link in chain:
+        record = link.record
+        if isinstance(record, Result) and (record.started, record.finished) == (outcome.started, outcome.finished):
+            return link
+    return None
+
+
+def _last_attempt(chain: tuple[Stored, ...]) -> int:
+    return max((link.record.attempt for link in chain if isinstance(link.record, Result)), default=0)
+
+
+def _lines_of(one: Reviewed) -> Iterator[str]:
+    result = one.result
+    yield ""
+    said = result.outcome if result.reason is None else f"failed ({result.reason})"
+    yield f"— {result.model.ref}: {said}, attempt {result.attempt}"
+    if one.supersedes:
+        yield f"It supersedes the result {one.supersedes}, which stays in the history."
+    yield from (f"Held back: {sentence}" for sentence in one.held_back)
+    if one.outcome.explanation:
+        yield f"Stays here: {one.outcome.explanation}"
+    yield f"{one.draft.path} ({len(one.data)} bytes, SHA-256 {digest_of(one.data)[7:19]}…):"
+    yield from ("  " + line for line in one.data.decode().splitlines())
+
+
+def _json(value: dict[str, Digest]) -> bytes:
+    return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"

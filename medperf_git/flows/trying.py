@@ -1,0 +1,341 @@
+"""Try containers as a hospital would run them: prepare → infer → evaluate on demo data, or one task on given folders.
+
+No registry is needed for a container under development. What a test needed (time, memory, disk) and how it ended
+become part of the draft's record.
+"""
+
+import contextlib
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import ContainerFailed, UsageProblem
+from medperf_git.flows import drafts
+from medperf_git.flows.bench import check_engine, fetch, opened_bench
+from medperf_git.flows.benchmarks import build_benchmark, demo_path
+from medperf_git.flows.context import Context
+from medperf_git.flows.demodata import DemoData, check_asset, opened
+from medperf_git.flows.home import private_folder
+from medperf_git.flows.naming import at_ref, find
+from medperf_git.flows.preparing import count_cases, read_statistics, run_preparator
+from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.workspace import Workspace
+from medperf_git.records.digests import Digest, digest_of
+from medperf_git.records.models import Benchmark, Cube, MetricValue, Resources, Tested
+from medperf_git.records.record import write_record
+from medperf_git.records.times import format_time
+from medperf_git.records.view import RecordView
+from medperf_git.runner.engine import GIB, StepResult
+from medperf_git.runner.manifest import content_digest
+from medperf_git.runner.plan import PinnedCube, plan_task
+from medperf_git.runner.reduce import InvalidOutput, record_number, reduce_results
+from medperf_git.runner.results_file import read_results
+from medperf_git.runner.signals import stoppable
+from medperf_git.runner.tasks import Bench, StepFailed, run_task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialInputs:
+    """What a cube is tested on: a benchmark's demo data, or folders of one's own."""
+
+    benchmark: str | None = None
+    demo_data: Path | None = None
+    data: Path | None = None
+    labels: Path | None = None
+    predictions: Path | None = None
+    out: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one task needed: seconds, bytes."""
+
+    seconds: float
+    peak_memory: int | None
+    peak_disk: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """What came of the whole chain: values, what was not declared, cases, needs by task."""
+
+    values: dict[str, MetricValue]
+    undeclared: tuple[str, ...]
+    cases: int | None
+    needs: dict[str, Measured]
+
+
+@dataclass(frozen=True, slots=True)
+class CubeTrial:
+    """How a test of a cube ended; `failure` is empty when it went well."""
+
+    name: str
+    cube: Cube
+    walk: Walk
+    failure: str
+    hint: str
+    kept: bool
+
+    def lines(self) -> Iterator[str]:
+        """Say how it went."""
+        for task, need in self.walk.needs.items():
+            memory = f", {need.peak_memory / GIB:.2f} GiB memory" if need.peak_memory else ""
+            yield f"{task}: {need.seconds:.1f} s{memory}"
+        for key, value in self.walk.values.items():
+            yield f"  {key}: {'undefined' if value.value is None else value.value}"
+        if self.walk.undeclared:
+            yield f"not declared by the benchmark, so it stays at the sites: {', '.join(self.walk.undeclared)}"
+        if self.failure:
+            yield f"the test of {self.name} failed"
+        else:
+            yield f"the test of {self.name} went well"
+            if self.kept:
+                yield f"next: medperf-git cube submit {self.name}"
+
+    def as_value(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        needs = {
+            task: {"seconds": n.seconds, "peak_memory": n.peak_memory, "peak_disk": n.peak_disk}
+            for task, n in self.walk.needs.items()
+        }
+        values = {key: None if value.value is None else str(value.value) for key, value in self.walk.values.items()}
+        return {
+            "cube": self.name,
+            "outcome": "failed" if self.failure else "complete",
+            "needs": needs,
+            "values": values,
+        }
+
+    def raise_if_failed(self) -> None:
+        """Raise `ContainerFailed` when the test failed."""
+        if self.failure:
+            raise ContainerFailed(self.failure, hint=self.hint)
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkTrial:
+    """What the reference model reached on the demo data."""
+
+    benchmark: Benchmark
+    walk: Walk
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return one line for each metric."""
+        titles = {metric.id: metric.title for metric in self.benchmark.metrics}
+        return [
+            {
+                "metric": key,
+                "title": titles[key],
+                "value": "undefined" if value.value is None else value.value,
+                "n": value.n,
+            }
+            for key, value in self.walk.values.items()
+        ]
+
+    def lines(self) -> Iterator[str]:
+        """Say how long it took and what was not declared."""
+        for task, need in self.walk.needs.items():
+            yield f"{task}: {need.seconds:.1f} s"
+        if self.walk.undeclared:
+            yield f"not declared, so it stays at the sites: {', '.join(self.walk.undeclared)}"
+        yield f"the reference model went through {self.walk.cases} demo cases"
+
+    def as_value(self) -> dict[str, Any]:
+        """Return plain values for JSON."""
+        rows = [row | {"value": str(row["value"])} for row in self.rows()]
+        return {"benchmark": str(self.benchmark.ref), "cases": self.walk.cases, "metrics": rows}
+
+
+def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> BenchmarkTrial:
+    """Run a benchmark draft's reference model on its demo data; ContainerFailed says which task went wrong."""
+    context, view, data = workspace.context, workspace.view, file.read_bytes()
+    folder = file.resolve().parent
+    created = format_time(context.clock())
+    member = workspace.member or str(drafts.NOBODY)
+    benchmark = build_benchmark(view, data, folder, member=member, created=created)
+    archive = demo_path(data, folder) or fetch(context, benchmark.demo_data, base=folder)
+    check_asset(archive, benchmark.demo_data)
+    with _stage(context, settings, None) as (bench, place), opened(archive, bench.scratch) as raw:
+        try:
+            walk = _walk(_Trial(context, bench, settings, place), view, benchmark, raw=raw, tried=None)
+        except StepFailed as failed:
+            raise ContainerFailed(failed.message, hint=failed.hint or f"its logs are in {place / 'logs'}") from failed
+    return BenchmarkTrial(benchmark, walk)
+
+
+def try_cube(
+    context: Context, workspace: Workspace | None, name: str, inputs: TrialInputs, *, settings: RunSettings
+) -> CubeTrial:
+    """Test a draft or a registered cube; a draft keeps what the test needed and how it ended."""
+    cube, is_draft = _subject(context, workspace, name)
+    needs: dict[str, Measured] = {}
+    walk, failure, hint = Walk({}, (), None, needs), "", ""
+    with _stage(context, settings, inputs.out) as (bench, place):
+        trial = _Trial(context, bench, settings, place, needs)
+        try:
+            walk, data = _try(trial, workspace, cube, inputs)
+        except StepFailed as failed:
+            failure, hint = f"{cube.name}: {failed.message} ({failed.reason})", failed.hint
+            hint = hint or f"its logs are in {context.home / 'logs'}"
+            data = None
+    if is_draft and data is not None:
+        drafts.save_cube(context.home, replace(cube, resources=_resources(cube, walk), tested=Tested(data, "complete")))
+    elif is_draft:
+        drafts.save_cube(context.home, replace(cube, tested=None))
+    return CubeTrial(name, cube, walk, failure, hint, is_draft)
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """What the tasks of one test share."""
+
+    context: Context
+    bench: Bench
+    settings: RunSettings
+    place: Path
+    needs: dict[str, Measured] = field(default_factory=dict)
+
+    def run(self, cube: PinnedCube, task: str, inputs: Mapping[str, Path], targets: Mapping[str, Path]) -> None:
+        """Run one task, and note what it needed."""
+        self.context.say(f"{task}: {cube.cube.ref} …")
+        log = private_folder(self.context.home / "logs") / f"test-{task}-{secrets.token_hex(4)}.log"
+        plan = plan_task(cube, task)
+        try:
+            done = run_task(self.bench, plan, inputs=inputs, targets=targets, log=log, profile=self.settings.profile)
+        except StepFailed as failed:
+            hint = f"{failed.hint}; its log: {log}" if failed.hint and str(log) not in failed.hint else failed.hint
+            raise StepFailed(failed.reason, f"{task}: {failed.message}", hint=hint, result=failed.result) from failed
+        self.note(task, done.result)
+
+    def note(self, task: str, result: StepResult) -> None:
+        """Keep what a task needed."""
+        self.needs[task] = Measured(result.seconds, result.peak_memory, result.peak_disk)
+
+
+@contextlib.contextmanager
+def _stage(context: Context, settings: RunSettings, out: Path | None) -> Iterator[tuple[Bench, Path]]:
+    if out is not None and out.exists() and any(out.iterdir()):
+        raise UsageProblem(f"{out} is not empty", hint="choose a new folder for --out")
+    with opened_bench(context, settings) as bench, stoppable(bench.stop):
+        check_engine(context, bench.engine, settings)
+        yield bench, private_folder(out or bench.scratch / "outputs")
+
+
+def _subject(context: Context, workspace: Workspace | None, name: str) -> tuple[Cube, bool]:
+    if "/" not in name and drafts.has_cube(context.home, name):
+        return drafts.load_cube(context.home, name), True
+    if workspace is None:
+        return drafts.load_cube(context.home, name), True
+    return find(workspace.view, Cube, name, member=workspace.member).record, False
+
+
+def _try(trial: _Trial, workspace: Workspace | None, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
+    if inputs.benchmark is not None:
+        if workspace is None:
+            raise UsageProblem("a benchmark lies in a registry", hint="add one: medperf-git registry add URL")
+        return _try_in_benchmark(trial, workspace, cube, inputs)
+    return _try_alone(trial, cube, inputs)
+
+
+def _try_in_benchmark(trial: _Trial, workspace: Workspace, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
+    benchmark = find(workspace.view, Benchmark, inputs.benchmark or "", member=workspace.member).record
+    asset = benchmark.demo_data
+    archive = inputs.demo_data or fetch(trial.context, asset)
+    if archive.is_file():
+        check_asset(archive, asset)
+    with opened(archive, trial.bench.scratch) as raw:
+        return _walk(trial, workspace.view, benchmark, raw=raw, tried=cube), asset.digest
+
+
+def _try_alone(trial: _Trial, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
+    pinned, place, needs = _pinned(cube), trial.place, trial.needs
+    match cube.role:
+        case "data-preparator":
+            data, labels = _given(inputs.data, "--data"), _given(inputs.labels, "--labels")
+            _prepare(trial, pinned, DemoData(data, labels))
+            return Walk({}, (), None, needs), content_digest({"data": data, "labels": labels})
+        case "model":
+            data = _given(inputs.data, "--data (prepared data), or --benchmark")
+            trial.run(pinned, "infer", {"data_path": data}, {"output_path": place / "predictions"})
+            return Walk({}, (), None, needs), content_digest({"data": data})
+        case "metrics":
+            predictions, labels = _given(inputs.predictions, "--predictions"), _given(inputs.labels, "--labels")
+            given = {"predictions": predictions, "labels": labels}
+            trial.run(pinned, "evaluate", given, {"output_path": place / "results"})
+            _read(place / "results")
+            return Walk({}, (), None, needs), content_digest({"data": predictions, "labels": labels})
+
+
+def _walk(trial: _Trial, view: RecordView, benchmark: Benchmark, *, raw: DemoData, tried: Cube | None) -> Walk:
+    """Run the whole chain on raw data, with `tried` in the place of its role."""
+    chosen = {
+        role: _pinned(tried) if tried is not None and tried.role == role else _registered(view, benchmark, role)
+        for role in ("data-preparator", "model", "metrics")
+    }
+    folder = _prepare(trial, chosen["data-preparator"], raw)
+    cases = count_cases(read_statistics(folder / "statistics.yaml"))
+    labels = folder / "labels" if (folder / "labels").is_dir() else folder / "data"
+    predictions, results = trial.place / "predictions", trial.place / "results"
+    trial.run(chosen["model"], "infer", {"data_path": folder / "data"}, {"output_path": predictions})
+    trial.run(chosen["metrics"], "evaluate", {"predictions": predictions, "labels": labels}, {"output_path": results})
+    try:
+        reduced = reduce_results(_read(results), benchmark.metrics, cases=cases)
+    except InvalidOutput as error:
+        raise StepFailed(
+            "invalid-output", str(error), hint="compare the results file with the benchmark's metrics"
+        ) from error
+    return Walk(dict(reduced.values), reduced.undeclared, cases, trial.needs)
+
+
+def _prepare(trial: _Trial, cube: PinnedCube, raw: DemoData) -> Path:
+    folder = private_folder(trial.place / "prepared")
+    made = run_preparator(
+        trial.bench,
+        cube,
+        data=raw.data,
+        labels=raw.labels,
+        folder=folder,
+        profile=trial.settings.profile,
+        say=trial.context.say,
+    )
+    trial.needs["prepare"] = Measured(made.seconds, made.peak_memory, None)
+    return folder
+
+
+def _registered(view: RecordView, benchmark: Benchmark, role: str) -> PinnedCube:
+    references = {
+        "data-preparator": benchmark.data_preparator,
+        "model": benchmark.reference_model,
+        "metrics": benchmark.metrics_cube,
+    }
+    found = at_ref(view, Cube, references[role].ref)
+    return PinnedCube(found.record, found.stored.digest)
+
+
+def _pinned(cube: Cube) -> PinnedCube:
+    return PinnedCube(cube, digest_of(write_record(cube)))
+
+
+def _read(path: Path) -> Any:
+    try:
+        return read_results(path)
+    except InvalidOutput as error:
+        raise StepFailed("invalid-output", str(error), hint="the metrics container must write one YAML file") from error
+
+
+def _given(path: Path | None, option: str) -> Path:
+    if path is None:
+        raise UsageProblem(f"nothing is given for {option}", hint=f"say {option}")
+    return path
+
+
+def _resources(cube: Cube, walk: Walk) -> Resources | None:
+    task = {"data-preparator": "prepare", "model": "infer", "metrics": "evaluate"}[cube.role]
+    need = walk.needs.get(task)
+    if need is None:
+        return None
+    per_case = record_number(need.seconds / walk.cases, 3) if walk.cases else None
+    wants_gpu = any(one.run_args and one.run_args.gpus for one in cube.tasks.values())
+    return Resources(per_case, need.peak_memory, need.peak_disk, wants_gpu)
