@@ -7,7 +7,7 @@ equal their own re-emission, so no two parsers can disagree about it.
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -29,8 +29,9 @@ def emit(value: Mapping[str, Value], schema: Mapping[str, Any]) -> bytes:
     `Unwritable` (a ValueError) names a value that no record can hold: an empty collection, a null, a number
     outside the format, a forbidden character.
     """
-    lines = _Writer(schema).mapping(value, schema, "")
-    return ("\n".join(lines) + "\n").encode("utf-8")
+    writer = _Writer(schema)
+    writer.mapping(value, schema, indent="", pointer="")
+    return ("\n".join(writer.lines) + "\n").encode("utf-8")
 
 
 def format_number(number: int | Decimal) -> str:
@@ -61,8 +62,9 @@ class _Writer:
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
+        self.lines: list[str] = []
 
-    def mapping(self, value: Mapping[str, Value], schema: Any, pointer: str) -> Iterator[str]:
+    def mapping(self, value: Mapping[str, Value], schema: Any, *, indent: str, pointer: str) -> None:
         if not value:
             raise _unwritable(pointer, "an empty mapping is not written", hint="leave the key out")
         shape = self._resolve(schema)
@@ -71,32 +73,33 @@ class _Writer:
         free = sorted(key for key in value if key not in properties)
         for key in [*known, *free]:
             inner = properties.get(key, shape.get("additionalProperties", {}))
-            yield from self._entry(_text(key, pointer) + ":", value[key], inner, pointer=pointer + pointer_step(key))
+            head = indent + _text(key, pointer) + ":"
+            self._entry(head, value[key], inner, indent=indent + "  ", pointer=pointer + pointer_step(key))
 
-    def _entry(self, head: str, value: Value, schema: Any, *, pointer: str) -> Iterator[str]:
+    def _entry(self, head: str, value: Value, schema: Any, *, indent: str, pointer: str) -> None:
         if isinstance(value, Mapping):
-            yield head
-            yield from ("  " + line for line in self.mapping(value, schema, pointer))
+            self.lines.append(head)
+            self.mapping(value, schema, indent=indent, pointer=pointer)
         elif isinstance(value, list):
-            yield head
-            yield from ("  " + line for line in self._sequence(value, schema, pointer))
+            self.lines.append(head)
+            self._sequence(value, schema, indent=indent, pointer=pointer)
         else:
-            yield f"{head} {_scalar(value, pointer)}"
+            self.lines.append(f"{head} {_scalar(value, pointer)}")
 
-    def _sequence(self, items: list[Value], schema: Any, pointer: str) -> Iterator[str]:
+    def _sequence(self, items: list[Value], schema: Any, *, indent: str, pointer: str) -> None:
         if not items:
             raise _unwritable(pointer, "an empty list is not written", hint="leave the key out")
         inner = self._resolve(schema).get("items", {})
         for number, item in enumerate(items):
             where = pointer + pointer_step(number)
             if isinstance(item, Mapping):
-                first, *others = self.mapping(item, inner, where)
-                yield "- " + first
-                yield from ("  " + line for line in others)
+                first = len(self.lines)
+                self.mapping(item, inner, indent=indent + "  ", pointer=where)
+                self.lines[first] = indent + "- " + self.lines[first][len(indent) + 2 :]
             elif isinstance(item, list):
                 raise _unwritable(where, "a list directly inside a list has no canonical form", hint="name its parts")
             else:
-                yield "- " + _scalar(item, where)
+                self.lines.append(f"{indent}- {_scalar(item, where)}")
 
     def _resolve(self, schema: Any) -> Mapping[str, Any]:
         """Follow a local `#/$defs/name` reference, the only kind our schemas use."""
