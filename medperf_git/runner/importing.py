@@ -7,6 +7,7 @@ Every field is kept; a key that is not known is refused by name, and so is what 
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
@@ -179,7 +180,8 @@ def import_mlcube(content: Mapping[str, Any], folder: Path) -> ImportedCube:
         raise Refused("docker/image is missing", hint="an mlcube without a Docker image cannot be run")
     notes: list[str] = []
     arguments = _docker_arguments(docker, notes)
-    tasks, assets = {}, {}
+    tasks: dict[str, Task] = {}
+    assets: dict[str, str] = {}
     for name, task in _mapping(content.get("tasks"), "tasks").items():
         tasks[name], found = _mlcube_task(str(name), task, arguments)
         assets |= found
@@ -200,7 +202,7 @@ def _docker_arguments(docker: Mapping[str, Any], notes: list[str]) -> dict[str, 
     arguments: dict[str, str] = {}
     for key in ("cpu_args", "gpu_args"):
         words = re.split(r"[\s=]+", str(docker.get(key) or "").strip())
-        pairs = dict(zip(words, words[1:], strict=False))
+        pairs = dict(pairwise(words))
         if "--shm-size" in pairs:
             arguments["shm_size"] = pairs["--shm-size"].lower()
         if "--gpus" in pairs:
@@ -215,7 +217,8 @@ def _mlcube_task(name: str, content: Any, arguments: Mapping[str, str]) -> tuple
     _only(task, ("entrypoint", "parameters"), f"tasks/{name}")
     parameters = _mapping(task.get("parameters") or {}, f"tasks/{name}/parameters")
     _only(parameters, ("inputs", "outputs"), f"tasks/{name}/parameters")
-    words, folders, assets = [name], _Folders(), {}
+    words, folders = [name], _Folders()
+    assets: dict[str, str] = {}
     volumes: dict[str, dict[str, Mount]] = {"inputs": {}, "outputs": {}}
     for side in ("inputs", "outputs"):
         for key, value in _mapping(parameters.get(side) or {}, f"tasks/{name}/{side}").items():
@@ -242,12 +245,13 @@ def _parameter(value: Any, where: str) -> tuple[str, Literal["directory", "file"
     default = fields.get("default")
     if not isinstance(default, str) or not default:
         raise Refused(f"{where} has no default path", hint="write the path it has in the workspace")
-    kind = fields.get("type")
-    if kind not in (None, "directory", "file"):
-        raise Refused(f"{where}: type {kind!r} is not known", hint="it is directory or file")
-    if kind is None:
-        kind = "file" if _SUFFIX.search(default) and not default.endswith("/") else "directory"
-    return default, kind
+    match fields.get("type"):
+        case "directory" | "file" as kind:
+            return default, kind
+        case None:
+            return default, "file" if _SUFFIX.search(default) else "directory"
+        case strange:
+            raise Refused(f"{where}: type {strange!r} is not known", hint="it is directory or file")
 
 
 class _Folders:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import cast
 
 from medperf_git.records.digests import digest_of
-from medperf_git.records.models import EngineUsed, Images, ParameterDigests
+from medperf_git.records.models import EngineUsed, Images, ParameterDigests, Reason
 from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
 from medperf_git.runner.events import Event, EventKind, OnEvent
