@@ -13,7 +13,9 @@ from medperf_git.records.layout import Kind, place_of
 from medperf_git.records.record import check_document, read_record, write_value
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.objects import Meter, Store, is_commit_id
+from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.steps import judge_genesis, judge_proposal
+from medperf_git.registry.sync import GENESIS_RECORD
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 
 
@@ -40,6 +42,15 @@ class Checked:
 def open_repository(folder: Path) -> Store:
     """Open the repository whose work tree or Git folder is `folder`."""
     return Store.open(folder, trust_owner=os.environ.get("CI") == "true")
+
+
+def find_registry_here(folder: Path) -> Store | None:
+    """Open the repository of this folder when it holds a registry; None otherwise."""
+    if not ((folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())):
+        return None
+    store = open_repository(folder)
+    tips = [commit for name in ("main", "HEAD", "refs/remotes/origin/main") if (commit := _tip(store, name))]
+    return store if any(Snapshot.at(store, tip).blob_id(GENESIS_RECORD) for tip in tips) else None
 
 
 def check_change(store: Store, base: str, head: str, *, at: datetime) -> Checked:
@@ -81,6 +92,10 @@ def resolve(store: Store, text: str) -> str:
         if name and (found := _ref(store, name)):
             return found
     raise UsageProblem(f"{text!r} names no commit in {store.path}", hint="give a branch or a full commit id")
+
+
+def _tip(store: Store, name: str) -> str | None:
+    return _ref(store, name if name == "HEAD" or name.startswith("refs/") else f"refs/heads/{name}")
 
 
 def _ref(store: Store, name: str) -> str | None:

@@ -20,6 +20,7 @@ WORDS = {
     "fail": "fail: it would be refused",
     "could-not-check": "could not check: the trouble is on this side, not in the proposal",
 }
+FORMATS = ("text", "json", "github", "markdown")
 CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 
 
@@ -29,9 +30,7 @@ CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 @click.option("--head", help="Commit or branch that is proposed.")
 @click.option("--repo", type=click.Path(path_type=Path), help="Repository to read (default: here, else the registry).")
 @click.option("--at", "moment", help="Judge as of this time, like 2026-11-25T10:00:00Z (default: now).")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json", "github", "markdown"]), default="text", show_default=True
-)
+@click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @registry_option
 def check(
@@ -46,14 +45,17 @@ def check(
     registry: str | None,
 ) -> int:
     """Judge a change between two commits, or record files by themselves; the judge is the one that merging obeys."""
-    from medperf_git.flows.checking import check_change, check_files, open_repository  # noqa: PLC0415
+    from medperf_git.flows.checking import check_change, check_files, find_registry_here, open_repository  # noqa: PLC0415
 
     if files:
         checked = check_files(files)
     elif head:
         at = _moment(moment)
-        found = repo or (Path.cwd() if registry is None and _is_repository(Path.cwd()) else None)
-        store = open_repository(found) if found else open_workspace(registry, refresh=True).store
+        if repo is not None:
+            store = open_repository(repo)
+        else:
+            here = None if registry else find_registry_here(Path.cwd())
+            store = here or open_workspace(registry, refresh=True).store
         checked = check_change(store, base or "main", head, at=at)
     else:
         raise UsageProblem("there is nothing to check", hint="give --head COMMIT (and --base), or files")
@@ -92,7 +94,3 @@ def _moment(text: str | None) -> datetime:
         return parse_time(text)
     except ValueError as error:
         raise UsageProblem(str(error), hint="write it like 2026-11-25T10:00:00Z") from error
-
-
-def _is_repository(folder: Path) -> bool:
-    return (folder / ".git").exists() or ((folder / "HEAD").is_file() and (folder / "objects").is_dir())

@@ -1,0 +1,78 @@
+"""What is printed acts on no terminal and no CI log (threat T25)."""
+
+import io
+import json
+from contextlib import redirect_stdout
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medperf_git.cli.output import annotation, echo_findings, echo_json, echo_markdown, echo_text, table
+from medperf_git.flows.wording import escape
+from medperf_git.records.findings import Finding, Severity
+
+HOSTILE = st.text(
+    alphabet=st.one_of(st.characters(), st.sampled_from(list("\x1b\r\n:#[]\x9b\u202e\u2066\u200b\ufeff")))
+)
+FORBIDDEN = {*range(0x20), *range(0x7F, 0xA0)} - {0x0A}
+
+
+def printed(act: object, *arguments: object, **options: object) -> str:
+    out = io.StringIO()
+    with redirect_stdout(out):
+        act(*arguments, **options)  # type: ignore[operator]
+    return out.getvalue()
+
+
+def assert_harmless(text: str) -> None:
+    assert not {ord(c) for c in text} & FORBIDDEN
+    assert not any(line.lstrip().startswith("::") for line in text.split("\n"))
+    assert "##[" not in text
+    assert not set(text) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200e\u200f\u061c\u200b\ufeff")
+
+
+@given(HOSTILE)
+def test_t25_printed_text_has_no_control_character_and_no_workflow_command(text: str) -> None:
+    assert_harmless(printed(echo_text, text))
+
+
+@given(HOSTILE, HOSTILE)
+def test_t25_tables_are_harmless_whatever_stands_in_them(name: str, title: str) -> None:
+    shown = printed(table, [{"name": name, "title": title}])
+    assert_harmless(shown.replace("\x1b[1m", "").replace("\x1b[0m", ""))
+    assert shown.count("\n") == 2
+
+
+@given(HOSTILE, HOSTILE, HOSTILE)
+def test_t25_findings_are_harmless_in_every_form(message: str, path: str, got: str) -> None:
+    finding = Finding("rule", message, path=path, got=got, fix=message)
+    assert_harmless(printed(echo_findings, [finding]))
+    assert_harmless(printed(echo_markdown, [finding], title="fail").replace("\x1b", ""))
+
+
+@given(HOSTILE, HOSTILE)
+def test_t25_an_annotation_is_one_workflow_command_and_no_second(message: str, path: str) -> None:
+    line = annotation(Finding("rule", message, path=path, severity=Severity.ERROR))
+    assert line.startswith("::error ")
+    assert "\n" not in line
+    assert "\r" not in line
+    head, _, _rest = line.removeprefix("::error ").partition("::")
+    assert head.count("=") >= 1
+    assert not {ord(c) for c in line} & FORBIDDEN
+
+
+@given(st.dictionaries(HOSTILE, HOSTILE, max_size=3))
+def test_t25_json_comes_back_as_it_was_and_is_ascii(value: dict[str, str]) -> None:
+    shown = printed(echo_json, value)
+    assert shown.isascii()
+    assert json.loads(shown) == value
+    assert_harmless(shown)
+
+
+def test_ordinary_text_stays_as_it_is() -> None:
+    text = "Universitätsklinikum Zürich: 95 % – 12:30 [ok]\nsecond line"
+    assert escape(text) == text
+
+
+def test_an_empty_table_says_what_to_do() -> None:
+    assert printed(table, [], empty="nothing yet: `medperf-git new`") == "nothing yet: `medperf-git new`\n"

@@ -1,0 +1,109 @@
+"""Which adapter speaks to which address, and what people are shown."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import UsageProblem
+from medperf_git.forge.browser import Browser, web_page
+from medperf_git.forge.choice import FORGES, adapter_name, forge_for
+from medperf_git.forge.credentials import find_credential
+from medperf_git.forge.plain import PlainGit
+from medperf_git.registry.remotes import Remote
+from medperf_git.registry.transport import Credential
+from tests.support.people import Town
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.mark.parametrize(
+    ("address", "name"),
+    [
+        ("/srv/registry.git", "plain"),
+        ("ssh://git@host.example/srv/registry.git", "plain"),
+        ("git@host.example:registry.git", "plain"),
+        ("https://github.com/org/registry", "browser"),
+        ("git@github.com:org/registry.git", "browser"),
+        ("ssh://git@gitlab.example.org/org/registry.git", "browser"),
+        ("https://forge.example/org/registry", "browser"),
+    ],
+)
+def test_paths_and_ssh_are_plain_git_and_forges_are_seen_in_a_browser(address: str, name: str) -> None:
+    assert adapter_name(Remote.parse(address)) == name
+    assert FORGES[name].name == name  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "ext::sh -c touch% /tmp/x",
+        "file:///srv/registry.git",
+        "http://forge.example/org/registry",
+        "git://forge.example/registry",
+        "--upload-pack=touch /tmp/x",
+        "-oProxyCommand=touch /tmp/x",
+        "ssh://-oProxyCommand=x/registry",
+        "https://user:token@forge.example/org/registry",
+        "fd::17",
+        "host.example:-x",
+        "https://forge.example/\x1b[31m",
+        "",
+    ],
+)
+def test_t37_twelve_addresses_are_refused_before_git_sees_them(address: str) -> None:
+    with pytest.raises(UsageProblem):
+        forge_for(address, {})
+
+
+@pytest.mark.parametrize(
+    ("address", "page"),
+    [
+        ("https://github.com/org/registry.git", f"https://github.com/org/registry/compare/main...submit/{ID}?expand=1"),
+        ("git@github.com:org/registry.git", f"https://github.com/org/registry/compare/main...submit/{ID}?expand=1"),
+        (
+            "https://gitlab.com/org/registry",
+            f"https://gitlab.com/org/registry/-/merge_requests/new?merge_request%5Bsource_branch%5D=submit%2F{ID}",
+        ),
+        ("https://forge.example:8443/org/r", f"https://forge.example:8443/org/r/compare/main...submit/{ID}?expand=1"),
+    ],
+)
+def test_the_page_to_open_is_the_forges_own(address: str, page: str) -> None:
+    assert Browser(Remote.parse(address)).page_of(ID) == page
+
+
+def test_the_page_of_an_ssh_address_is_https() -> None:
+    assert web_page("ssh://git@forge.example:2222/org/registry.git") == "https://forge.example/org/registry"
+
+
+def test_a_token_comes_from_the_environment_for_https_only() -> None:
+    environ = {"MEDPERF_GIT_TOKEN": "secret"}
+    https = Remote.parse("https://forge.example/org/registry")
+    assert find_credential(https, environ) == Credential("x-access-token", "secret")
+    assert find_credential(Remote.parse("git@forge.example:r"), environ) is None
+    assert "secret" not in repr(find_credential(https, environ))
+
+
+def test_a_token_comes_from_the_persons_own_git_credential_store(tmp_path: Path) -> None:
+    (tmp_path / ".git-credentials").write_text("https://me:stored@forge.example\n", encoding="utf-8")
+    (tmp_path / ".gitconfig").write_text("[credential]\n\thelper = store\n", encoding="utf-8")
+    environ = {"HOME": str(tmp_path), "PATH": "/usr/bin:/bin"}
+    assert find_credential(Remote.parse("https://forge.example/org/r"), environ) == Credential("me", "stored")
+    assert find_credential(Remote.parse("https://other.example/org/r"), environ) is None
+
+
+def test_a_plain_registry_is_fetched_with_its_proposals(tmp_path: Path) -> None:
+    town = Town(tmp_path)
+    town.found("ana")
+    town.ask("bob")
+    copy = tmp_path / "copy.git"
+    subprocess.run(["git", "init", "-q", "--bare", str(copy)], check=True)
+    forge = forge_for(town.url, {})
+    assert isinstance(forge, PlainGit)
+    forge.fetch(copy)
+    done = subprocess.run(
+        ["git", f"--git-dir={copy}", "for-each-ref", "--format=%(refname)"], capture_output=True, text=True, check=True
+    )
+    names = done.stdout.split()
+    assert names[0] == "refs/upstream/main"
+    assert len([name for name in names if name.startswith("refs/upstream/submit/")]) == 1
