@@ -11,7 +11,7 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows import drafts
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.context import Context
-from medperf_git.flows.importing import build_cube, describe_image, read_config
+from medperf_git.flows.importing import checked, describe_image
 from medperf_git.flows.naming import Found, find, next_version, refuse_withdrawn
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.workspace import Workspace
@@ -22,6 +22,7 @@ from medperf_git.records.names import MemberName, Ref, name_fault
 from medperf_git.records.record import Stored, write_record
 from medperf_git.records.times import format_time
 from medperf_git.runner.engines import open_engine
+from medperf_git.runner.importing import Role, import_file
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,9 +30,9 @@ class CubeImport:
     """What the container's owner says beside the configuration file; `local_only`: the image was built here."""
 
     config: Path
-    role: str
+    role: Role
     name: str
-    title: str
+    title: str | None = None
     description: str | None = None
     license: str | None = None
     parameters: Path | None = None
@@ -43,26 +44,32 @@ def import_cube(context: Context, wish: CubeImport) -> tuple[Cube, Path]:
     """Make and keep the draft of a cube; return it and where it is kept."""
     if fault := name_fault(wish.name):
         raise UsageProblem(f"{wish.name!r}: {fault}", hint="choose another --name")
-    config = read_config(wish.config)
+    found = import_file(wish.config)
+    if found.role != wish.role:
+        hint = f"its tasks are those of a {found.role}: --role {found.role}" if found.role else "see the task names"
+        raise Refused(f"{wish.config} does not have the tasks of a {wish.role}", hint=hint)
+    for note in found.notes:
+        context.say(f"note: {note}")
     engine = open_engine(wish.engine)
     try:
-        image = describe_image(engine, str(config["image"]), local_only=wish.local_only)
+        image = describe_image(engine, found, local_only=wish.local_only)
     finally:
         engine.close()
-    cube = build_cube(
-        {
-            "created": format_time(context.clock()),
-            "member": str(drafts.NOBODY),
-            "name": wish.name,
-            "version": 1,
-            "role": wish.role,
-            "title": wish.title,
-            "description": wish.description or config.get("description"),
-            "license": wish.license,
-            "image": image,
-            "tasks": config["tasks"],
-            "parameters": wish.parameters.read_text(encoding="utf-8") if wish.parameters else None,
-        }
+    parameters = wish.parameters or found.parameters_path
+    cube = checked(
+        Cube(
+            created=format_time(context.clock()),
+            member=drafts.NOBODY,
+            name=wish.name,
+            version=1,
+            role=wish.role,
+            title=wish.title or found.title[:200] or wish.name,
+            description=wish.description,
+            license=wish.license,
+            image=image,
+            tasks=found.tasks,
+            parameters=_text_of(parameters) if parameters else None,
+        )
     )
     return cube, drafts.save_cube(context.home, cube)
 
@@ -107,3 +114,12 @@ def _same_before(workspace: Workspace, record: Cube) -> Ref | None:
     older = find(workspace.view, Cube, f"{record.member}/{record.name}@{record.version - 1}", member=None)
     same = replace(older.record, version=record.version, created=record.created, tested=record.tested)
     return older.ref if replace(same, resources=record.resources) == record else None
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageProblem(
+            f"the parameters file {path} cannot be read: {error}", hint="name it with --parameters"
+        ) from error

@@ -1,20 +1,13 @@
-"""`container_config.yaml` → the values of a cube record: every field kept, the image identified by the engine."""
+"""A container's own configuration → a cube record: every field kept, the image identified by the engine."""
 
-from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol, cast
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.records import layout
-from medperf_git.records.foreign import load_foreign_yaml
-from medperf_git.records.models import Cube
-from medperf_git.records.names import Ref
-from medperf_git.records.record import read_record, write_value
-from medperf_git.records.strict_yaml import Unreadable
+from medperf_git.records.models import Cube, Image
+from medperf_git.records.record import read_record, write_record
 from medperf_git.runner.engine import Engine, WantedImage
-
-KNOWN_TYPES = ("DockerImage",)
-_KEYS = frozenset({"container_type", "image", "tasks", "name", "description"})
+from medperf_git.runner.importing import ImportedCube
 
 
 class LocalImages(Protocol):
@@ -29,54 +22,30 @@ class LocalImages(Protocol):
         ...
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Read a configuration file; `UsageProblem` names what is not understood, so that nothing is lost in silence."""
-    try:
-        value = load_foreign_yaml(path.read_bytes())
-    except Unreadable as error:
-        raise UsageProblem(f"{path}: {error}", hint="correct the YAML") from error
-    if not isinstance(value, dict) or not {"container_type", "image", "tasks"} <= value.keys():
-        hint = "it needs container_type, image and tasks; see the documentation of `cube import`"
-        raise UsageProblem(f"{path} is no container configuration", hint=hint)
-    unknown = sorted(str(key) for key in value.keys() - _KEYS)
-    if unknown:
-        raise UsageProblem(
-            f"{path}: {', '.join(unknown)} is not understood", hint=f"known keys: {', '.join(sorted(_KEYS))}"
-        )
-    if value["container_type"] not in KNOWN_TYPES:
-        hint = f"this version imports: {', '.join(KNOWN_TYPES)}"
-        raise UsageProblem(f"{path}: container_type {value['container_type']} is not imported yet", hint=hint)
-    return cast(dict[str, Any], value)
-
-
-def describe_image(engine: Engine, reference: str, *, local_only: bool) -> dict[str, Any]:
+def describe_image(engine: Engine, found: ImportedCube, *, local_only: bool) -> Image:
     """Return the image part of a record: id, manifest digest and platform as the engine says, pulled where needed."""
+    if found.image_type != "DockerImage":
+        hint = "load it, and name the image that was loaded, with container_type: DockerImage"
+        raise UsageProblem(f"an image of type {found.image_type} is not imported yet", hint=hint)
+    reference = found.image
     images = cast(LocalImages, engine)
     try:
-        found = images.load_local(reference)
+        here = images.load_local(reference)
     except Refused:
         if local_only:
             raise
         images.pull(reference)
-        found = images.load_local(reference)
-    image: dict[str, Any] = {
-        "type": found.type,
-        "reference": reference,
-        "id": str(found.id),
-        "platform": found.platform,
-    }
-    if found.manifest is not None and not local_only:
-        image["manifest"] = str(found.manifest)
-    return image
+        here = images.load_local(reference)
+    manifest = None if local_only else here.manifest
+    return Image(type="DockerImage", reference=reference, id=here.id, platform=here.platform, manifest=manifest)
 
 
-def build_cube(values: Mapping[str, Any]) -> Cube:
-    """Check the values of a cube draft against the schema; `Refused` with every field that does not fit."""
-    value = {"kind": "cube", "spec": 1, **{key: inner for key, inner in values.items() if inner is not None}}
-    path = layout.cube_path(Ref(str(values["member"]), str(values["name"]), 1))
+def checked(cube: Cube) -> Cube:
+    """Return a cube that the schema accepts; `Refused` with every field that does not fit."""
+    path = layout.cube_path(cube.ref)
     try:
-        data = write_value(layout.Kind.CUBE, _plain(value))
-    except (ValueError, TypeError, AttributeError) as error:
+        data = write_record(cube)
+    except (ValueError, TypeError) as error:
         raise UsageProblem(f"the configuration: {error}", hint="correct that value") from error
     reading = read_record(path, data)
     if reading.stored is None or not isinstance(reading.stored.record, Cube):
@@ -85,12 +54,3 @@ def build_cube(values: Mapping[str, Any]) -> Cube:
             f"this container cannot be registered: {said}", hint="correct the configuration, then import again"
         )
     return reading.stored.record
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        cleaned = {str(key): _plain(inner) for key, inner in value.items() if inner is not None}
-        return {key: inner for key, inner in cleaned.items() if inner != {}} or {}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return value

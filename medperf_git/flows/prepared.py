@@ -1,6 +1,6 @@
 """Prepared datasets on this machine: folders of data, labels and metadata, and what is known about them.
 
-Nothing in here ever leaves; `prepared.json` holds what a dataset record is made of, the salt of a commitment too.
+Nothing in here ever leaves; `dataset.json` holds what a dataset record is made of, the salt of a commitment too.
 """
 
 import json
@@ -17,7 +17,7 @@ from medperf_git.records.models import Dataset, Number, Reference
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.runner.manifest import Role, commitment
 
-_FILE = "prepared.json"
+_FILE = "dataset.json"
 _ROLES: tuple[Role, ...] = ("data", "labels", "metadata")
 
 
@@ -80,8 +80,8 @@ def save(prepared: Prepared) -> None:
 
 def iter_prepared(home: Path) -> Iterator[Prepared]:
     """Yield every prepared dataset, in the order of its folder's name."""
-    for folder in sorted((home / "datasets").glob(f"*/{_FILE}")):
-        yield _read(folder.parent)
+    for file in sorted((home / "datasets").glob(f"[!.]*/{_FILE}")):
+        yield _read(file.parent)
 
 
 def find_prepared(home: Path, name: str) -> Prepared:

@@ -10,23 +10,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import ContainerFailed, Refused, UsageProblem
+from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.bench import check_engine, opened_bench
 from medperf_git.flows.datasets import acquisition_words, new_salt
+from medperf_git.flows.home import read_json, write_json
 from medperf_git.flows.naming import at_ref, find, next_version, refuse_withdrawn
 from medperf_git.flows.prepared import Prepared, datasets_folder, save
+from medperf_git.flows.progress import StepProgress
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.workspace import Workspace
-from medperf_git.records.foreign import load_foreign_yaml
 from medperf_git.records.models import Benchmark, Cube, Dataset, Number
 from medperf_git.records.names import Ref, name_fault
-from medperf_git.records.strict_yaml import Unreadable
-from medperf_git.runner.engine import Profile
-from medperf_git.runner.manifest import content_digest, manifest_of
-from medperf_git.runner.plan import PinnedCube, TaskPlan, plan_task
-from medperf_git.runner.signals import stoppable
-from medperf_git.runner.staging import private_folder, remove_tree
-from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
+from medperf_git.runner.plan import PinnedCube
+from medperf_git.runner.prepare import prepare_dataset as run_preparator
+from medperf_git.runner.staging import remove_tree
 
 CASE_KEYS = (
     "num_cases",
@@ -63,16 +60,6 @@ class PrepareWish:
     salted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedFolders:
-    """What the three tasks left: folders by role, and the statistics."""
-
-    folder: Path
-    statistics: dict[str, Number]
-    seconds: float
-    peak_memory: int | None
-
-
 def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettings) -> Prepared:
     """Prepare raw data with the benchmark's preparator and keep the result below the home folder."""
     if fault := name_fault(wish.name):
@@ -83,26 +70,23 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
     preparator = at_ref(view, Cube, benchmark.record.data_preparator.ref)
     words = _words(wish)
     target = datasets_folder(context.home) / _folder_name(workspace, wish.name)
-    partial = private_folder(target.with_name(f".{target.name}.{secrets.token_hex(4)}"))
-    try:
-        with opened_bench(context, settings) as bench, stoppable(bench.stop):
-            check_engine(context, bench.engine, settings)
-            cube = PinnedCube(preparator.record, preparator.stored.digest)
-            made = run_preparator(
-                bench,
-                cube,
-                data=wish.data,
-                labels=wish.labels,
-                folder=partial,
-                profile=settings.profile,
-                say=context.say,
-            )
-        published = _chosen(wish.published, made.statistics)
-        cases = wish.cases or count_cases(made.statistics)
-        remove_tree(target)
-        partial.rename(target)
-    finally:
-        remove_tree(partial)
+    partial = _work_folder(target, wish)
+    with opened_bench(context, settings) as bench:
+        made = run_preparator(
+            PinnedCube(preparator.record, preparator.stored.digest),
+            wish.data,
+            wish.labels,
+            target=partial,
+            bench=bench,
+            profile=settings.profile,
+            on_event=StepProgress(context.say, str(preparator.ref)),
+            check_sandbox=lambda: check_engine(context, bench.engine, settings),
+        )
+    statistics = numbers_of(made.statistics)
+    published = _chosen(wish.published, statistics)
+    cases = wish.cases or count_cases(statistics)
+    remove_tree(target)
+    partial.rename(target)
     prepared = Prepared(
         folder=target,
         name=wish.name,
@@ -110,9 +94,9 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
         preparator=preparator.reference,
         benchmark=str(benchmark.ref),
         cases=cases,
-        content=content_digest(roots_of(target)),
-        files=len(manifest_of(roots_of(target))),
-        statistics=made.statistics,
+        content=made.content,
+        files=made.files,
+        statistics=statistics,
         published=published,
         salt=new_salt(secrets.token_bytes(32)) if wish.salted else "",
         words=words,
@@ -122,97 +106,21 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
     return prepared
 
 
-def run_preparator(
-    bench: Bench, cube: PinnedCube, *, data: Path, labels: Path, folder: Path, profile: Profile, say: Any
-) -> PreparedFolders:
-    """Run prepare, sanity_check and statistics; prepared data, labels and metadata come to lie below `folder`.
-
-    Raises `ContainerFailed` with the task, its reason and where its log lies.
-    """
-    logs = private_folder(folder / "logs")
-    targets = {
-        "output_path": folder / "data",
-        "output_labels_path": folder / "labels",
-        "metadata_path": folder / "metadata",
-    }
-    say(f"prepare: {cube.cube.ref} …")
-    ran = [
-        _run(
-            bench,
-            plan_task(cube, "prepare"),
-            {"data_path": data, "labels_path": labels},
-            targets=targets,
-            logs=logs,
-            profile=profile,
-        )
-    ]
-    inputs = {"data_path": folder / "data"}
-    # Many older preparators have no labels output: labels then lie in the prepared data.
-    inputs["labels_path"] = folder / "labels" if (folder / "labels").exists() else folder / "data"
-    if (folder / "metadata").exists():
-        inputs["metadata_path"] = folder / "metadata"
-    say("sanity check …")
-    ran.append(_run(bench, plan_task(cube, "sanity_check"), inputs, targets={}, logs=logs, profile=profile))
-    say("statistics …")
-    statistics = folder / "statistics.yaml"
-    ran.append(
-        _run(
-            bench,
-            plan_task(cube, "statistics"),
-            inputs,
-            targets={"output_path": statistics},
-            logs=logs,
-            profile=profile,
-        )
-    )
-    peaks = [one.result.peak_memory for one in ran if one.result.peak_memory is not None]
-    numbers = read_statistics(statistics)
-    return PreparedFolders(folder, numbers, sum(one.result.seconds for one in ran), max(peaks, default=None))
-
-
-def read_statistics(path: Path) -> dict[str, Number]:
+def numbers_of(statistics: Any) -> dict[str, Number]:
     """Return every number of a statistics file, inner keys joined with dots; what is no number stays in the file."""
-    try:
-        value = load_foreign_yaml(path.read_bytes())
-    except (Unreadable, FileNotFoundError) as error:
-        raise ContainerFailed(
-            f"the statistics file: {error}", hint="the data preparator must write plain YAML"
-        ) from error
     numbers: dict[str, Number] = {}
-    _flatten(value, "", numbers)
+    _flatten(statistics, "", numbers)
     return dict(list(numbers.items())[:_MAX_STATISTICS])
 
 
-def roots_of(folder: Path) -> dict[Any, Path]:
-    """Return the folders of a prepared dataset by role."""
-    return {role: folder / role for role in ("data", "labels", "metadata") if (folder / role).is_dir()}
-
-
-def _run(
-    bench: Bench,
-    plan: TaskPlan,
-    inputs: Mapping[str, Path],
-    *,
-    targets: Mapping[str, Path],
-    logs: Path,
-    profile: Profile,
-) -> TaskRun:
-    log = logs / f"{plan.task}.log"
-    try:
-        return run_task(bench, plan, inputs=inputs, targets=targets, log=log, profile=profile)
-    except StepFailed as failed:
-        kept = _keep_log(bench, log, plan.task)
-        message = f"{plan.cube.ref}, task {plan.task}: {failed.message} ({failed.reason})"
-        raise ContainerFailed(message, hint=f"{failed.hint}; its log: {kept}" if kept else failed.hint) from failed
-
-
-def _keep_log(bench: Bench, log: Path, task: str) -> Path | None:
-    """Keep the log of a failed task where it survives the scratch folder."""
-    if not log.is_file():
-        return None
-    kept = private_folder(bench.scratch.parent.parent / "logs") / f"{task}-{secrets.token_hex(4)}.log"
-    kept.write_bytes(log.read_bytes()[-1024 * 1024 :])
-    return kept
+def _work_folder(target: Path, wish: PrepareWish) -> Path:
+    """Return where preparation goes on after a failure; it begins anew when other raw folders are given."""
+    folder = target.with_name(f".{target.name}.partial")
+    source = {"data": str(wish.data.resolve()), "labels": str(wish.labels.resolve()), "benchmark": wish.benchmark}
+    if read_json(folder / "source.json") != source:
+        remove_tree(folder)
+        write_json(folder / "source.json", source)
+    return folder
 
 
 def _flatten(value: Any, prefix: str, into: dict[str, Number]) -> None:

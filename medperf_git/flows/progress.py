@@ -45,6 +45,21 @@ class RunProgress:
         self._say(f"checking the data {event.text}: {100 * event.done // event.total} %")
 
 
+class StepProgress:
+    """Says which task of one container is at work."""
+
+    def __init__(self, say: Callable[[str], None], about: str) -> None:
+        self._say = say
+        self._about = about
+
+    def __call__(self, event: Event) -> None:
+        """Say one event."""
+        if event.kind is EventKind.STARTED:
+            self._say(f"{event.step}: {self._about} …")
+        elif event.kind is EventKind.FINISHED:
+            self._say(f"{event.step}: {event.text}")
+
+
 def said_of(outcome: Outcome) -> str:
     """Return an outcome in a few words."""
     return outcome.outcome if outcome.reason is None else f"{outcome.outcome} ({outcome.reason}: {outcome.explanation})"

@@ -19,7 +19,8 @@ from medperf_git.flows.context import Context
 from medperf_git.flows.demodata import DemoData, check_asset, opened
 from medperf_git.flows.home import private_folder
 from medperf_git.flows.naming import at_ref, find
-from medperf_git.flows.preparing import count_cases, read_statistics, run_preparator
+from medperf_git.flows.preparing import count_cases, numbers_of
+from medperf_git.flows.progress import StepProgress
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import Digest, digest_of
@@ -27,13 +28,15 @@ from medperf_git.records.models import Benchmark, Cube, MetricValue, Resources, 
 from medperf_git.records.record import write_record
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
-from medperf_git.runner.engine import GIB, StepResult
+from medperf_git.runner.engine import GIB
 from medperf_git.runner.manifest import content_digest
-from medperf_git.runner.plan import PinnedCube, plan_task
+from medperf_git.runner.plan import PinnedCube
 from medperf_git.runner.reduce import InvalidOutput, record_number, reduce_results
-from medperf_git.runner.results_file import read_results
-from medperf_git.runner.signals import stoppable
-from medperf_git.runner.tasks import Bench, StepFailed, run_task
+from medperf_git.runner.tasks import Bench, StepFailed
+from medperf_git.runner.testing import CubeTest, results_of
+from medperf_git.runner.testing import try_cube as run_cube
+
+_LOG_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,7 +164,7 @@ def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> Be
         try:
             walk = _walk(_Trial(context, bench, settings, place), view, benchmark, raw=raw, tried=None)
         except StepFailed as failed:
-            raise ContainerFailed(failed.message, hint=failed.hint or f"its logs are in {place / 'logs'}") from failed
+            raise ContainerFailed(failed.message, hint=failed.hint) from failed
     return BenchmarkTrial(benchmark, walk)
 
 
@@ -189,7 +192,7 @@ def try_cube(
 
 @dataclass(frozen=True, slots=True)
 class _Trial:
-    """What the tasks of one test share."""
+    """What the containers of one test share; `needs` gathers what each task needed."""
 
     context: Context
     bench: Bench
@@ -197,28 +200,38 @@ class _Trial:
     place: Path
     needs: dict[str, Measured] = field(default_factory=dict)
 
-    def run(self, cube: PinnedCube, task: str, inputs: Mapping[str, Path], targets: Mapping[str, Path]) -> None:
-        """Run one task, and note what it needed."""
-        self.context.say(f"{task}: {cube.cube.ref} …")
-        log = private_folder(self.context.home / "logs") / f"test-{task}-{secrets.token_hex(4)}.log"
-        plan = plan_task(cube, task)
-        try:
-            done = run_task(self.bench, plan, inputs=inputs, targets=targets, log=log, profile=self.settings.profile)
-        except StepFailed as failed:
-            hint = f"{failed.hint}; its log: {log}" if failed.hint and str(log) not in failed.hint else failed.hint
-            raise StepFailed(failed.reason, f"{task}: {failed.message}", hint=hint, result=failed.result) from failed
-        self.note(task, done.result)
+    def run(self, cube: PinnedCube, inputs: Mapping[str, Path]) -> CubeTest:
+        """Run every task of a cube; StepFailed carries where the log of the one that failed is kept."""
+        done = run_cube(
+            cube,
+            inputs,
+            work=self.place,
+            bench=self.bench,
+            profile=self.settings.profile,
+            on_event=StepProgress(self.context.say, str(cube.cube.ref)),
+        )
+        for test in done.tasks:
+            if test.failure is not None:
+                raise self._explained(test.task, test.failure, test.log)
+            if test.run is not None:
+                result = test.run.result
+                self.needs[test.task] = Measured(result.seconds, result.peak_memory, result.peak_disk)
+        return done
 
-    def note(self, task: str, result: StepResult) -> None:
-        """Keep what a task needed."""
-        self.needs[task] = Measured(result.seconds, result.peak_memory, result.peak_disk)
+    def _explained(self, task: str, failed: StepFailed, log: Path) -> StepFailed:
+        hint = failed.hint.partition("its output: ")[0].rstrip()
+        if log.is_file():
+            kept = private_folder(self.context.home / "logs") / f"test-{task}-{secrets.token_hex(4)}.log"
+            kept.write_bytes(log.read_bytes()[-_LOG_BYTES:])
+            hint = f"{hint}; its log: {kept}".removeprefix("; ")
+        return StepFailed(failed.reason, f"{task}: {failed.message}", hint=hint, result=failed.result)
 
 
 @contextlib.contextmanager
 def _stage(context: Context, settings: RunSettings, out: Path | None) -> Iterator[tuple[Bench, Path]]:
     if out is not None and out.exists() and any(out.iterdir()):
         raise UsageProblem(f"{out} is not empty", hint="choose a new folder for --out")
-    with opened_bench(context, settings) as bench, stoppable(bench.stop):
+    with opened_bench(context, settings) as bench:
         check_engine(context, bench.engine, settings)
         yield bench, private_folder(out or bench.scratch / "outputs")
 
@@ -250,21 +263,19 @@ def _try_in_benchmark(trial: _Trial, workspace: Workspace, cube: Cube, inputs: T
 
 
 def _try_alone(trial: _Trial, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
-    pinned, place, needs = _pinned(cube), trial.place, trial.needs
+    pinned, needs = _pinned(cube), trial.needs
     match cube.role:
         case "data-preparator":
             data, labels = _given(inputs.data, "--data"), _given(inputs.labels, "--labels")
-            _prepare(trial, pinned, DemoData(data, labels))
+            trial.run(pinned, {"data_path": data, "labels_path": labels})
             return Walk({}, (), None, needs), content_digest({"data": data, "labels": labels})
         case "model":
             data = _given(inputs.data, "--data (prepared data), or --benchmark")
-            trial.run(pinned, "infer", {"data_path": data}, {"output_path": place / "predictions"})
+            trial.run(pinned, {"data_path": data})
             return Walk({}, (), None, needs), content_digest({"data": data})
         case "metrics":
             predictions, labels = _given(inputs.predictions, "--predictions"), _given(inputs.labels, "--labels")
-            given = {"predictions": predictions, "labels": labels}
-            trial.run(pinned, "evaluate", given, {"output_path": place / "results"})
-            _read(place / "results")
+            _results(trial.run(pinned, {"predictions": predictions, "labels": labels}))
             return Walk({}, (), None, needs), content_digest({"data": predictions, "labels": labels})
 
 
@@ -274,34 +285,20 @@ def _walk(trial: _Trial, view: RecordView, benchmark: Benchmark, *, raw: DemoDat
         role: _pinned(tried) if tried is not None and tried.role == role else _registered(view, benchmark, role)
         for role in ("data-preparator", "model", "metrics")
     }
-    folder = _prepare(trial, chosen["data-preparator"], raw)
-    cases = count_cases(read_statistics(folder / "statistics.yaml"))
-    labels = folder / "labels" if (folder / "labels").is_dir() else folder / "data"
-    predictions, results = trial.place / "predictions", trial.place / "results"
-    trial.run(chosen["model"], "infer", {"data_path": folder / "data"}, {"output_path": predictions})
-    trial.run(chosen["metrics"], "evaluate", {"predictions": predictions, "labels": labels}, {"output_path": results})
+    prepared = trial.run(chosen["data-preparator"], {"data_path": raw.data, "labels_path": raw.labels})
+    cases = count_cases(numbers_of(_results(prepared)))
+    folder = prepared.tasks[0].folder
+    data, own_labels = folder / "output_path", folder / "output_labels_path"
+    labels = own_labels if own_labels.is_dir() else data
+    inferred = trial.run(chosen["model"], {"data_path": data})
+    predictions = inferred.tasks[0].folder / "output_path"
+    evaluated = trial.run(chosen["metrics"], {"predictions": predictions, "labels": labels})
     try:
-        reduced = reduce_results(_read(results), benchmark.metrics, cases=cases)
+        reduced = reduce_results(_results(evaluated), benchmark.metrics, cases=cases)
     except InvalidOutput as error:
-        raise StepFailed(
-            "invalid-output", str(error), hint="compare the results file with the benchmark's metrics"
-        ) from error
+        hint = "compare the results file with the benchmark's metrics"
+        raise StepFailed("invalid-output", str(error), hint=hint) from error
     return Walk(dict(reduced.values), reduced.undeclared, cases, trial.needs)
-
-
-def _prepare(trial: _Trial, cube: PinnedCube, raw: DemoData) -> Path:
-    folder = private_folder(trial.place / "prepared")
-    made = run_preparator(
-        trial.bench,
-        cube,
-        data=raw.data,
-        labels=raw.labels,
-        folder=folder,
-        profile=trial.settings.profile,
-        say=trial.context.say,
-    )
-    trial.needs["prepare"] = Measured(made.seconds, made.peak_memory, None)
-    return folder
 
 
 def _registered(view: RecordView, benchmark: Benchmark, role: str) -> PinnedCube:
@@ -318,11 +315,11 @@ def _pinned(cube: Cube) -> PinnedCube:
     return PinnedCube(cube, digest_of(write_record(cube)))
 
 
-def _read(path: Path) -> Any:
+def _results(test: CubeTest) -> Any:
     try:
-        return read_results(path)
+        return results_of(test)
     except InvalidOutput as error:
-        raise StepFailed("invalid-output", str(error), hint="the metrics container must write one YAML file") from error
+        raise StepFailed("invalid-output", str(error), hint="the container must write one YAML file") from error
 
 
 def _given(path: Path | None, option: str) -> Path:

@@ -1,6 +1,7 @@
 """`cube` (also `container`, `model`): import a container, test it, register it."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,9 +11,17 @@ from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context
 
+if TYPE_CHECKING:
+    from medperf_git.runner.importing import Role
+
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
-_ROLES = {"data-preparator": "data-preparator", "preparator": "data-preparator", "model": "model", "metrics": "metrics"}
+_ROLES: "dict[str, Role]" = {
+    "data-preparator": "data-preparator",
+    "preparator": "data-preparator",
+    "model": "model",
+    "metrics": "metrics",
+}
 
 
 @click.group()
@@ -53,7 +62,7 @@ def import_(
         config=config,
         role=_ROLES[role],
         name=name,
-        title=title or name,
+        title=title,
         description=description,
         license=licence,
         parameters=parameters,

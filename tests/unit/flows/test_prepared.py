@@ -81,7 +81,7 @@ def test_the_same_data_are_not_registered_twice(tmp_path):
 
 def test_damaged_notes_are_refused(tmp_path):
     _, one = prepared(tmp_path)
-    (one.folder / "prepared.json").write_text(json.dumps({"name": "fresh"}))
+    (one.folder / "dataset.json").write_text(json.dumps({"name": "fresh"}))
     with pytest.raises(UsageProblem, match="damaged"):
         list(iter_prepared(tmp_path))
 
