@@ -1,8 +1,10 @@
 """Start records from their schemas, and bring what people write into canonical form; form only, never content."""
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from medperf_git.records.foreign import load_foreign_yaml
 from medperf_git.records.layout import Kind
 from medperf_git.records.record import check_document, write_value
 from medperf_git.records.schemas import schema_of
-from medperf_git.records.strict_yaml import Document, Unreadable, parse_yaml
+from medperf_git.records.strict_yaml import Document, Unreadable, Value, parse_yaml
 
 _STARTS = {"integer": "0", "number": "0", "boolean": "false", "string": '""'}
 
@@ -100,9 +102,23 @@ def _read(data: bytes) -> tuple[Document | None, tuple[Finding, ...]]:
         return parse_yaml(data), ()
     except Unreadable as strict:
         try:
-            return Document(load_foreign_yaml(data)), ()
+            value = _plain(load_foreign_yaml(data))
         except (Unreadable, ValueError):
             return None, (strict.finding,)
+        return (Document(value), ()) if isinstance(value, dict) else (None, (strict.finding,))
+
+
+def _plain(value: Any) -> Value:
+    """Return what YAML's loader made as values of a record; ValueError for what no record can hold."""
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, float) and math.isfinite(value):
+        return int(value) if value.is_integer() else Decimal(repr(value))
+    if isinstance(value, str | int):
+        return value
+    raise ValueError(f"{value!r} has no place in a record")
 
 
 def _difference(path: Path, old: bytes, new: bytes) -> str:
