@@ -146,10 +146,12 @@ def _judge_submission(
 
 
 def _judge_deletion(store: Store, update: RefUpdate, main: str, *, at: datetime) -> RefVerdict:
-    """Allow it when everything the proposal adds stands in main with the same bytes."""
+    """Allow it when main went through it, or has everything that it adds with the same bytes."""
     if update.creates:
         return _refuse(update, "there is no such proposal", "nothing to do")
     proposal = read_proposal(store, main, update.old, at=at)
+    if proposal.fork == update.old:  # main was moved forward to this very commit
+        return RefVerdict(update, accepted=True)
     here = Snapshot.at(store, main)
     missing = [path for path, data in proposal.files.items() if here.blob(path) != data]
     if missing or not proposal.files or proposal.change.faults:

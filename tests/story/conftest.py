@@ -1,0 +1,33 @@
+"""One registry is built per session and copied for each test: its hook runs for every push as it would anywhere."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.people import Town
+from tests.support.story import Clone, build, build_beside, copy_town
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return build(tmp_path_factory.mktemp("story") / "town")
+
+
+@pytest.fixture
+def town(template: Town, tmp_path: Path) -> Town:
+    return copy_town(template, tmp_path / "town")
+
+
+@pytest.fixture
+def clone(town: Town, tmp_path: Path) -> Clone:
+    return Clone.of(town, tmp_path / "clone")
+
+
+@pytest.fixture(scope="session")
+def second_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    return build_beside(tmp_path_factory.mktemp("story") / "second")
+
+
+@pytest.fixture
+def beside(second_town: Town, tmp_path: Path) -> Town:
+    return copy_town(second_town, tmp_path / "beside")
