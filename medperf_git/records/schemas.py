@@ -9,14 +9,14 @@ from decimal import Decimal
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
-
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError, best_match
-from referencing import Registry
+from typing import TYPE_CHECKING, Any
 
 from medperf_git.records.findings import Finding
 from medperf_git.records.strict_yaml import Document, pointer_step
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import ValidationError
 
 KINDS = ("registry", "member", "cube", "dataset", "benchmark", "policy", "association", "result", "notice")
 SPEC = 1
@@ -46,11 +46,17 @@ def check_shape(document: Document, kind: str, spec: int = SPEC) -> list[Finding
 
 
 @cache
-def _validator(kind: str, spec: int) -> Draft202012Validator:
+def _validator(kind: str, spec: int) -> "Draft202012Validator":
+    # Only explaining a refusal needs them; accepting (`quick`) and starting the command line do not.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from referencing import Registry  # noqa: PLC0415
+
     return Draft202012Validator(schema_of(kind, spec), registry=Registry())
 
 
-def _finding(error: ValidationError, document: Document) -> Finding:
+def _finding(error: "ValidationError", document: Document) -> Finding:
+    from jsonschema.exceptions import best_match  # noqa: PLC0415
+
     cause = best_match(error.context) if error.context else None
     shown = cause if cause is not None and error.validator in ("oneOf", "anyOf") else error
     pointer = "".join(pointer_step(step) for step in shown.absolute_path)
@@ -67,7 +73,7 @@ def _finding(error: ValidationError, document: Document) -> Finding:
     )
 
 
-def _extra(error: ValidationError) -> tuple[str, str]:
+def _extra(error: "ValidationError") -> tuple[str, str]:
     schema: Any = error.schema
     instance: Any = error.instance
     known = schema.get("properties", {})
@@ -75,24 +81,24 @@ def _extra(error: ValidationError) -> tuple[str, str]:
     return f"unknown key {unknown}", f"remove it; known keys: {', '.join(known)}"
 
 
-def _missing(error: ValidationError) -> tuple[str, str]:
+def _missing(error: "ValidationError") -> tuple[str, str]:
     wanted: Any = error.validator_value
     instance: Any = error.instance
     absent = ", ".join(repr(key) for key in wanted if key not in instance)
     return f"missing key {absent}", "add it"
 
 
-def _not_listed(error: ValidationError) -> tuple[str, str]:
+def _not_listed(error: "ValidationError") -> tuple[str, str]:
     allowed: Any = error.validator_value
     return f"{_short(error.instance)!r} is not one of the allowed values", "use one of: " + ", ".join(map(str, allowed))
 
 
-def _said_by_schema(error: ValidationError) -> tuple[str, str]:
+def _said_by_schema(error: "ValidationError") -> tuple[str, str]:
     limit = error.validator_value if isinstance(error.validator_value, str | int | float) else ""
     return f"does not satisfy {error.validator} {_short(limit)}".strip(), "write what is expected there"
 
 
-def _not_together(error: ValidationError) -> tuple[str, str]:
+def _not_together(error: "ValidationError") -> tuple[str, str]:
     # Our schemas use `not` only to forbid keys: {"required": [key]}, or anyOf of such.
     unwanted: Any = error.validator_value
     branches = unwanted.get("anyOf", [unwanted])
@@ -103,19 +109,19 @@ def _not_together(error: ValidationError) -> tuple[str, str]:
     return f"{keys} does not go with the other keys", "remove it, or correct what it belongs to"
 
 
-def _empty(error: ValidationError) -> tuple[str, str]:
+def _empty(error: "ValidationError") -> tuple[str, str]:
     return f"has {len(error.instance)} entries, fewer than {error.validator_value}", "add one, or leave the key out"  # type: ignore[arg-type]  # these rules look at collections only
 
 
-def _wrong_type(error: ValidationError) -> tuple[str, str]:
+def _wrong_type(error: "ValidationError") -> tuple[str, str]:
     return f"is {_TYPES.get(type(error.instance), 'of another type')}, not {_wanted(error.validator_value)}", _FIX_TYPE
 
 
-def _unfit(error: ValidationError) -> tuple[str, str]:
+def _unfit(error: "ValidationError") -> tuple[str, str]:
     return f"{_short(error.instance)!r} has not the form that is expected here", f"match {error.validator_value}"
 
 
-def _out_of_range(error: ValidationError) -> tuple[str, str]:
+def _out_of_range(error: "ValidationError") -> tuple[str, str]:
     word = {"minimum": "less", "maximum": "more"}[str(error.validator)]
     return f"{_short(error.instance)} is {word} than {error.validator_value}", "write a number within the limits"
 

@@ -81,9 +81,9 @@ def test_t24_what_is_no_number_stays_what_it_is(data):
     ],
 )
 def test_t24_what_could_harm_or_be_read_in_two_ways_is_refused_quickly(data, said):
-    start = time.perf_counter()
+    start = time.process_time()
     assert said in refusal(data)
-    assert time.perf_counter() - start < 2
+    assert time.process_time() - start < 2
 
 
 def test_depth_up_to_the_limit_is_read():

@@ -248,9 +248,9 @@ BRACKETS = {
 
 @pytest.mark.parametrize("name", BRACKETS)
 def test_t27_nested_and_repeated_marks_are_refused_quickly_and_without_a_crash(name, loader):
-    start = time.perf_counter()
+    start = time.process_time()
     finding = refusal(BRACKETS[name])
-    elapsed = time.perf_counter() - start
+    elapsed = time.process_time() - start
     assert finding.rule
     assert elapsed < (0.05 if loader == "C" and name != "nodes" else 5)
 
@@ -265,9 +265,9 @@ def test_t26_a_bomb_of_aliases_is_refused_quickly():
     names = "abcdefghi"
     lines = ["a: &a [lol, lol, lol, lol, lol, lol, lol, lol, lol]"]
     lines += [f"{b}: &{b} [{', '.join(['*' + a] * 9)}]" for a, b in itertools.pairwise(names)]
-    start = time.perf_counter()
+    start = time.process_time()
     assert refusal("\n".join(lines)).rule == "yaml-alias"
-    assert time.perf_counter() - start < 0.05
+    assert time.process_time() - start < 0.05
 
 
 def test_a_line_is_known_for_every_pointer_and_else_for_its_parent():

@@ -36,9 +36,9 @@ def test_a_valid_vector_is_read_and_written_byte_for_byte(file):
 @pytest.mark.parametrize("file", INVALID, ids=name_of)
 def test_an_invalid_vector_is_refused_for_its_reason_and_quickly(file):
     expected, data = expectation(file), file.read_bytes()
-    start = time.perf_counter()
+    start = time.process_time()
     reading = read_record(expected["path"], data)
-    assert time.perf_counter() - start < 0.5
+    assert time.process_time() - start < 0.5
     assert reading.stored is None
     found = [(finding.rule, finding.pointer, finding.line) for finding in reading.findings]
     assert found == [(expected["rule"], expected["pointer"], expected["line"])]
