@@ -141,12 +141,11 @@ def _preparator(run_args: RunArgs) -> dict[str, Task]:
         "output_labels_path": Mount("/output/labels", "directory"),
         "report_file": Mount("/output/report.yaml", "file"),
     }
+    written = {"output_path": Mount("/output/statistics.yaml", "file")}
     return {
         "prepare": Task(RunArgs(command="prepare"), inputs, prepared),
         "sanity_check": Task(RunArgs(command="sanity"), inputs, None),
-        "statistics": Task(
-            RunArgs(command="statistics"), inputs, {"output_path": Mount("/output/statistics.yaml", "file")}
-        ),
+        "statistics": Task(RunArgs(command="statistics"), inputs, written),
     }
 
 
@@ -178,8 +177,9 @@ def make_plan(data: DatasetFolders) -> Callable[..., RunPlan]:
         nothing = Reference(metrics_cube.cube.ref, ZERO)
         benchmark = Benchmark(
             created=CREATED, member="ben", name="bench", version=1, title="B", description="B", data_preparator=nothing,
-            reference_model=nothing, metrics_cube=metrics_cube.reference, demo_data=Asset("demo", 1, ZERO), metrics=METRICS,
-            ranking=Ranking("mean-of-sites", 1, ("dice",), "equal", "exclude-site", 1), partial=partial, visibility="public",
+            reference_model=nothing, metrics_cube=metrics_cube.reference, demo_data=Asset("x", 1, ZERO), metrics=METRICS,
+            ranking=Ranking("mean-of-sites", 1, ("dice",), "equal", "exclude-site", 1), partial=partial,
+            visibility="public",
         )  # fmt: skip
         content = content_digest(data.roots)
         dataset = Dataset(

@@ -10,6 +10,7 @@ import pytest
 
 from medperf_git.errors import Refused
 from medperf_git.runner.engine import Ended, Limits, Profile
+from medperf_git.runner.engines import docker as adapter
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.plan import PinnedCube, plan_task
@@ -41,8 +42,6 @@ def test_the_probe_finds_the_strict_sandbox_whole(engine: DockerEngine, tmp_path
 
 
 def test_the_probe_refuses_an_engine_that_ignores_limits(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    from medperf_git.runner.engines import docker as adapter
-
     whole = adapter.container_body
 
     def weakened(*args: object, **options: object) -> dict[str, object]:

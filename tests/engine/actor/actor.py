@@ -1,6 +1,8 @@
 """What a container may try: each argument is one thing to do, in order."""
 
 import os
+import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -75,8 +77,6 @@ def network() -> None:
 
 
 def never_ends() -> None:
-    import signal
-
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     print("going on for ever", flush=True)
@@ -159,7 +159,7 @@ def fifo() -> None:
 
 def hard_link() -> None:
     predict()
-    first = sorted((OUT / "predictions").iterdir())[0]
+    first = min((OUT / "predictions").iterdir())
     (OUT / "predictions" / "twin").hardlink_to(first)
 
 
@@ -193,15 +193,11 @@ def parameters() -> None:
 
 
 def copystat() -> None:
-    import shutil
-
     source = DATA if DATA.is_dir() else Path("/output/predictions")
     shutil.copytree(source, OUT / "predictions", dirs_exist_ok=True)
 
 
 def prepare() -> None:
-    import shutil
-
     report = OUT / "report.yaml"
     if not report.read_text():
         report.write_text("stage: 1\n")

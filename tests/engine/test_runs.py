@@ -1,0 +1,309 @@
+"""Whole runs on a real engine: outcomes, resuming, reuse, crashes, an engine that goes away."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Interrupted
+from medperf_git.records.models import MetricValue
+from medperf_git.runner.engine import Profile
+from medperf_git.runner.engines.docker import DockerEngine
+from medperf_git.runner.events import Event, EventKind
+from medperf_git.runner.execute import execute
+from medperf_git.runner.one_model import DatasetFolders
+from medperf_git.runner.outcome import Outcome
+from medperf_git.runner.owners import OWNER
+from medperf_git.runner.plan import PinnedCube, RunPlan
+from medperf_git.runner.store import RunStore
+from medperf_git.runner.tasks import Bench
+from tests.engine.conftest import ROOT, clock, docker, wide
+
+MakeCube = Callable[..., PinnedCube]
+MakePlan = Callable[..., RunPlan]
+
+
+class Site:
+    """A site that runs plans and notes what happened."""
+
+    def __init__(self, bench: Bench, data: DatasetFolders, root: Path) -> None:
+        self.bench, self.data, self.store = bench, data, RunStore(root / "runs")
+        self.events: list[Event] = []
+
+    def run(self, plan: RunPlan, **options: object) -> tuple[Outcome, ...]:
+        self.events.clear()
+        return execute(
+            plan, self.data, bench=replace(self.bench, stop=threading.Event()), store=self.store, now=clock,
+            on_event=self.events.append, **options,
+        )  # fmt: skip
+
+    def steps(self) -> list[tuple[str, str]]:
+        return [
+            (event.model.name, event.step) for event in self.events if event.kind is EventKind.STARTED and event.model
+        ]
+
+
+@pytest.fixture
+def site(bench: Bench, data: DatasetFolders, tmp_path: Path) -> Site:
+    return Site(replace(bench, limits=wide(bench.limits)), data, tmp_path)
+
+
+def my_containers() -> list[str]:
+    return docker("ps", "-aq", "--filter", f"label={OWNER}={os.getuid()}").split()
+
+
+def test_a_run_gives_declared_metrics_and_nothing_else(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="good")], make_cube("score", name="score", role="metrics"))
+    (outcome,) = site.run(plan)
+    assert outcome.outcome == "complete"
+    assert outcome.values == {
+        "dice": MetricValue(value=Decimal("0.6"), sd=Decimal("0.1"), n=3, n_failed=0, n_undefined=0),
+        "count": MetricValue(value=3, n=3, n_failed=0, n_undefined=0),
+    }
+    assert outcome.held_back == ("leak",)
+    assert (outcome.attempt, outcome.sandbox, outcome.engine.name) == (1, Profile.STRICT, "docker")
+    assert site.store.run(plan.run_id).path.stat().st_mode & 0o777 == 0o700
+    assert my_containers() == []
+
+
+def test_a_failing_model_is_an_outcome_and_stops_no_other(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    models = [make_cube(action, name=action) for action in ("fail", "symlink", "predict-nothing", "predict")]
+    outcomes = site.run(make_plan(models, make_cube("score", name="score", role="metrics")), max_parallel=2)
+    assert [outcome.reason for outcome in outcomes] == ["exit-code", "invalid-output", "invalid-output", None]
+    assert outcomes[0].explanation == "it ended with exit code 7"
+    assert outcomes[0].log.endswith("infer.log")
+
+
+def test_nothing_finished_is_done_twice(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    models, score = [make_cube("predict", name="one")], make_cube("score", name="score", role="metrics")
+    first = site.run(make_plan(models, score))
+    assert site.steps() == [("one", "infer"), ("one", "evaluate")]
+    assert site.run(make_plan(models, score)) == first
+    assert site.steps() == []
+    site.run(make_plan([*models, make_cube("fail", name="two")], score))
+    assert site.steps() == [("two", "infer")]
+    assert site.run(make_plan([*models, make_cube("fail", name="two")], score))[1].attempt == 1
+    assert site.run(make_plan([*models, make_cube("fail", name="two")], score), retry_failed=True)[1].attempt == 2
+    assert site.run(make_plan(models, score), again=True)[0].attempt == 2
+
+
+def test_kept_predictions_serve_another_metrics_container(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    model = make_cube("predict", name="one")
+    first = make_plan([model], make_cube("score-out-of-range", name="score", role="metrics"))
+    assert site.run(first)[0].reason == "invalid-output"
+    second = make_plan([model], make_cube("score", name="score", role="metrics"))
+    assert second.run_id != first.run_id
+    assert site.run(second)[0].outcome == "complete"
+    assert site.steps() == [("one", "evaluate")]
+
+
+def test_changed_predictions_are_made_again(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="one")], make_cube("score", name="score", role="metrics"))
+    site.run(plan)
+    state = site.store.run(plan.run_id).model(plan.models[0].model.ref)
+    state.forget("evaluate", "outcome")
+    (state.predictions / "a.txt").write_text("tampered")
+    site.run(plan)
+    assert site.steps() == [("one", "infer"), ("one", "evaluate")]
+    assert (state.predictions / "a.txt").read_text() == "prediction of data of a"
+
+
+def test_undefined_values_are_counted_and_never_published(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="one")], make_cube("score-with-nan", name="score", role="metrics"))
+    (outcome,) = site.run(plan)
+    assert outcome.values is not None
+    assert outcome.values["dice"] == MetricValue(
+        value=Decimal("0.6"), sd=Decimal("0.141"), n=2, n_failed=0, n_undefined=1
+    )
+    assert outcome.values["count"] == MetricValue(n=0, n_failed=0, n_undefined=3)
+
+
+def test_a_partial_outcome_only_where_the_benchmark_takes_it(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    models, score = [make_cube("predict-then-fail", name="one")], make_cube("score", name="score", role="metrics")
+    assert site.run(make_plan(models, score))[0].reason == "exit-code"
+    assert site.run(make_plan(models, score, partial=True))[0].outcome == "partial"
+
+
+def test_t14_a_changed_dataset_stops_the_run_before(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="one")], make_cube("score", name="score", role="metrics"))
+    (site.data.data / "a.txt").write_text("data of A")
+    with pytest.raises(IntegrityBroken, match="before the run"):
+        site.run(plan)
+
+
+def test_t14_a_dataset_that_changes_while_models_run_undoes_them(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    plan = make_plan([make_cube("slow", "predict", name="one")], make_cube("score", name="score", role="metrics"))
+    timer = threading.Timer(1.0, lambda: (site.data.labels / "a.txt").write_text("changed"))
+    timer.start()
+    with pytest.raises(IntegrityBroken, match="after the run"):
+        site.run(plan)
+    timer.join()
+    assert site.store.run(plan.run_id).model(plan.models[0].model.ref).outcome() is None
+
+
+def test_a_stopped_run_leaves_no_container_and_goes_on(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    models = [make_cube("predict", name="one"), make_cube("slow", "predict", name="two")]
+    plan = make_plan(models, make_cube("score", name="score", role="metrics"))
+    timer = threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    timer.start()
+    with pytest.raises(Interrupted):
+        site.run(plan)
+    timer.join()
+    assert my_containers() == []
+    assert [outcome.outcome for outcome in site.run(plan)] == ["complete", "complete"]
+    assert ("one", "infer") not in site.steps()
+
+
+CLIENT = """
+import pickle, sys, threading
+from medperf_git.runner.engines.docker import DockerEngine
+from medperf_git.runner.execute import execute
+from medperf_git.runner.store import RunStore
+from medperf_git.runner.tasks import Bench
+from tests.engine.conftest import clock
+plan, data, limits, scratch, runs, address = pickle.load(open(sys.argv[1], "rb"))
+bench = Bench(engine=DockerEngine.connect(address=address), limits=limits, scratch=scratch, run_id=plan.run_id)
+def tell(event):
+    print(event.kind, event.model, event.step, flush=True)
+execute(plan, data, bench=bench, store=RunStore(runs), now=clock, on_event=tell)
+"""
+
+
+@pytest.fixture
+def client(site: Site, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start a run in another process."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(plan: RunPlan, address: str = "") -> subprocess.Popen[str]:
+        import pickle  # noqa: PLC0415
+
+        what = tmp_path / "client.pickle"
+        what.write_bytes(
+            pickle.dumps((plan, site.data, site.bench.limits, tmp_path / "client", site.store.root, address))
+        )
+        process = subprocess.Popen(
+            [sys.executable, "-c", CLIENT, str(what)],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
+        if text in line:
+            return
+    assert process.stderr is not None
+    raise AssertionError(process.stderr.read())
+
+
+def test_a_killed_client_is_cleaned_up_after_and_its_run_goes_on(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, client: Callable[..., subprocess.Popen[str]]
+) -> None:
+    models = [make_cube("predict", name="one"), make_cube("slow", "predict", name="two")]
+    plan = make_plan(models, make_cube("score", name="score", role="metrics"))
+    process = client(plan)
+    wait_for(process, "started ana/two@1 infer")
+    time.sleep(1)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert len(my_containers()) == 1
+    outcomes = site.run(plan)
+    assert [outcome.outcome for outcome in outcomes] == ["complete", "complete"]
+    assert [outcome.attempt for outcome in outcomes] == [1, 1]
+    assert [event.kind for event in site.events if event.kind is EventKind.REAPED] == [EventKind.REAPED]
+    assert site.steps() == [("two", "infer"), ("two", "evaluate")]
+    assert my_containers() == []
+
+
+def test_one_process_at_a_time_holds_a_run(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, client: Callable[..., subprocess.Popen[str]]
+) -> None:
+    plan = make_plan([make_cube("slow", name="one")], make_cube("score", name="score", role="metrics"))
+    process = client(plan)
+    wait_for(process, "started ana/one@1 infer")
+    with pytest.raises(Exception, match="under way in another process"):
+        site.run(plan)
+    assert site.store.run(plan.run_id).holder() == process.pid
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=20)
+    assert my_containers() == []
+
+
+def start_engine(folder: Path) -> None:
+    subprocess.run([ROOT / "tests" / "support" / "private_dockerd.sh", folder], check=True)
+
+
+@pytest.fixture
+def private_engine(tmp_path: Path) -> Iterator[str]:
+    """An engine of our own, which a test may stop; the address of its socket."""
+    folder = Path("/tmp", f"mg-engine-{os.getpid()}")
+    start_engine(folder)
+    yield f"unix://{folder}/d.sock"
+    pid = folder / "pid"
+    if pid.exists():
+        os.kill(int(pid.read_text()), signal.SIGTERM)
+        for _ in range(100):
+            if not pid.exists():
+                break
+            time.sleep(0.1)
+    subprocess.run(["rm", "-rf", str(folder)], check=False)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_an_engine_that_goes_away_loses_nothing_finished(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, private_engine: str, images: dict[str, str], how: int
+) -> None:
+    save = subprocess.Popen(["docker", "save", images["full"]], stdout=subprocess.PIPE)
+    subprocess.run(["docker", "-H", private_engine, "load", "-q"], stdin=save.stdout, check=True, capture_output=True)
+    save.wait()
+    assert save.stdout is not None
+    save.stdout.close()
+    folder = Path(private_engine.removeprefix("unix://")).parent
+    models = [make_cube("predict", name="one"), make_cube("never-ends", name="two")]
+    plan = make_plan(models, make_cube("score", name="score", role="metrics"))
+    engine = DockerEngine.connect(address=private_engine)
+    site.bench = replace(site.bench, engine=engine)
+    timer = threading.Timer(4.0, lambda: os.kill(int((folder / "pid").read_text()), how))
+    timer.start()
+    with pytest.raises(EnvironmentProblem, match="engine") as problem:
+        site.run(plan)
+    timer.join()
+    engine.close()
+    assert problem.value.exit_code == 3
+    run = site.store.run(plan.run_id)
+    finished = run.model(plan.models[0].model.ref).outcome()
+    assert finished is not None
+    assert finished["outcome"] == "complete"
+    assert run.model(plan.models[1].model.ref).outcome() is None
+    start_engine(folder)
+    site.bench = replace(
+        site.bench,
+        engine=DockerEngine.connect(address=private_engine),
+        limits=replace(site.bench.limits, wall_seconds=2),
+    )
+    outcomes = site.run(plan)
+    site.bench.engine.close()
+    assert [(outcome.outcome, outcome.reason) for outcome in outcomes] == [("complete", None), ("failed", "timeout")]
+    assert site.steps() == [("two", "infer")]
