@@ -1,6 +1,7 @@
 """Judge a change: every rule, every finding, one verdict."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.change import Change
@@ -8,6 +9,7 @@ from medperf_git.policy.rule import Rule
 from medperf_git.policy.rules import GIT_RULES, RULES
 from medperf_git.policy.verdict import Verdict
 from medperf_git.records.findings import Finding
+from medperf_git.records.strict_yaml import parse_yaml
 
 _GIT_IDS = frozenset(rule.id for rule in GIT_RULES)
 
@@ -19,6 +21,13 @@ def judge(change: Change, *, rules: tuple[Rule, ...] = RULES) -> Verdict:
 
 def _findings(case: Case, rules: tuple[Rule, ...]) -> Iterator[Finding]:
     for rule in rules:
-        yield from rule.check(case)
+        yield from (_with_line(case, finding) for finding in rule.check(case))
     # A fault under a name that no rule bears must never be lost.
     yield from (fault for fault in case.change.faults if fault.rule not in _GIT_IDS)
+
+
+def _with_line(case: Case, finding: Finding) -> Finding:
+    """Say on which line a finding about a part of an added record stands."""
+    if finding.line or not finding.pointer or finding.path not in case.records:
+        return finding
+    return replace(finding, line=parse_yaml(case.change.added[finding.path]).line_of(finding.pointer))

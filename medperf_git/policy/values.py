@@ -9,7 +9,7 @@ from medperf_git.policy.results import UNCHANGED
 from medperf_git.records import layout, models
 from medperf_git.records.canonical import format_number
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import live_result, policy_state
+from medperf_git.records.folds import policy_state, result_chain
 from medperf_git.records.names import Ref
 from medperf_git.records.view import record_at, versions_of
 
@@ -131,11 +131,8 @@ def check_differencing(case: Case) -> Iterator[Finding]:
         if not result.values:
             continue
         for other in _other_versions(case, result):
-            shown = live_result(case.change.before, result.benchmark.ref, other, result.model.ref)
-            if shown is None or not isinstance(shown.record, models.Result) or not shown.record.values:
-                continue
-            least = limits_for(case, result).min_cases
-            here, there = result.cases.exact, shown.record.cases.exact
+            there = _published(case, result, other)
+            here, least = result.cases.exact, limits_for(case, result).min_cases
             if here is not None and there is not None and 0 < abs(here - there) < least:
                 message = f"with the result on {other} this shows what {abs(here - there)} cases contribute"
                 want, fix = f"a difference of at least {least} cases", "hold this version back until more cases differ"
@@ -148,6 +145,13 @@ def check_differencing(case: Case) -> Iterator[Finding]:
                     got=f"{here} and {there}",
                     fix=fix,
                 )
+
+
+def _published(case: Case, result: models.Result, dataset: Ref) -> int | None:
+    """Return over how many cases values on another version were ever published, withdrawn ones too: they were read."""
+    links = result_chain(case.change.before, result.benchmark.ref, dataset, result.model.ref)
+    shown = [one.record for one in links if isinstance(one.record, models.Result) and one.record.values]
+    return shown[-1].cases.exact if shown else None
 
 
 def _other_versions(case: Case, result: models.Result) -> list[Ref]:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.policy.case import Case
 from medperf_git.policy.judge import judge
 from medperf_git.policy.rules import RULES
 from medperf_git.policy.verdict import Outcome
@@ -44,7 +43,7 @@ def test_the_accepted_example_passes(rule: str) -> None:
 @pytest.mark.parametrize(("rule", "name"), REFUSED)
 def test_the_refused_example_is_refused_by_its_rule(rule: str, name: str) -> None:
     change = RULE_EXAMPLES[rule].refused[name](settled()).change()
-    own = tuple(BY_ID[rule].check(Case(change)))
+    own = judge(change, rules=(BY_ID[rule],)).findings
     assert name.partition(":")[0] in {finding.rule for finding in own}
     verdict = judge(change)
     assert set(own) <= set(verdict.findings)
@@ -55,7 +54,7 @@ def test_the_refused_example_is_refused_by_its_rule(rule: str, name: str) -> Non
 @pytest.mark.parametrize(("rule", "name"), REFUSED)
 def test_a_rule_that_is_removed_is_missed(rule: str, name: str) -> None:
     change = RULE_EXAMPLES[rule].refused[name](settled()).change()
-    own = set(BY_ID[rule].check(Case(change)))
+    own = set(judge(change, rules=(BY_ID[rule],)).findings)
     whole = judge(change)
     less = judge(change, rules=tuple(one for one in RULES if one.id != rule))
     assert own
@@ -68,7 +67,7 @@ def test_the_words_of_a_refusal_are_golden(rule: str) -> None:
     """With UPDATE_GOLDEN=1 the files are written anew; read the difference before you commit it."""
     parts = []
     for name, example in RULE_EXAMPLES[rule].refused.items():
-        found = BY_ID[rule].check(Case(example(settled()).change()))
+        found = judge(example(settled()).change(), rules=(BY_ID[rule],)).findings
         parts.append(f"# {name}\n" + "\n".join(map(shown, found)) + "\n")
     text, path = "\n".join(parts), GOLDEN / f"{rule}.txt"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -82,3 +81,9 @@ def test_every_finding_says_what_to_do(rule: str) -> None:
         for finding in judge(example(settled()).change()).findings:
             assert finding.message
             assert finding.fix
+
+
+def test_a_finding_about_a_part_of_a_record_says_on_which_line_it_stands() -> None:
+    change = RULE_EXAMPLES["values"].refused["range"](settled()).change()
+    (finding,) = judge(change).findings
+    assert change.added[finding.path].split(b"\n")[finding.line - 1] == b"    value: 1.2"
