@@ -4,8 +4,10 @@ The root commit holds exactly the registry record, each maintainer's own record,
 """
 
 import secrets
+import shutil
+import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -58,15 +60,27 @@ class Founded:
         return f"{self.url}#{self.id}"
 
 
+def rehearse_registry(
+    context: Context, place: str, *, name: str, title: str, member: str, key: str | None
+) -> list[str]:
+    """Return the paths that the genesis would hold; keys are made for this moment only, and nothing is sent."""
+    _empty_place(place)
+    with tempfile.TemporaryDirectory() as trial:
+        elsewhere = replace(context, home=Path(trial), assume_yes=True)
+        keys = obtain_keys(elsewhere, check_name(member), key=key)
+        founder = Founder(introduction(elsewhere, member, title=member, keys=keys), keys.signing, keys.recovery)
+        files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=secrets.token_hex(32))
+        _commit_genesis(elsewhere, check_name(name), files, member=member)
+    return sorted(files)
+
+
 def found_registry(
     context: Context, place: str, *, name: str, title: str, member: str, member_title: str, key: str | None
 ) -> Founded:
     """Make a registry at a folder of this machine or at an empty remote repository."""
-    remote = Remote.parse(place)
+    remote = _empty_place(place)
     check_name(name)
     check_name(member)
-    if remote.transport is Transport.PATH and Path(remote.url).exists() and any(Path(remote.url).iterdir()):
-        raise UsageProblem(f"{remote.url} is there already and is not empty", hint="choose a folder that is new")
     config = Config.load(context.home)
     alias = free_alias(config, name)
     if registry_folder(context.home, alias).exists():
@@ -74,13 +88,11 @@ def found_registry(
     keys = obtain_keys(context, f"{alias}-{member}", key=key)
     founder = Founder(introduction(context, member, title=member_title, keys=keys), keys.signing, keys.recovery)
     files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=secrets.token_hex(32))
-    commit = _commit_genesis(context, alias, files, member=member)
-    if remote.transport is Transport.PATH:
-        create_registry(Path(remote.url), pre_receive=hook_text(Path(remote.url)))
-    sent = forge_for(remote.url, context.environ).advance(copy_folder(context.home, alias), commit)
-    if not sent.accepted:
-        told = "\n".join(sent.messages) or sent.reason
-        raise Refused(f"{remote.url} did not take the genesis:\n{told}", hint="give an empty repository")
+    try:
+        _send_genesis(context, remote, alias, files=files, member=member)
+    except BaseException:
+        shutil.rmtree(registry_folder(context.home, alias), ignore_errors=True)
+        raise
     registry = "mg1:" + bare_hex(digest_of(files[layout.registry_path(1)]))
     known = Known(remote.url, registry, member, keys.signing.public.fingerprint, keys.key_file)
     config.with_registry(alias, known).save(context.home)
@@ -113,6 +125,26 @@ def genesis_files(founders: Sequence[Founder], *, name: str, title: str, at: dat
         for signer, subject in ((founder.signing, path), (founder.signing, own), (founder.recovery, own)):
             files.update([sign_record(subject, files[subject], signer=signer, standpoint=standpoint)])
     return files
+
+
+def _empty_place(place: str) -> Remote:
+    remote = Remote.parse(place)
+    if remote.transport is Transport.PATH and Path(remote.url).exists() and any(Path(remote.url).iterdir()):
+        raise UsageProblem(f"{remote.url} is there already and is not empty", hint="choose a folder that is new")
+    return remote
+
+
+def _send_genesis(context: Context, remote: Remote, alias: str, *, files: dict[str, bytes], member: str) -> None:
+    """Push the root commit; what was made for it at a path goes again when it is not taken."""
+    commit = _commit_genesis(context, alias, files, member=member)
+    if remote.transport is Transport.PATH:
+        create_registry(Path(remote.url), pre_receive=hook_text(Path(remote.url)))
+    sent = forge_for(remote.url, context.environ).advance(copy_folder(context.home, alias), commit)
+    if not sent.accepted:
+        if remote.transport is Transport.PATH:
+            shutil.rmtree(remote.url, ignore_errors=True)
+        told = "\n".join(sent.messages) or sent.reason
+        raise Refused(f"{remote.url} did not take the genesis:\n{told}", hint="give an empty repository")
 
 
 def _commit_genesis(context: Context, alias: str, files: dict[str, bytes], *, member: str) -> str:

@@ -4,10 +4,11 @@ Nobody but its owner may read it. Every file in it is written beside its place a
 the old bytes or the new ones.
 """
 
+import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,20 @@ def private_folder(path: Path) -> Path:
         hint = f"check the folder, or choose another with {VARIABLE}"
         raise EnvironmentProblem(f"cannot make the folder {path}: {error.strerror}", hint=hint) from error
     return path
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock that the kernel releases, also when this process is killed; waits until it is free."""
+    private_folder(path.parent)
+    with path.open("a", encoding="utf-8") as stream:
+        try:
+            import fcntl  # noqa: PLC0415  (not on Windows, where one command at a time is up to the person)
+
+            fcntl.flock(stream, fcntl.LOCK_EX)
+        except ImportError:
+            pass
+        yield
 
 
 def write_file(path: Path, data: bytes) -> None:

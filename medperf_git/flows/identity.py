@@ -1,6 +1,6 @@
 """Who I am: find or make my keys, and propose my membership."""
 
-from collections.abc import Sequence
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.context import Context
 from medperf_git.flows.home import private_folder
 from medperf_git.flows.keyring import gather_keys, keys_folder
+from medperf_git.flows.outbox import Outbox
 from medperf_git.flows.propose import Draft, Proposed, propose
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.folds import member_state, members
 from medperf_git.records.models import KeyEntry, Keys, Member
 from medperf_git.records.names import MemberName, name_fault
+from medperf_git.records.record import read_record
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView, chain
 from medperf_git.signing.signers import FileSigner, Signer, generate_key
@@ -36,25 +38,28 @@ def check_name(name: str) -> MemberName:
     return MemberName(name)
 
 
-def obtain_keys(context: Context, label: str, *, key: str | None, taken: frozenset[str] = frozenset()) -> OwnKeys:
+def obtain_keys(
+    context: Context, label: str, *, key: str | None, taken: frozenset[str] = frozenset(), trial: Path | None = None
+) -> OwnKeys:
     """Find my signing key, or make one; make the recovery key.
 
     `key` is a file to use; else the first Ed25519 key of the agent or `~/.ssh` that is not `taken` (keys belong to one
     member of a registry), else `keys/<label>` is made. The recovery key is `keys/<label>-recovery`.
+    With `trial`, what would be made is made in that folder, for a dry run.
     """
     made: list[Path] = []
-    folder = keys_folder(context.home)
+    folder = trial or keys_folder(context.home)
     signing = _named(context, key) if key else _present(context, label, taken)
     if signing is None:
         path = folder / label
         made.append(path)
         signing = _make(context, path, "signing key")
-    recovery_path = folder / f"{label}-recovery"
-    if recovery_path.exists():
-        recovery = _load(context, recovery_path)
+    name = f"{label}-recovery"
+    if (keys_folder(context.home) / name).exists():
+        recovery = _load(context, keys_folder(context.home) / name)
     else:
-        recovery = _make(context, recovery_path, "recovery key")
-        made.append(recovery_path)
+        recovery = _make(context, folder / name, "recovery key")
+        made.append(folder / name)
     return OwnKeys(signing, recovery, tuple(made), str(Path(key).absolute()) if key else None)
 
 
@@ -83,9 +88,11 @@ def join(
             f"you have joined {workspace.alias} as {workspace.member} already",
             hint="one home folder is one member; set MEDPERF_GIT_HOME for another",
         )
-    keys = obtain_keys(workspace.context, f"{workspace.alias}-{name}", key=key, taken=used_keys(workspace.view))
+    with tempfile.TemporaryDirectory() as trial:
+        label, taken = f"{workspace.alias}-{name}", used_keys(workspace.view)
+        keys = obtain_keys(workspace.context, label, key=key, taken=taken, trial=Path(trial) if dry_run else None)
     known = replace(workspace.known, member=name, key=keys.signing.public.fingerprint, key_file=keys.key_file)
-    workspace.remember(known)
+    workspace.remember(known, only_here=dry_run)
     record = _kept_introduction(workspace, introduction(workspace.context, name, title=title, keys=keys, **more))
     proposed = propose(
         workspace,
@@ -122,9 +129,6 @@ def _again(workspace: Workspace, name: str, *, key: str | None) -> tuple[Propose
 
 def _kept_introduction(workspace: Workspace, fresh: Member) -> Member:
     """Return the introduction that was proposed before with the same words, so that joining twice is joining once."""
-    from medperf_git.flows.outbox import Outbox  # noqa: PLC0415  (only here)
-    from medperf_git.records.record import read_record  # noqa: PLC0415
-
     path = layout.member_path(fresh.member, 1)
     for entry in Outbox.of(workspace.context.home, workspace.alias).entries():
         data = entry.records.get(path)
@@ -166,8 +170,3 @@ def _make(context: Context, path: Path, what: str) -> FileSigner:
 
 def _load(context: Context, path: Path) -> FileSigner:
     return FileSigner.load(path, passphrase=lambda file: context.person.passphrase(f"Passphrase of {file}"))
-
-
-def fingerprints(signers: Sequence[Signer]) -> list[str]:
-    """Return how keys are named to people."""
-    return [signer.public.fingerprint for signer in signers]

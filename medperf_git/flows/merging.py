@@ -22,15 +22,14 @@ class Merged:
     note: str = ""
 
 
-def merge_proposal(workspace: Workspace, text: str) -> Merged:
+def merge_proposal(workspace: Workspace, text: str, *, dry_run: bool = False) -> Merged:
     """Merge the open proposal whose id begins with `text` if it passes."""
-    proposal = find_proposal(workspace, text)
-    return _merge_one(workspace, proposal)
+    return _merge_one(workspace, find_proposal(workspace, text), dry_run=dry_run)
 
 
-def merge_all(workspace: Workspace) -> list[Merged]:
+def merge_all(workspace: Workspace, *, dry_run: bool = False) -> list[Merged]:
     """Merge every open proposal that passes, each judged against what the ones before left."""
-    return [_merge_one(workspace, proposal) for proposal in sorted(workspace.proposals())]
+    return [_merge_one(workspace, proposal, dry_run=dry_run) for proposal in sorted(workspace.proposals())]
 
 
 def find_proposal(workspace: Workspace, text: str) -> str:
@@ -82,12 +81,15 @@ def _moved(workspace: Workspace) -> bool:
     return workspace.head != before
 
 
-def _merge_one(workspace: Workspace, proposal: str) -> Merged:
+def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     if not workspace.forge.merges_by_push:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     commit = workspace.proposals()[proposal]
     at = max(workspace.context.clock(), workspace.store.commit(workspace.head).time)
     judgement = judge_proposal(workspace.store, workspace.head, commit, at=at)
+    if dry_run:
+        note = "would be merged" if judgement.outcome is Outcome.PASS else ""
+        return Merged(proposal, judgement.verdict, merged=False, note=note)
     if _adds_nothing(judgement.change.added, judgement.verdict):
         workspace.forge.forget(workspace.copy, proposal)
         return Merged(proposal, judgement.verdict, merged=True, note="was merged before; its branch is gone now")

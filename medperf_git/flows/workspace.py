@@ -3,12 +3,13 @@
 Nothing of a registry is believed that was not judged here, step by step, since the last verified commit.
 """
 
+import re
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
-from medperf_git.flows.home import private_folder
+from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.port import Forge
@@ -20,6 +21,8 @@ from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.sync import SyncReport, read_pin, sync
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 from medperf_git.signing.signers import Signer
+
+_PROPOSAL = re.compile(r"[0-9a-f]{32}")
 
 
 class InvalidHistory(IntegrityBroken):
@@ -105,21 +108,23 @@ class Workspace:
 
         InvalidHistory: a step of main is not valid. EnvironmentProblem: unreachable, and nothing verified yet.
         """
-        try:
-            self.forge.fetch(self.copy)
-        except EnvironmentProblem as problem:
-            self.online = False
-            if not self._head:
-                raise
-            self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
-            return None
-        self.online = True
-        return self._verify()
+        with locked(self.pin_file.with_name("lock")):
+            try:
+                self.forge.fetch(self.copy)
+            except EnvironmentProblem as problem:
+                self.online = False
+                if not self._head:
+                    raise
+                self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
+                return None
+            self.online = True
+            return self._verify()
 
     def proposals(self) -> dict[str, str]:
         """Return the open proposals as last fetched: id → commit."""
         refs = self.store.refs(UPSTREAM_PROPOSALS)
-        return {name.removeprefix(UPSTREAM_PROPOSALS): commit for name, commit in refs.items()}
+        named = {name.removeprefix(UPSTREAM_PROPOSALS): commit for name, commit in refs.items()}
+        return {name: commit for name, commit in named.items() if _PROPOSAL.fullmatch(name)}
 
     def signer(self) -> Signer:
         """Return who signs for me here; the key is looked for once, its passphrase asked at most once."""
@@ -127,10 +132,12 @@ class Workspace:
             self._signer = self._find_signer()
         return self._signer
 
-    def remember(self, known: Known) -> None:
-        """Keep who I am in this registry."""
+    def remember(self, known: Known, *, only_here: bool = False) -> None:
+        """Keep who I am in this registry; with `only_here` for this command alone."""
         self.known = known
         self._signer = None
+        if only_here:
+            return
         Config.load(self.context.home).with_registry(self.alias, known, current=False).save(self.context.home)
 
     def _verify(self) -> SyncReport:
@@ -145,7 +152,7 @@ class Workspace:
             raise InvalidHistory(
                 f"commit {report.stopped.commit[:12]} of main is not valid; nothing after it is believed",
                 report.stopped.judgement.findings,
-                hint="tell the maintainers; what was verified before stays usable for reading",
+                hint="do not go on with this registry; tell its maintainers which commit it is",
             )
         return report
 

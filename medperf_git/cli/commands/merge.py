@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.options import json_option, registry_option
+from medperf_git.cli.options import dry_run_option, json_option, registry_option
 from medperf_git.cli.output import echo_findings, echo_json, echo_text
 from medperf_git.cli.session import open_workspace
 
@@ -10,13 +10,14 @@ from medperf_git.cli.session import open_workspace
 @click.command()
 @click.argument("proposal", required=False)
 @registry_option
+@dry_run_option
 @json_option
-def merge(proposal: str | None, registry: str | None, as_json: bool) -> int:
+def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json: bool) -> int:
     """Merge a proposal that passes; without one, all that pass."""
     from medperf_git.flows.merging import merge_all, merge_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, refresh=True)
-    done = [merge_proposal(workspace, proposal)] if proposal else merge_all(workspace)
+    done = [merge_proposal(workspace, proposal, dry_run=dry_run)] if proposal else merge_all(workspace, dry_run=dry_run)
     if as_json:
         echo_json(
             [
@@ -37,4 +38,4 @@ def merge(proposal: str | None, registry: str | None, as_json: bool) -> int:
                 echo_findings(one.verdict.findings)
         if not done:
             echo_text("no proposal is open")
-    return 1 if proposal and not done[0].merged else 0
+    return 1 if proposal and not done[0].merged and not dry_run else 0

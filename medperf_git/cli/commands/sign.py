@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from medperf_git.cli.closing import report_proposed
-from medperf_git.cli.options import json_option, registry_option, yes_option
+from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_text
 from medperf_git.cli.session import open_workspace
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("proposal")
 @registry_option
+@dry_run_option
 @yes_option
 @json_option
-def sign(proposal: str, registry: str | None, yes: bool, as_json: bool) -> None:
+def sign(proposal: str, *, registry: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
     """Look at a proposal and add your signature to it."""
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True)
-    ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json)
+    ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json, dry_run=dry_run)
 
 
-def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool) -> None:
+def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool, dry_run: bool) -> None:
     """Show what would be signed, ask, sign, and say what became of it."""
     from medperf_git.errors import Interrupted  # noqa: PLC0415
     from medperf_git.flows.admission import look_at, sign_proposal  # noqa: PLC0415
@@ -35,6 +36,9 @@ def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool) -> Non
     for path, text in seen.records.items():
         echo_text(f"── {path}", err=True, bold=True)
         echo_text(text.rstrip(), err=True)
+    if dry_run:
+        echo_text(f"would sign as {workspace.require_member()}: {', '.join(seen.mine)}; nothing was sent")
+        return
     if not workspace.context.agrees(f"Sign {len(seen.mine)} of these records as {workspace.require_member()}?"):
         raise Interrupted("not signed", hint="nothing was sent")
     proposed = sign_proposal(workspace, seen)

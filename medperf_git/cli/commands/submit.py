@@ -3,8 +3,8 @@
 import click
 
 from medperf_git.cli.closing import MEANWHILE
-from medperf_git.cli.options import json_option, registry_option, yes_option
-from medperf_git.cli.output import echo_findings, echo_json, echo_text
+from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
+from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
 from medperf_git.cli.session import open_workspace
 
 
@@ -13,16 +13,32 @@ from medperf_git.cli.session import open_workspace
 @click.option("--all", "everything", is_flag=True, help="Everything of yours that does not stand yet (the default).")
 @click.option("--resume", "renumber", is_flag=True, help="Also renumber and sign again what lost its place.")
 @registry_option
+@dry_run_option
 @yes_option
 @json_option
 def submit(
-    *, proposal: str | None, everything: bool, renumber: bool, registry: str | None, yes: bool, as_json: bool
+    *,
+    proposal: str | None,
+    everything: bool,
+    renumber: bool,
+    registry: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
 ) -> int:
     """Send what was signed and not sent, merge what passes; with --resume also after losing a race."""
     from medperf_git.flows.outbox import Outbox  # noqa: PLC0415
     from medperf_git.flows.resuming import resume, resume_all  # noqa: PLC0415
+    from medperf_git.flows.status import list_submissions  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True)
+    if dry_run:
+        rows = list_submissions(workspace)
+        if as_json:
+            echo_json(rows)
+        else:
+            table(rows, ["id", "what", "state", "waits_for"], empty="nothing of yours is unfinished; nothing was sent")
+        return 0
     if proposal and not everything:
         entry = Outbox.of(workspace.context.home, workspace.alias).find(proposal)
         done = [resume(workspace, entry, renumber=renumber)]

@@ -232,3 +232,35 @@ def test_an_unreachable_registry_is_said_and_what_was_verified_still_serves(town
     said = bob.run("member", "ls", "--json")
     assert "working with what was verified before" in said.err
     assert len(said.value) == 2
+
+
+def test_dry_runs_write_and_send_nothing(town: Town) -> None:
+    ana = town.human("ana")
+    said = ana.run("init", town.url, "--name", "heart", "--as", "ana", "--key", ana.key, "--dry-run")
+    assert "registry/0001.yaml" in said.out
+    assert not town.repository.exists()
+    assert not ana.home.exists()
+    town.found("ana")
+    bob = town.add("bob")
+    said = bob.run("join", "--as", "bob", "--yes", "--dry-run")
+    assert "nothing was sent" in said.out
+    assert not (bob.home / "keys").exists()
+    assert "nobody yet" in bob.run("whoami").out
+    town.ask("bob")
+    before = town.git("for-each-ref")
+    assert "would sign as ana" in ana.run("admit", "bob", "--dry-run").out
+    assert "not merged (needs-a-person)" in ana.run("merge", "--dry-run").out
+    bob.run("submit", "--dry-run")
+    assert town.git("for-each-ref") == before
+
+
+def test_a_genesis_that_is_not_taken_leaves_nothing_behind(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medperf_git.flows import founding  # noqa: PLC0415
+
+    monkeypatch.setattr(founding, "hook_text", lambda _: "#!/bin/sh\necho no; exit 1\n")
+    ana = town.human("ana")
+    said = ana.run("init", town.url, "--name", "heart", "--as", "ana", "--key", ana.key, "--yes", code=1)
+    assert "did not take the genesis" in said.err
+    monkeypatch.undo()
+    town.found("ana")
+    assert ana.run("registry", "ls", "--json").value[0]["alias"] == "heart"
