@@ -1,33 +1,68 @@
-"""Write the pages that are made from the program: the rules of the judge, and every command.
+"""Write the pages that are made from the program: every command here, rules and records in `registry_spec/`.
 
-make docs                                   # writes docs/reference/*.md
+make docs                                   # writes docs/reference/commands.md, registry_spec/{rules,records}.md
 python scripts/make_docs.py --check         # fails when a page is not what the program says
 """
 
 from __future__ import annotations
 
+import subprocess
 import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
+from medperf_git.cli.main import ALIASES, SECTIONS
 from medperf_git.cli.main import main as command_line
-from medperf_git.policy.rules import RULES
 
-REFERENCE = Path(__file__).resolve().parents[1] / "docs" / "reference"
-NOTE = "<!-- Made by `make docs`; edit the program, not this page. -->\n"
+SCRIPTS = Path(__file__).resolve().parent
+PAGE = SCRIPTS.parent / "docs" / "reference" / "commands.md"
+SISTERS = ("rules-docs.py", "schema-docs.py")
 WIDTH = 100
+HEAD = """\
+<!-- Made by `make docs`; edit the program, not this page. -->
+
+# Every command
+
+`-h` or `--help` after any command prints what stands here. Singular names are canonical; these are accepted too:
+{aliases}.
+
+| | |
+|---|---|
+{sections}
+
+Exit codes: 0 fine, 1 findings (refused), 2 usage, 3 environment (Git, engine, network), 4 a container failed,
+5 integrity (not what was signed), 70 an error of this program (with a log file to send), 130 interrupted.
+"""
 
 
-def render_rules() -> str:
-    """Return the page of rules, in the order in which the judge asks them."""
-    parts = [
-        NOTE,
-        "# What the judge asks\n",
-        "Every change is held against these rules; all findings are shown at once.\n",
-    ]
-    parts += [f"## {rule.title}\n\n`{rule.id}`. {rule.why}\n\nWhat to do: {rule.fix}\n" for rule in RULES]
+def main() -> int:
+    """Write the pages, or compare them; the sisters write the pages of `registry_spec/`."""
+    check = "--check" in sys.argv[1:]
+    flags = ["--check"] if check else []
+    failed = [subprocess.run([sys.executable, SCRIPTS / name, *flags], check=False).returncode for name in SISTERS]
+    page = render_commands()
+    if not check:
+        PAGE.parent.mkdir(parents=True, exist_ok=True)
+        PAGE.write_text(page, encoding="utf-8", newline="\n")
+    elif not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != page:
+        print("docs/reference/commands.md is not what the program says: run `make docs`", file=sys.stderr)
+        return 1
+    return max(failed)
+
+
+def render_commands() -> str:
+    """Return the page of commands: the table of contents, then the help of each."""
+    settings = {**command_line.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    context = click.Context(command_line, info_name="medperf-git", **settings)
+    aliases = textwrap.fill(", ".join(f"`{alias}` = `{name}`" for alias, name in sorted(ALIASES.items())), 118)
+    sections = "\n".join(f"| {title} | {_names(section)} |" for title, section in SECTIONS.items())
+    parts = [HEAD.format(aliases=aliases, sections=sections)]
+    for path, text in iter_commands(command_line, context):
+        lines = "\n".join(line.rstrip() for line in text.splitlines())
+        parts.append(f"## {path}\n\n```text\n{lines}\n```\n")
     return "\n".join(parts)
 
 
@@ -43,34 +78,8 @@ def iter_commands(command: click.Command, context: click.Context) -> Iterator[tu
             yield from iter_commands(inner, child)
 
 
-def render_commands() -> str:
-    """Return the page of commands: the help of each."""
-    context = click.Context(command_line, info_name="medperf-git", terminal_width=WIDTH, max_content_width=WIDTH)
-    parts = [NOTE, "# Every command\n"]
-    for path, text in iter_commands(command_line, context):
-        lines = "\n".join(line.rstrip() for line in text.splitlines())
-        parts.append(f"## {path}\n\n```text\n{lines}\n```\n")
-    return "\n".join(parts)
-
-
-def main() -> int:
-    """Write the pages, or compare them."""
-    pages = {"rules.md": render_rules(), "commands.md": render_commands()}
-    stale = [name for name, text in pages.items() if read(REFERENCE / name) != text]
-    if "--check" in sys.argv[1:]:
-        for name in stale:
-            print(f"docs/reference/{name} is not what the program says: run `make docs`", file=sys.stderr)
-        return int(bool(stale))
-    REFERENCE.mkdir(parents=True, exist_ok=True)
-    for name in stale:
-        (REFERENCE / name).write_text(pages[name], encoding="utf-8", newline="\n")
-        print(f"docs/reference/{name} written")
-    return 0
-
-
-def read(path: Path) -> str:
-    """Return a page, or nothing where there is none yet."""
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+def _names(section: dict[str, str]) -> str:
+    return ", ".join(f"[`{name}`](#medperf-git-{name})" for name in section)
 
 
 if __name__ == "__main__":
