@@ -33,6 +33,11 @@ def limits_for(case: Case, result: models.Result) -> Limits:
     return Limits(max(promised.min_cases, site.min_cases or 1), decimals, promised.n == "exact")
 
 
+def at_most(cases: models.Cases) -> int:
+    """Return the largest number that this can mean."""
+    return cases.exact if cases.exact is not None else cases.high or 0
+
+
 def _entries(case: Case) -> Iterator[tuple[str, models.Result, models.Metric, models.MetricValue]]:
     """Yield every declared value of every added result."""
     for stored, result in case.of(models.Result):
@@ -99,8 +104,10 @@ def check_cases(case: Case) -> Iterator[Finding]:
     """Refuse numbers of cases that the dataset does not have, and a missing `n` where it is due."""
     for path, result, metric, entry in _entries(case):
         pointer = f"/values/{metric.id}"
-        most = result.cases.exact if result.cases.exact is not None else result.cases.high or 0
-        counted = (entry.n or 0) + (entry.n_failed or 0) + (entry.n_undefined or 0)
+        most = at_most(result.cases)
+        without = (entry.n_failed or 0) + (entry.n_undefined or 0)
+        # Under `worst` failed and undefined cases enter the value, and are among its `n`.
+        counted = max(entry.n or 0, without) if metric.undefined == "worst" else (entry.n or 0) + without
         if counted > most:
             message = "more cases than the dataset has"
             want = f"at most {most} with those failed and undefined"
@@ -115,10 +122,13 @@ def check_cases(case: Case) -> Iterator[Finding]:
 
 
 def check_disclosed_cases(case: Case) -> Iterator[Finding]:
-    """Refuse values that rest on fewer cases than benchmark and site allow."""
+    """Refuse values that rest on fewer cases than benchmark and site allow; a range only when all of it is too few.
+
+    Where numbers are published as ranges the site alone knows the number, and holds back by it.
+    """
     for path, result, metric, entry in _entries(case):
         least = limits_for(case, result).min_cases
-        cases = entry.n if entry.n is not None else result.cases.at_least
+        cases = entry.n if entry.n is not None else at_most(result.cases)
         if (entry.value is not None or entry.sd is not None) and cases < least:
             message, fix = f"{metric.id} rests on too few cases to be published", "leave the value out"
             pointer, want = f"/values/{metric.id}", f"at least {least}"

@@ -1,6 +1,7 @@
 """Each rule: an accepted example, a refused example, its message golden; and none that could be removed unnoticed."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from medperf_git.policy.judge import judge
 from medperf_git.policy.rules import RULES
 from medperf_git.policy.verdict import Outcome
+from medperf_git.records import models
 from medperf_git.records.findings import Finding, Severity
-from tests.support.registry_builder import settled
+from medperf_git.records.names import Ref
+from tests.support.registry_builder import NORTH, REFERENCE, House, join, settled, value, values
 
 from .examples import RULE_EXAMPLES
 
@@ -81,6 +84,49 @@ def test_every_finding_says_what_to_do(rule: str) -> None:
         for finding in judge(example(settled()).change()).findings:
             assert finding.message
             assert finding.fix
+
+
+def bucketed(*, low: int, high: int) -> tuple[House, Ref]:
+    """Return a registry that publishes ranges, and an approved dataset with one."""
+    house, ref = settled(), Ref("south", "clinic", 1)
+    house.merge(house.propose(house.policy_now(disclosure=models.Disclosure(15, 3, "bucket"))).sign("dora", "emil"))
+    house.merge(house.propose(house.dataset(ref, cases=models.Cases(low=low, high=high))).sign("south"))
+    return join(house, ref), ref
+
+
+@pytest.mark.parametrize(
+    ("high", "entry", "outcome"),
+    [
+        (19, value("0.9", n=None), Outcome.PASS),  # perhaps 17: the site knows
+        (14, value("0.9", n=None), Outcome.FAIL),
+        (19, models.MetricValue(n_failed=0, n_undefined=0), Outcome.PASS),  # perhaps 12, and held back
+        (19, models.MetricValue(n_failed=20), Outcome.FAIL),
+    ],
+)
+def test_where_numbers_are_ranges_only_what_cannot_be_is_refused(
+    high: int, entry: models.MetricValue, outcome: Outcome
+) -> None:
+    house, ref = bucketed(low=10, high=high)
+    found = {"auroc": entry, "brier": models.MetricValue(n_failed=1)}
+    result = house.result(ref, cases=models.Cases(low=10, high=high), values=found)
+    assert house.propose(result).sign("south", "south:2").judge().outcome is outcome
+
+
+@pytest.mark.parametrize(("n", "outcome"), [(60, Outcome.PASS), (61, Outcome.FAIL)])
+def test_failed_cases_that_enter_as_the_worst_value_are_among_n(n: int, outcome: Outcome) -> None:
+    house = settled()
+    first = house.benchmark()
+    metrics = tuple(replace(metric, undefined="worst") for metric in first.metrics)
+    benchmark = house.benchmark(Ref("dora", "heart", 2), metrics=metrics)
+    always = models.AutoApprovals(models.AutoApproval("always"), models.AutoApproval("always"))
+    policy = house.first_policy(benchmark, auto_approve=always)
+    house.merge(house.propose(benchmark, policy).sign("dora", "emil"))
+    reference = house.benchmark_reference(benchmark.ref)
+    names = {"benchmark": reference, "policy": house.digest("benchmarks/dora/heart/2/policy/0001.yaml")}
+    house.merge(house.propose(house.event("request", by="north", subject=NORTH, **names)).sign("north"))
+    found = values(auroc=value("0.9", n=n, n_failed=2, n_undefined=1))
+    result = house.result(NORTH, REFERENCE, benchmark=reference, values=found)
+    assert house.propose(result).sign("north").judge().outcome is outcome
 
 
 def test_a_finding_about_a_part_of_a_record_says_on_which_line_it_stands() -> None:
