@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.people import Town
-from tests.support.story import Clone, build, build_beside, copy_town
+from tests.support.story import Clone, build, copy_town
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def clone(town: Town, tmp_path: Path) -> Clone:
 
 @pytest.fixture(scope="session")
 def second_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
-    return build_beside(tmp_path_factory.mktemp("story") / "second")
+    return build(tmp_path_factory.mktemp("story") / "second", result=False)
 
 
 @pytest.fixture

@@ -89,7 +89,7 @@ def test_what_passes_is_taken_in_the_same_ways(town: Town, tmp_path: Path) -> No
         clone.git("fetch", "-q", "origin")
         assert town.main == onto_main == clone.main
         assert branch not in clone.refs()
-    assert len(town.human("east").run("result", "ls", "--json").value) == 2
+    assert len(town.human("east").run("result", "ls", "--json").value) == 3
 
 
 SENT = {

@@ -24,40 +24,34 @@ from medperf_git.registry.objects import Store
 from tests.support import registry_builder as rb
 from tests.support.clock import TestClock
 from tests.support.people import Human, Town, git_environ
-from tests.support.registry_builder import COMMITTEE, METRICS, MODEL, NORTH, PREPARATOR, REFERENCE, SOUTH, House
+from tests.support.registry_builder import (
+    BENCHMARK,
+    COMMITTEE,
+    METRICS,
+    MODEL,
+    NORTH,
+    PREPARATOR,
+    REFERENCE,
+    SOUTH,
+    House,
+)
 
 EAST = Ref("east", "wards", 1)
 TREE = Ref("moa", "tree", 1)
 MEMBERS = (*COMMITTEE, "moa", "north", "east", "south")
-RESULT = layout.numbered(layout.result_folder(rb.BENCHMARK, NORTH, MODEL), 1)
+CUBES = (rb.cube(PREPARATOR, "data-preparator"), rb.cube(REFERENCE), rb.cube(METRICS, "metrics"))
+JOINING: tuple[tuple[Ref, Any], ...] = ((NORTH, "dataset"), (EAST, "dataset"), (MODEL, "cube"), (TREE, "cube"))
+RESULT = layout.numbered(layout.result_folder(BENCHMARK, NORTH, MODEL), 1)
 
 
-def build(folder: Path) -> Town:
-    """Make the registry: `ana` maintains, `dora` and `emil` decide, `north` and `east` are approved, `south` is not."""
-    town = Town(folder)
-    town.found("ana")
-    for name in MEMBERS:
-        town.join(name)
-    send(town.human("dora"), rb.cube(PREPARATOR, "data-preparator"), rb.cube(REFERENCE), rb.cube(METRICS, "metrics"))
-    send(town.human("moa"), rb.cube(MODEL), rb.cube(TREE))
-    _open_benchmark(town)
-    for subject in (NORTH, EAST, SOUTH):
-        send(town.human(subject.member), house_of(town).dataset(subject))
-    for subject in (NORTH, EAST):
-        _join(town, subject, "dataset")
-    for subject in (MODEL, TREE):
-        _join(town, subject, "cube")
-    send(town.human("north"), house_of(town).result())
-    return town
+def build(folder: Path, *, result: bool = True) -> Town:
+    """Make the registry: `ana` maintains, `dora` and `emil` decide, `north` and `east` are approved, `south` is not.
 
-
-def build_beside(folder: Path) -> Town:
-    """Make a second registry with the same people and the same records but no result.
-
-    Its genesis is made by `init`; the rest is written around the hook, which is fast, and then audited.
+    Its genesis is made by `init`. What follows is written around the hook, which is fast, and is verified by
+    everybody who joins; the result then goes the usual way.
     """
     town = Town(folder)
-    founder = town.found("ana")
+    town.found("ana")
     store, house = Store.open(town.repository), house_of(town)
 
     def step(seeds: str, *records: models.Record) -> None:
@@ -68,16 +62,41 @@ def build_beside(folder: Path) -> Town:
 
     for name in MEMBERS:
         step(f"ana {name} {name}:recovery", rb.member(name))
-    step("dora", rb.cube(PREPARATOR, "data-preparator"), rb.cube(REFERENCE), rb.cube(METRICS, "metrics"))
+    step("dora", *CUBES)
     step("moa", rb.cube(MODEL), rb.cube(TREE))
     step("dora emil ana", house.benchmark(), house.first_policy(house.benchmark()))
     for subject in (NORTH, EAST, SOUTH):
         step(subject.member, house.dataset(subject))
-    joining: tuple[tuple[Ref, Any], ...] = ((NORTH, "dataset"), (EAST, "dataset"), (MODEL, "cube"), (TREE, "cube"))
-    for subject, kind in joining:
+    for subject, kind in JOINING:
         step(subject.member, house.event("request", by=subject.member, subject=subject, kind=kind))
         step("emil", house.event("approve", by="emil", side="committee", subject=subject, kind=kind))
-    founder.run("audit")
+    for name in MEMBERS:
+        human = town.human(name)
+        human.run("join", town.url, "--as", name, "--key", human.key, "--yes", code=1)  # is one already: remembered
+    if result:
+        send(town.human("north"), house.result())
+    return town
+
+
+def play(folder: Path) -> Town:
+    """Make the same registry as people do: each by their own commands and flows, all through the hook."""
+    town = Town(folder)
+    town.found("ana")
+    for name in MEMBERS:
+        town.join(name)
+    send(town.human("dora"), *CUBES)
+    send(town.human("moa"), rb.cube(MODEL), rb.cube(TREE))
+    house = house_of(town)
+    proposed = send(town.human("dora"), house.benchmark(), house.first_policy(house.benchmark()))
+    for name in ("emil", "ana"):
+        town.human(name).run("sign", proposed.id, "--yes")
+    for subject in (NORTH, EAST, SOUTH):
+        send(town.human(subject.member), house_of(town).dataset(subject))
+    for subject, kind in JOINING:
+        option = "--dataset" if kind == "dataset" else "--model"
+        town.human(subject.member).run("association", "request", str(BENCHMARK), option, str(subject), "--yes")
+        town.human("emil").run("approve", str(subject), "--yes")
+    send(town.human("north"), house_of(town).result())
     return town
 
 
@@ -205,18 +224,3 @@ class Clone:
         """Return every ref of the registry itself, by name."""
         lines = self.town.git("for-each-ref", "--format=%(refname) %(objectname)").splitlines()
         return {name: commit for name, _, commit in (line.partition(" ") for line in lines)}
-
-
-def _open_benchmark(town: Town) -> None:
-    house = house_of(town)
-    benchmark = house.benchmark()
-    proposed = send(town.human("dora"), benchmark, house.first_policy(benchmark))
-    for name in ("emil", "ana"):
-        town.human(name).run("sign", proposed.id, "--yes")
-
-
-def _join(town: Town, subject: Ref, kind: Any) -> None:
-    owner = subject.member
-    send(town.human(owner), house_of(town).event("request", by=owner, subject=subject, kind=kind))
-    approval = house_of(town).event("approve", by="emil", side="committee", subject=subject, kind=kind)
-    send(town.human("emil"), approval)
