@@ -70,7 +70,6 @@ def _bindings(case: Case, result: models.Result) -> Iterator[tuple[str, str, str
     if benchmark is None or dataset is None:
         return  # the rule `reference` says so
     yield "/data_preparator", str(benchmark.data_preparator.ref), str(result.data_preparator.ref)
-    yield "/data_preparator", str(dataset.preparator.ref), str(result.data_preparator.ref)
     yield "/metrics_cube", str(benchmark.metrics_cube.ref), str(result.metrics_cube.ref)
     named = result.parameters or models.ParameterDigests()
     for use, ref in (("model", result.model.ref), ("metrics", result.metrics_cube.ref)):

@@ -422,6 +422,28 @@ def test_t65_a_version_that_differs_by_few_cases_is_held_back(cases: int, outcom
     assert house.propose(result).sign("north").judge().outcome is outcome
 
 
+def with_second_version(house: House, cases: int) -> Proposal:
+    """Return a result on an approved second version of the data of north, of this many cases."""
+    ref = Ref("north", "wards", 2)
+    house.merge(house.propose(house.dataset(ref, cases=models.Cases(exact=cases))).sign("north"))
+    rb.join(house, ref)
+    values = rb.values(auroc=rb.value("0.9", n=cases), brier=rb.value("0.1", n=cases))
+    return house.propose(house.result(ref, cases=models.Cases(exact=cases), values=values)).sign("north")
+
+
+def test_t65_withdrawing_the_first_value_does_not_make_it_unread() -> None:
+    house = settled()
+    house.merge(house.propose(house.result()).sign("north"))
+    house.merge(house.propose(house.notice("withdraw", RESULT, by="north")).sign("north"))
+    refused(with_second_version(house, 59), "differencing")
+
+
+def test_t65_a_failed_run_published_nothing_to_compare_with() -> None:
+    house = settled()
+    house.merge(house.propose(house.result(outcome="failed", reason="timeout", values=None)).sign("north"))
+    assert with_second_version(house, 59).judge().outcome is Outcome.PASS
+
+
 def test_t68_what_is_gone_does_not_come_back_as_something_else() -> None:
     """Nothing is deleted; what is withdrawn keeps its name and number."""
     house = settled()
