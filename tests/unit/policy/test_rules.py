@@ -2,6 +2,7 @@
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models
 from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.names import Ref
+from medperf_git.records.view import MemoryView
 from tests.support.registry_builder import NORTH, REFERENCE, House, join, settled, value, values
 
 from .examples import RULE_EXAMPLES
@@ -133,3 +135,41 @@ def test_a_finding_about_a_part_of_a_record_says_on_which_line_it_stands() -> No
     change = RULE_EXAMPLES["values"].refused["range"](settled()).change()
     (finding,) = judge(change).findings
     assert change.added[finding.path].split(b"\n")[finding.line - 1] == b"    value: 1.2"
+
+
+@pytest.mark.parametrize("moment", [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)])
+def test_a_result_at_the_first_and_at_the_last_moment_is_taken(moment: datetime) -> None:
+    house = settled()
+    times = {"opens": "2026-11-01T00:00:00Z", "closes": "2026-12-01T00:00:00Z"}
+    house.merge(house.propose(house.policy_now(**times)).sign("dora", "emil"))
+    assert house.propose(house.result()).sign("north").later(moment).judge().outcome is Outcome.PASS
+
+
+def test_a_mended_benchmark_names_the_withdrawn_one_it_mends() -> None:
+    house = settled()
+    old = house.benchmark_reference()
+    path = "benchmarks/dora/heart/1/benchmark.yaml"
+    house.merge(house.propose(house.notice("withdraw", path, by="dora")).sign("dora", "emil"))
+    benchmark = house.benchmark(Ref("dora", "heart", 2), predecessor=old)
+    proposal = house.propose(benchmark, house.first_policy(benchmark)).sign("dora", "emil")
+    assert proposal.judge().outcome is Outcome.PASS
+
+
+def test_an_encryption_key_is_nobody_elses_either() -> None:
+    house = settled()
+    mine = models.KeyEntry("age1" + "q" * 58)
+    own = house.member_now("north", keys=replace(house.member_now("north").keys, encryption=(mine,)))
+    house.merge(house.propose(own).sign("north"))
+    other = house.member_now("moa", keys=replace(house.member_now("moa").keys, encryption=(mine,)))
+    verdict = house.propose(other).sign("moa").judge()
+    assert {finding.rule for finding in verdict.findings} == {"key"}
+
+
+def test_what_git_cannot_read_is_said_once() -> None:
+    change = settled().propose().fault("git-object").change()
+    nothing = replace(change, before=MemoryView({}), after=MemoryView({}))
+    assert [finding.rule for finding in judge(nothing).findings] == ["git-object"]
+
+
+def test_a_fault_under_an_unknown_name_is_not_lost() -> None:
+    assert settled().propose().fault("never-heard-of").judge().outcome is Outcome.FAIL
