@@ -1,10 +1,11 @@
 """The command line: one table of commands, each imported only when it is called.
 
-Nothing heavy is imported here; `--help` of the whole program reads only the first line of each command.
+Nothing heavy is imported here: `--help` of the whole program is written from the table alone.
 """
 
 import importlib
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import click
 
@@ -13,61 +14,71 @@ from medperf_git.cli.options import registry_option
 
 _HOME = "medperf_git.cli.commands."
 
-SECTIONS: dict[str, dict[str, str]] = {
+
+class Entry(NamedTuple):
+    """Where a command lies below `cli.commands`, and what it does in a few words."""
+
+    target: str
+    summary: str
+
+
+SECTIONS: dict[str, dict[str, Entry]] = {
     "Start": {
-        "init": "init:init",
-        "registry": "registry:registry",
-        "join": "join:join",
-        "sync": "sync:sync",
-        "doctor": "doctor:doctor",
-        "whoami": "whoami:whoami",
-        "completion": "completion:completion",
+        "init": Entry("init:init", "begin a registry"),
+        "registry": Entry("registry:registry", "add, list, choose and forget registries"),
+        "join": Entry("join:join", "propose to become a member"),
+        "sync": Entry("sync:sync", "fetch and verify what is new"),
+        "doctor": Entry("doctor:doctor", "what is missing on this machine, and what to do"),
+        "whoami": Entry("whoami:whoami", "who you are here, and with which key you sign"),
+        "completion": Entry("completion:completion", "completion for bash, zsh and fish"),
     },
     "People and keys": {
-        "key": "key:key",
-        "member": "member:member",
-        "admit": "admit:admit",
-        "sign": "sign:sign",
+        "key": Entry("key:key", "make, list and show your keys"),
+        "member": Entry("member:member", "list and show members"),
+        "admit": Entry("admit:admit", "admit a new member"),
+        "sign": Entry("sign:sign", "sign somebody else's proposal"),
     },
     "Prepare": {
-        "cube": "cube:cube",
-        "dataset": "dataset:dataset",
-        "benchmark": "benchmark:benchmark",
-        "new": "new:new",
-        "fmt": "fmt:fmt",
+        "cube": Entry("cube:cube", "containers: preparators, models, metrics"),
+        "dataset": Entry("dataset:dataset", "prepare, review and register datasets"),
+        "benchmark": Entry("benchmark:benchmark", "open, test and watch benchmarks"),
+        "new": Entry("new:new", "start a commented draft of a record"),
+        "fmt": Entry("fmt:fmt", "bring records into canonical form"),
     },
     "Take part": {
-        "association": "association:association",
-        "approve": "decisions:approve",
-        "reject": "decisions:reject",
-        "withdraw": "decisions:withdraw",
-        "reinstate": "decisions:reinstate",
-        "prioritise": "decisions:prioritise",
-        "dispute": "decisions:dispute",
-        "resolve": "decisions:resolve",
-        "inbox": "inbox:inbox",
+        "association": Entry("association:association", "ask that a dataset or model takes part"),
+        "approve": Entry("decisions:approve", "say yes to datasets and models"),
+        "reject": Entry("decisions:reject", "say no to datasets and models"),
+        "withdraw": Entry("decisions:withdraw", "withdraw a record, or leave a benchmark"),
+        "reinstate": Entry("decisions:reinstate", "take back a withdrawal"),
+        "prioritise": Entry("decisions:prioritise", "in which order models run"),
+        "dispute": Entry("decisions:dispute", "mark a result as disputed"),
+        "resolve": Entry("decisions:resolve", "end a dispute"),
+        "inbox": Entry("inbox:inbox", "what waits for you"),
     },
     "Run": {
-        "run": "run:run",
-        "runs": "runs:runs",
-        "review": "review:review",
+        "run": Entry("run:run", "run the models of a benchmark on a dataset"),
+        "runs": Entry("runs:runs", "look at the runs on this machine"),
+        "review": Entry("review:review", "see what would leave before it leaves"),
     },
     "Publish": {
-        "submit": "submit:submit",
-        "status": "status:status",
-        "merge": "merge:merge",
-        "result": "result:result",
-        "leaderboard": "leaderboard:leaderboard",
+        "submit": Entry("submit:submit", "send what is yours and not there yet"),
+        "status": Entry("status:status", "where your proposals stand"),
+        "merge": Entry("merge:merge", "merge what passes"),
+        "result": Entry("result:result", "submit, list and show results"),
+        "leaderboard": Entry("leaderboard:leaderboard", "build or show the leaderboard"),
     },
     "Trust": {
-        "check": "check:check",
-        "verify": "verify:verify",
-        "audit": "audit:audit",
-        "log": "log:log",
+        "check": Entry("check:check", "would it be accepted"),
+        "verify": Entry("verify:verify", "is this what was signed"),
+        "audit": Entry("audit:audit", "verify the whole history"),
+        "log": Entry("log:log", "what was merged, newest first"),
     },
 }
 
-COMMANDS: dict[str, str] = {name: _HOME + target for section in SECTIONS.values() for name, target in section.items()}
+COMMANDS: dict[str, str] = {
+    name: _HOME + entry.target for section in SECTIONS.values() for name, entry in section.items()
+}
 
 ALIASES: dict[str, str] = {
     "container": "cube",
@@ -112,16 +123,12 @@ class LazyGroup(click.Group):
             ctx.fail(f"there is no command {args[0]!r}.{_nearest(args[0])}")
         return super().resolve_command(ctx, args)
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the commands under the headings of the table."""
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands under the headings of the table; none is imported for it."""
         for title, section in SECTIONS.items():
-            rows = [(name, _first_line(self.get_command(ctx, name))) for name in section]
+            rows = [(name, entry.summary) for name, entry in section.items()]
             with formatter.section(title):
                 formatter.write_dl(rows)
-
-
-def _first_line(command: click.Command | None) -> str:
-    return command.get_short_help_str(limit=100) if command else ""
 
 
 def _nearest(name: str) -> str:
