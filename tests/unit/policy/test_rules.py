@@ -11,6 +11,7 @@ from medperf_git.policy.judge import judge
 from medperf_git.policy.rules import RULES
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models
+from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.names import Ref
 from medperf_git.records.view import MemoryView
@@ -173,3 +174,19 @@ def test_what_git_cannot_read_is_said_once() -> None:
 
 def test_a_fault_under_an_unknown_name_is_not_lost() -> None:
     assert settled().propose().fault("never-heard-of").judge().outcome is Outcome.FAIL
+
+
+def test_a_request_names_the_very_bytes_of_its_subject() -> None:
+    house = settled()
+    request = house.event("request", by="south", digest=digest_of(b"other bytes"))
+    verdict = house.propose(request).sign("south").judge()
+    assert {finding.rule for finding in verdict.findings} == {"reference"}
+
+
+def test_an_approval_of_what_was_withdrawn_meanwhile_is_refused() -> None:
+    house = settled()
+    house.merge(house.propose(house.event("request", by="south")).sign("south"))
+    house.merge(house.propose(house.notice("withdraw", "datasets/south/wards/1.yaml", by="south")).sign("south"))
+    approval = house.event("approve", by="dora", side="committee")
+    verdict = house.propose(approval).sign("dora").judge()
+    assert {finding.rule for finding in verdict.findings} == {"withdrawn"}
