@@ -155,8 +155,8 @@ TASKS = {"model": _model, "metrics": _metrics, "data-preparator": _preparator}
 def metric(name: str, path: str, **changes: object) -> Metric:
     """Return a metric definition with plain defaults."""
     fields = {
-        "id": name, "title": name, "path": path, "unit": "1", "range": Range(0, 1), "direction": "higher", "decimals": 3,
-        "undefined": "missing", "reduction": "mean", "sd": True,
+        "id": name, "title": name, "path": path, "unit": "1", "range": Range(0, 1), "direction": "higher",
+        "decimals": 3, "undefined": "missing", "reduction": "mean", "sd": True,
     }  # fmt: skip
     return Metric(**fields | changes)
 
@@ -176,8 +176,10 @@ def make_plan(data: DatasetFolders) -> Callable[..., RunPlan]:
     ) -> RunPlan:
         nothing = Reference(metrics_cube.cube.ref, ZERO)
         benchmark = Benchmark(
-            created=CREATED, member="ben", name="bench", version=1, title="B", description="B", data_preparator=nothing,
-            reference_model=nothing, metrics_cube=metrics_cube.reference, demo_data=Asset("x", 1, ZERO), metrics=METRICS,
+            created=CREATED, member="ben", name="bench", version=1, title="B", description="B",
+            data_preparator=nothing,
+            reference_model=nothing, metrics_cube=metrics_cube.reference, demo_data=Asset("x", 1, ZERO),
+            metrics=METRICS,
             ranking=Ranking("mean-of-sites", 1, ("dice",), "equal", "exclude-site", 1), partial=partial,
             visibility="public",
         )  # fmt: skip

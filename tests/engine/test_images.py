@@ -69,7 +69,7 @@ def test_a_packed_archive_loads_too(engine: DockerEngine, archive: tuple[Path, s
 
 def test_an_archive_of_another_image_is_not_loaded(engine: DockerEngine, archive: tuple[Path, str]) -> None:
     path, image_id = archive
-    with pytest.raises(IntegrityBroken, match="nothing was loaded|the archive holds"):
+    with pytest.raises(IntegrityBroken, match="the archive holds"):
         engine.resolve_image(wanted(digest_of(b"another"), type="DockerArchive", archive=path))
     assert not engine.has_image(wanted(image_id))
 

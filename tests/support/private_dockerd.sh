@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A throw-away dockerd for tests that stop it: own network name space, own data, own containerd name spaces.
+# A throw-away dockerd for tests that stop it: own network name space, own data and containerd.
 #
 #   private_dockerd.sh DIR      then DOCKER_HOST=unix://DIR/d.sock; stop it: kill $(cat DIR/pid)
 #

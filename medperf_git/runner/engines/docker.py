@@ -50,7 +50,7 @@ _KILLED_CODES = (137, 143)
 class DockerEngine:
     """One connection to an engine that speaks the Docker API; safe to use from several threads."""
 
-    def __init__(self, again: Callable[[], Any], name: str) -> None:
+    def __init__(self, again: Callable[..., Any], name: str) -> None:
         self._again = again
         self._api = again()
         self._name = name
@@ -267,7 +267,7 @@ class DockerEngine:
     def answers(self) -> bool:
         """Tell whether the engine takes a new connection."""
         try:
-            with contextlib.closing(self._again()) as other:
+            with contextlib.closing(self._again(version=self._api.api_version)) as other:
                 other.ping()
         except _BROKEN:
             return False
@@ -391,7 +391,9 @@ def _gone(detail: str) -> EnvironmentProblem:
 
 def _close(stream: Any) -> None:
     response = getattr(stream, "_response", None)
-    if response is not None:
-        with contextlib.suppress(*_BROKEN, AttributeError, ValueError):
-            stream.close()
-        response.close()
+    if response is None:
+        return
+    # The library's own close stops half way, with the socket open, when the engine has gone.
+    with contextlib.suppress(*_BROKEN, AttributeError, ValueError):
+        response.raw._fp.fp.raw._sock.close()
+    response.close()
