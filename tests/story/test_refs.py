@@ -91,32 +91,39 @@ def test_a_proposal_on_another_beginning_is_refused(clone: Clone) -> None:
 
 
 ENTRIES = {
-    "a symbolic link": ("120000", "results/link"),
-    "a symbolic link in place of a record": ("120000", SECOND),
-    "an executable record": ("100755", SECOND),
-    "a submodule": ("160000", "results/module"),
-    "attributes": ("100644", ".gitattributes"),
-    "attributes in a folder": ("100644", "results/.gitattributes"),
-    "modules": ("100644", ".gitmodules"),
-    "a workflow nobody listed": ("100644", ".github/workflows/own.yml"),
-    "a script": ("100644", "setup.py"),
-    "a name on two systems": ("100644", "results/NUL.yaml"),
+    "a symbolic link": ("120000", "results/link", "[git-object]"),
+    "a symbolic link in place of a record": ("120000", SECOND, "[git-object]"),
+    "an executable record": ("100755", SECOND, "[git-object]"),
+    "a submodule": ("160000", "results/module", "[git-object]"),
+    "attributes": ("100644", ".gitattributes", "[git-object]"),
+    "attributes in a folder": ("100644", "results/.gitattributes", "[git-object]"),
+    "modules": ("100644", ".gitmodules", "[git-object]"),
+    "a workflow nobody listed": ("100644", ".github/workflows/own.yml", "[separation]"),
+    "a script": ("100644", "setup.py", "[layout]"),
+    "a name on two systems": ("100644", "results/NUL.yaml", "[git-object]"),
+}
+MODES = {
+    "100664": "[git-object]",
+    "100777": "[git-object]",
+    "100600": "[git-object]",
+    "140000": "[git-object]",
+    "0100644": "zeroPaddedFilemode",  # Git's own check refuses this one
 }
 
 
 @pytest.mark.parametrize("name", ENTRIES)
 def test_what_is_no_plain_record_file_is_refused_on_the_branch_and_on_main(clone: Clone, name: str) -> None:
-    mode, path = ENTRIES[name]
+    mode, path, reason = ENTRIES[name]
     files = good(clone)
     branch = clone.branch_of(clone.commit(dict(files)))
     blob = clone.git("rev-parse", f"HEAD:{SECOND}")
     entry = clone.main if mode == "160000" else blob
     clone.git("update-index", "--add", "--replace", "--cacheinfo", f"{mode},{entry},{path}")
     clone.git("commit", "-q", "--amend", "-m", "With something beside it")
-    refuse_commit(clone, clone.git("rev-parse", "HEAD"), branch)
+    refuse_commit(clone, clone.git("rev-parse", "HEAD"), branch, reason)
 
 
-@pytest.mark.parametrize("mode", ["100664", "100777", "100600", "040000", "140000", "0100644"])
+@pytest.mark.parametrize("mode", MODES)
 def test_a_mode_that_git_would_normalise_is_refused_as_written(clone: Clone, mode: str) -> None:
     files = good(clone)
     commit = clone.commit(dict(files))
@@ -132,14 +139,15 @@ def test_a_mode_that_git_would_normalise_is_refused_as_written(clone: Clone, mod
         folder = folder.rpartition("/")[0]
         tree = replaced(clone, f"{commit}:{folder}", step, tree)
     crafted = clone.git("commit-tree", tree, "-p", clone.main, "-m", "A mode of my own")
-    refuse_commit(clone, crafted, branch)
+    refuse_commit(clone, crafted, branch, MODES[mode])
 
 
-def refuse_commit(clone: Clone, commit: str, branch: str) -> None:
+def refuse_commit(clone: Clone, commit: str, branch: str, reason: str) -> None:
     standing = clone.refs()
     for what, ref in ((commit, branch), (commit, "refs/heads/main"), (clone.merged(commit), "refs/heads/main")):
         done = clone.push(what, ref)
         assert done.returncode != 0, done.stderr
+        assert reason in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
         assert "could not check" not in done.stderr, done.stderr
         assert clone.refs() == standing
