@@ -79,7 +79,7 @@ def verify_text(workspace: Workspace, text: str, *, key: Path | None) -> Verifie
 def verify_alone(text: str, *, key: Path, registry: str | None = None) -> Verified:
     """Verify a file on disk beside its bundle with one key and no registry at all."""
     signed = read_signed(Path(text))
-    public = PublicKey.from_openssh(key.read_text(encoding="utf-8"))
+    public = _given_key(key)
     holders = _any_name(signed, public)
     vouches = tuple(_vouches(signed, holders, registry=registry or _claimed_registry(signed)))
     return Verified(signed.path, digest_of(signed.data), vouches, "", "")
@@ -163,10 +163,18 @@ def _read_all(signed: Signed) -> None:
             raise IntegrityBroken(f"{name}: {error.message}", hint="do not use this copy") from error
 
 
+def _given_key(path: Path) -> PublicKey:
+    """Read the one key that the caller believes; with another nothing is verified, so a broken file is no less."""
+    try:
+        return PublicKey.from_openssh(path.read_bytes().decode("utf-8", "replace"))
+    except MedperfGitError as error:
+        raise IntegrityBroken(f"{path.name}: {error.message}", hint=error.hint) from error
+
+
 def _holders(workspace: Workspace, key: Path | None) -> Holders:
     """Return every key a member ever had in the verified registry, or the one the caller gives under every name."""
     found: list[tuple[str, PublicKey]] = []
-    given = PublicKey.from_openssh(key.read_text(encoding="utf-8")) if key else None
+    given = _given_key(key) if key else None
     for name in members(workspace.view):
         if given:
             found.append((name, given))

@@ -31,3 +31,9 @@ def second_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
 @pytest.fixture
 def beside(second_town: Town, tmp_path: Path) -> Town:
     return copy_town(second_town, tmp_path / "beside")
+
+
+@pytest.fixture(scope="module")
+def shared_town(template: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """A copy for all tests of a module, where none of them may change anything."""
+    return copy_town(template, tmp_path_factory.mktemp("shared") / "town")
