@@ -3,6 +3,7 @@ import tarfile
 import pytest
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.associations import build_request
 from medperf_git.flows.benchmarks import (
     NewBenchmark,
     build_benchmark,
@@ -142,8 +143,6 @@ def test_demo_data_that_points_outside_is_refused(tmp_path):
 def test_the_reference_model_comes_first_and_stages_say_who_acts(tmp_path):
     made = world()
     benchmark = made.benchmark(auto="always")
-    from medperf_git.flows.associations import build_request
-
     for model, ref in ((m.Dataset, Ref("clinic", "cohort", 1)), (m.Cube, Ref("clinic", "knn", 1))):
         found = at_ref(made.view, model, ref)
         made.put(build_request(made.view, benchmark, found, member="clinic", created=TIME))

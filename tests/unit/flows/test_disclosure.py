@@ -17,7 +17,12 @@ def test_the_stricter_limit_holds_and_says_whose_it_is():
     policy = limits()
     assert (policy.min_cases, policy.decimals, policy.exact) == (10, 3, True)
     own = limits(m.SiteDisclosure(min_cases=50, decimals=2))
-    assert (own.min_cases, own.min_cases_by, own.decimals, own.decimals_by) == (50, "your own limit", 2, "your own limit")
+    assert (own.min_cases, own.min_cases_by, own.decimals, own.decimals_by) == (
+        50,
+        "your own limit",
+        2,
+        "your own limit",
+    )
     assert limits(m.SiteDisclosure(min_cases=5, decimals=4)).min_cases == 10
 
 
@@ -45,7 +50,9 @@ def test_undeclared_values_do_not_pass():
     assert set(publishable(values, [AUROC], limits(), cases=60).values) == {"auroc"}
 
 
-@pytest.mark.parametrize(("number", "low", "high"), [(10, 10, 19), (60, 50, 99), (200, 200, 499), (7, 0, 9), (1000, 1000, 1999)])
+@pytest.mark.parametrize(
+    ("number", "low", "high"), [(10, 10, 19), (60, 50, 99), (200, 200, 499), (7, 0, 9), (1000, 1000, 1999)]
+)
 def test_ranges_are_one_two_five(number, low, high):
     assert cases_of(number, exact=False) == m.Cases(low=low, high=high)
     assert cases_of(number, exact=True) == m.Cases(exact=number)

@@ -3,7 +3,14 @@ import json
 import pytest
 
 from medperf_git.errors import IntegrityBroken, UsageProblem
-from medperf_git.flows.datasets import acquisition_words, build_dataset, hash_folders, new_salt, refuse_changed, registered
+from medperf_git.flows.datasets import (
+    acquisition_words,
+    build_dataset,
+    hash_folders,
+    new_salt,
+    refuse_changed,
+    registered,
+)
 from medperf_git.flows.prepared import Prepared, find_prepared, iter_prepared, local_rows, prepared_for, save
 from medperf_git.records import layout
 from medperf_git.records import models as m
