@@ -53,7 +53,9 @@ echo "environment: making $VENV with $("$python" -V); this takes half a minute"
 "$python" -m venv "$VENV"
 bin=$VENV/bin
 [ -d "$bin" ] || bin=$VENV/Scripts
-"$bin/python" -m pip install -qq --disable-pip-version-check --require-hashes -r requirements.lock
+# The lock is complete, so nothing is resolved here: with a newer release about, pip's resolver stumbles over extras and hashes.
+"$bin/python" -m pip install -qq --disable-pip-version-check --no-deps --require-hashes -r requirements.lock
 # The build backend comes from the lock as well: nothing is fetched without a hash.
 "$bin/python" -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+"$bin/python" -m pip check --disable-pip-version-check >/dev/null || { "$bin/python" -m pip check >&2; exit 3; }
 echo "$now" >"$stamp"
