@@ -87,11 +87,13 @@ def iter_prepared(home: Path) -> Iterator[Prepared]:
 def find_prepared(home: Path, name: str) -> Prepared:
     """Return the newest prepared dataset called `name` (or `member/name@1`); `UsageProblem` when there is none."""
     bare = name.partition("@")[0].rpartition("/")[2]
-    wanted = Ref.parse(name).folder if "/" in name and "@" in name else ""
-    if fault := name_fault(bare):
-        raise UsageProblem(
-            f"{name!r} is no name of a dataset: {fault}", hint="`medperf-git dataset ls --local` lists them"
-        )
+    try:
+        if fault := name_fault(bare):
+            raise ValueError(fault)
+        wanted = Ref.parse(name).folder if "/" in name and "@" in name else ""
+    except ValueError as error:
+        hint = "`medperf-git dataset ls --local` lists them"
+        raise UsageProblem(f"{name!r} is no name of a dataset: {error}", hint=hint) from error
     found = [one for one in iter_prepared(home) if one.name == bare and wanted in ("", one.folder.name)]
     if not found:
         hint = "`medperf-git dataset prepare` makes one; `dataset ls --local` lists those that are here"
