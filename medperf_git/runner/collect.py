@@ -19,8 +19,8 @@ from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import GIB
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.+=,@()\[\]#%~-]{0,254}|\.[A-Za-z0-9_][A-Za-z0-9 _.+-]{0,253}")
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
+_FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)  # Windows has none of them, and runs no containers
 _PIECE = 1 << 20
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
@@ -82,7 +82,7 @@ def collect(source: Path, target: Path, *, caps: Caps = Caps()) -> tuple[TakenFi
 
 
 def _take_single(source: Path, target: Path, caps: Caps) -> TakenFile:
-    with _opened(source, None, _FILE) as handle:
+    with _opened(source, None, _READ) as handle:
         size = _check_file(os.fstat(handle), source.name, handle)
         if size > caps.total_bytes:
             raise HostileOutput(source.name, f"too large ({size} bytes; at most {caps.total_bytes})")
@@ -125,7 +125,7 @@ def _walk_entry(folder: int, parts: tuple[str, ...], caps: Caps) -> Iterator[_Se
         return
     if kind := _KINDS.get(stat.S_IFMT(status.st_mode)):
         raise HostileOutput(shown, kind)
-    with _opened(Path(parts[-1]), folder, _FILE) as handle:
+    with _opened(Path(parts[-1]), folder, _READ) as handle:
         yield _Seen(parts, _check_file(os.fstat(handle), shown, handle), is_folder=False)
 
 
@@ -153,7 +153,7 @@ def _copy_all(root: int, seen: list[_Seen], target: Path) -> Iterator[TakenFile]
             place.mkdir()
             place.chmod(0o755)
             continue
-        with _descended(root, entry.parts[:-1]) as folder, _opened(Path(entry.parts[-1]), folder, _FILE) as handle:
+        with _descended(root, entry.parts[:-1]) as folder, _opened(Path(entry.parts[-1]), folder, _READ) as handle:
             shown = "/".join(entry.parts)
             _check_file(os.fstat(handle), shown, handle)
             yield TakenFile(shown, *_copy(handle, place, entry.size))

@@ -1,8 +1,9 @@
 """Container engines by name; the one dictionary that `--engine`, help and documents read."""
 
+import os
 from collections.abc import Callable
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.runner.engine import Engine
 
 
@@ -23,7 +24,10 @@ DEFAULT_ENGINE = "docker"
 
 
 def open_engine(name: str = DEFAULT_ENGINE) -> Engine:
-    """Connect to the engine of that name; EnvironmentProblem when it does not answer."""
+    """Connect to the engine of that name; EnvironmentProblem when it does not answer, or on Windows itself."""
     if name not in ENGINES:
         raise UsageProblem(f"there is no engine {name!r}", hint=f"choose one of: {', '.join(ENGINES)}")
+    if os.name != "posix":
+        hint = "install it in WSL2 and repeat there; reading, signing and submitting work here"
+        raise EnvironmentProblem("containers are run from Linux", hint=hint)
     return ENGINES[name]()
