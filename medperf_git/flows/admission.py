@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
-from medperf_git.flows.merging import merge_change
+from medperf_git.flows.merging import added_by, merge_change
 from medperf_git.flows.propose import (
     Proposed,
     author_of,
@@ -38,7 +38,7 @@ def find_introduction(workspace: Workspace, member: str) -> str:
     path = layout.member_path(member, 1)
     if workspace.view.blob(path) is not None:
         raise Refused(f"{member} is a member already", hint="nothing to do; `medperf-git member ls` lists them")
-    found = [proposal for proposal in workspace.proposals() if path in _files_of(workspace, proposal)]
+    found = [proposal for proposal in workspace.proposals() if path in added_by(workspace, proposal)]
     if len(found) == 1:
         return found[0]
     if not found:
@@ -90,9 +90,3 @@ def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:
     if verdict.outcome is Outcome.PASS and workspace.forge.merges_by_push and workspace.known.merge == "auto":
         merged = merge_change(workspace, seen.id, commit=commit, title=seen.title)
     return Proposed(seen.id, verdict, sent.url, "" if merged else waits_for(verdict), merged=merged)
-
-
-def _files_of(workspace: Workspace, proposal: str) -> frozenset[str]:
-    commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock())
-    return frozenset(judgement.change.added)

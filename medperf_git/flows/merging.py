@@ -33,13 +33,27 @@ def merge_all(workspace: Workspace, *, dry_run: bool = False) -> list[Merged]:
 
 
 def find_proposal(workspace: Workspace, text: str) -> str:
-    """Return the id of the open proposal that begins with `text`; UsageProblem when there is not exactly one."""
+    """Return the id of the open proposal that begins with `text`, or is about `text` (`member/name[@version]`).
+
+    UsageProblem when there is not exactly one.
+    """
     wanted = text.removeprefix("submit/")
-    found = [proposal for proposal in workspace.proposals() if proposal.startswith(wanted)]
+    found = [proposal for proposal in workspace.proposals() if wanted and proposal.startswith(wanted)]
+    if not found and "/" in wanted:
+        found = [proposal for proposal in workspace.proposals() if _is_about(added_by(workspace, proposal), wanted)]
     if len(found) != 1:
-        count = "no open proposal begins" if not found else f"{len(found)} open proposals begin"
-        raise UsageProblem(f"{count} with {text!r}", hint="`medperf-git inbox --all` lists the open ones")
+        listed = ": " + ", ".join(proposal[:12] for proposal in found) if found else ""
+        count = f"{len(found) or 'no'} open proposal{'' if len(found) == 1 else 's'}"
+        hint = "`medperf-git inbox --all` lists the open ones"
+        raise UsageProblem(f"{count} begin with {text!r} or are about it{listed}", hint=hint)
     return found[0]
+
+
+def added_by(workspace: Workspace, proposal: str) -> frozenset[str]:
+    """Return the paths that an open proposal adds."""
+    commit = workspace.proposals()[proposal]
+    judgement = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock())
+    return frozenset(judgement.change.added)
 
 
 def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
@@ -73,6 +87,14 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
             return False
         workspace.refresh()
     return False
+
+
+def _is_about(paths: frozenset[str], text: str) -> bool:
+    """Tell whether something of this name, or of this version of it, is among the paths."""
+    name, at, version = text.partition("@")
+    ends = (f"/{version}.yaml", f"/{version}/") if at else ("/",)
+    starts = tuple(f"{folder}/{name}{end}" for folder in ("cubes", "datasets", "benchmarks") for end in ends)
+    return any(path.startswith(starts) for path in paths)
 
 
 def _moved(workspace: Workspace) -> bool:

@@ -49,7 +49,7 @@ class Submission:
         ]
 
 
-def build_submission(workspace: Workspace, text: str) -> Submission:
+def build_submission(workspace: Workspace, text: str | None) -> Submission:
     """Return what was reviewed of a run and is not published yet.
 
     Raises `Refused` when nothing was reviewed, or when the bytes are others than those reviewed.

@@ -85,7 +85,7 @@ class RunReview:
         return {"run": self.run_id, "records": records, "notes": list(self.notes), "seen_by": self.seen_by}
 
 
-def review_run(workspace: Workspace, text: str) -> RunReview:
+def review_run(workspace: Workspace, text: str | None) -> RunReview:
     """Build what a run would publish, and note the digests of exactly these bytes as reviewed."""
     run = find_run(workspace.context.home, text)
     review = build_review(workspace.view, run)

@@ -11,8 +11,13 @@ from medperf_git.runner.outcome import Outcome, outcome_from_plain
 from medperf_git.runner.store import RunFolder
 
 
-def find_run(home: Path, text: str) -> RunFolder:
-    """Return the run whose id begins with `text`; `UsageProblem` when none or several do."""
+def find_run(home: Path, text: str | None) -> RunFolder:
+    """Return the run whose id begins with `text`, the latest for None; `UsageProblem` when none or several do."""
+    if text is None:
+        latest = next(iter(run_store(home).runs()), None)
+        if latest is None:
+            raise UsageProblem("nothing was run on this machine yet", hint="medperf-git run BENCHMARK --dataset D")
+        return latest
     found = [run for run in run_store(home).runs() if text and run.run_id.startswith(text)]
     if len(found) != 1:
         said = f"{len(found)} runs begin with {text!r}" if found else f"there is no run {text!r}"
@@ -25,7 +30,7 @@ def list_runs(home: Path) -> list[dict[str, Any]]:
     return [_row(run) for run in run_store(home).runs()]
 
 
-def show_run(home: Path, text: str) -> dict[str, Any]:
+def show_run(home: Path, text: str | None) -> dict[str, Any]:
     """Return what is known of a run."""
     run = find_run(home, text)
     return {**_row(run), "folder": str(run.path), "models": [outcome_row(one) for one in outcomes_of(run)]}
@@ -37,7 +42,7 @@ def outcomes_of(run: RunFolder) -> list[Outcome]:
     return [outcome for outcome in kept if outcome is not None]
 
 
-def iter_logs(home: Path, text: str, *, model: str | None = None) -> Iterator[tuple[str, str]]:
+def iter_logs(home: Path, text: str | None, *, model: str | None = None) -> Iterator[tuple[str, str]]:
     """Yield (title, text) of every log of the latest attempt of each model."""
     run = find_run(home, text)
     refs = [ref for ref in run.models() if model is None or model in (str(ref), ref.unversioned, ref.name)]

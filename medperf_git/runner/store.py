@@ -8,7 +8,6 @@ One run has one holder, by a lock that the kernel lets go when the process ends.
                                      models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/
 """
 
-import fcntl
 import json
 import os
 import shutil
@@ -205,7 +204,7 @@ class RunStore:
             except BlockingIOError as error:
                 raise Refused(
                     f"run {plan.run_id} is under way in another process",
-                    hint=f"watch it: medperf-git runs show {plan.run_id}; stop it: medperf-git runs stop {plan.run_id}",
+                    hint=f"watch it: medperf-git runs show {plan.run_id}; stop it: kill {folder.holder()}",
                 ) from error
             os.ftruncate(lock, 0)
             os.pwrite(lock, str(os.getpid()).encode(), 0)
@@ -225,7 +224,7 @@ class RunStore:
         """Remove a run and all it kept; Refused while it is under way."""
         folder = self.run(run_id)
         if folder.path.is_dir() and folder.is_running():
-            raise Refused(f"run {run_id} is under way", hint=f"stop it first: medperf-git runs stop {run_id}")
+            raise Refused(f"run {run_id} is under way", hint=f"stop it first: kill {folder.holder()}")
         remove_tree(folder.path)
 
 
@@ -269,6 +268,8 @@ def _mark_from(value: dict[str, Any]) -> Mark | None:
 
 @contextmanager
 def _locked(path: Path) -> Iterator[int]:
+    import fcntl  # noqa: PLC0415  (not on Windows, where nothing is run but lists of runs are read)
+
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -13,11 +13,11 @@ def result() -> None:
 
 
 @result.command()
-@click.argument("run")
+@click.argument("run", required=False)
 @yes_option
 @dry_run_option
-def submit(run: str, yes: bool, dry_run: bool) -> None:
-    """Sign and submit the results of RUN, exactly as they were reviewed."""
+def submit(run: str | None, yes: bool, dry_run: bool) -> None:
+    """Sign and submit the results of RUN (the latest), exactly as they were reviewed."""
     from medperf_git.flows.results import build_submission  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)

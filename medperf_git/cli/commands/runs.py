@@ -24,10 +24,10 @@ def ls(as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", required=False)
 @json_option
-def show(run: str, as_json: bool) -> None:
-    """Show a run: each model, how it ended, what came of it."""
+def show(run: str | None, as_json: bool) -> None:
+    """Show RUN (the latest): each model, how it ended, what came of it."""
     from medperf_git.flows.runbook import show_run  # noqa: PLC0415
 
     shown = show_run(open_context().home, run)
@@ -41,11 +41,11 @@ def show(run: str, as_json: bool) -> None:
 
 
 @runs.command()
-@click.argument("run")
+@click.argument("run", required=False)
 @click.option("--model", metavar="REF", help="Only of this model.")
 @click.option("--tail", type=click.IntRange(1), help="Only the last lines.")
-def logs(run: str, model: str | None, tail: int | None) -> None:
-    """Print the logs of a run's containers; they never leave this machine."""
+def logs(run: str | None, model: str | None, tail: int | None) -> None:
+    """Print the logs of the containers of RUN (the latest); they never leave this machine."""
     from medperf_git.flows.runbook import iter_logs  # noqa: PLC0415
 
     for title, text in iter_logs(open_context().home, run, model=model):

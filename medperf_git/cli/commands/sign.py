@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @yes_option
 @json_option
 def sign(proposal: str, *, registry: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
-    """Look at a proposal and add your signature to it."""
+    """Look at PROPOSAL (its first digits, or what it is about) and add your signature to it."""
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True)

@@ -214,7 +214,7 @@ def test_a_dry_run_sends_and_keeps_nothing(town: Town) -> None:
 def test_sign_refuses_what_would_fail_whoever_signs(town: Town) -> None:
     dora, emil = town.people["dora"], town.people["emil"]
     said = emil.run("sign", "0" * 32, "--yes", code=2)
-    assert "no open proposal begins with" in said.err
+    assert "no open proposals begin with" in said.err
     newer = house_of(dora).policy_now(disclosure=models.Disclosure(min_cases=20, decimals=3, n="exact"))
     proposed = send(dora, replace(newer, created="2025-06-02T12:00:00Z"), title="Tighten")
     assert proposed.waits_for.startswith("2 committee members: emil")
