@@ -10,6 +10,7 @@ from medperf_git.records.names import MemberName, Ref
 
 Number: TypeAlias = int | Decimal
 Side: TypeAlias = Literal["owner", "committee", "maintainers"]
+CubeRole: TypeAlias = Literal["data-preparator", "model", "metrics"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +189,7 @@ class Cube:
     member: MemberName
     name: str
     version: int
-    role: Literal["data-preparator", "model", "metrics"]
+    role: CubeRole
     title: str
     description: str | None = None
     license: str | None = None

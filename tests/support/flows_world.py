@@ -52,7 +52,7 @@ class World:
     def put(self, draft: Draft) -> Digest:
         return self.add(draft.path, draft.record)
 
-    def cube(self, member: MemberName, name: str, role: str = "model", version: int = 1) -> m.Reference:
+    def cube(self, member: MemberName, name: str, role: m.CubeRole = "model", version: int = 1) -> m.Reference:
         image = m.Image("DockerImage", f"{name}:1", digest_of(name.encode()), "linux/amd64")
         record = m.Cube(
             created=TIME,
