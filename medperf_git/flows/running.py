@@ -201,6 +201,7 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
         "seconds": round(outcome.seconds, 1),
         "memory": f"{outcome.peak_memory / GIB:.2f} GiB" if outcome.peak_memory else "",
         "values": ", ".join(f"{key} {value}" for key, value in values.items()),
+        "explanation": outcome.explanation,
     }
 
 

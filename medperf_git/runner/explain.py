@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from medperf_git.runner.engine import GIB, Ended, Profile, StepResult, StepSpec
+from medperf_git.runner.engine import GIB, MIB, Ended, Profile, StepResult, StepSpec
 
 _TAIL = 8192
 _READ_ONLY = re.compile(r"Read-only file system:?[^'\"\n]*['\"]?(/[^'\"\s:]*)?")
@@ -26,7 +26,7 @@ def explain(result: StepResult, spec: StepSpec, log: Path) -> tuple[str, str]:
             "repeat with more --memory, or a smaller --max-parallel",
         )
     if result.ended is Ended.LOG_LIMIT:
-        return f"it printed more than {limits.log_bytes} bytes", "its owner must make it print less"
+        return f"its log grew beyond {limits.log_bytes / MIB:.0f} MiB", "its owner must make it print less"
     if result.ended is Ended.DISK_LIMIT:
         caps = f"{limits.tmp_bytes / GIB:.1f} GiB in /tmp, {limits.output_bytes / GIB:.1f} GiB of output"
         return f"it wrote more than {caps} or {limits.output_files} files", "repeat with more --disk"

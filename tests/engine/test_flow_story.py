@@ -13,6 +13,17 @@ import pytest
 from tests.engine.conftest import docker
 from tests.support.people import Human, Town
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "breast-cancer"
+HOSTILE = {
+    "network": "exit-code",
+    "write-data": "exit-code",
+    "never-ends": "timeout",
+    "flood-log": "disk",
+    "symlink": "invalid-output",
+    "fifo": "invalid-output",
+    "hard-link": "invalid-output",
+}
+SAID = {"flood-log": "log", "symlink": "link", "fifo": "FIFO", "hard-link": "link", "never-ends": "15 s"}
 DIRECTORY, FILE = "directory", "file"
 BENCHMARK = "ana/cells"
 SCIENCE = """\
@@ -84,8 +95,9 @@ def town(tmp_path: Path, images: dict[str, str]) -> Town:
     raw = tmp_path / "raw"
     for role in ("data", "labels"):
         (raw / role).mkdir(parents=True)
-        for case in "abcdefghijkl":
+        for case in "abcdefghijk":
             (raw / role / f"{case}.txt").write_text(f"{role} of {case}")
+        (raw / role / "cases.csv").write_text("case\nP0001\n")  # what the example's hostile model reads
     with tarfile.open(tmp_path / "demo.tar.gz", "w:gz") as archive:
         archive.add(raw, "raw")
     (tmp_path / "science.yaml").write_text(SCIENCE)
@@ -134,6 +146,32 @@ def test_a_hospital_runs_reviews_and_submits(town: Town) -> None:
     assert sorted(states) == ["live", "superseded"]
     stage = clinic.run("benchmark", "status", BENCHMARK, "--json").value[0]
     assert (stage["stage"], stage["failed"]) == ("done", 1)
+
+
+def test_hostile_models_are_stopped_named_and_shown_and_the_others_still_run(town: Town, tmp_path: Path) -> None:
+    ana, clinic = town.human("ana"), town.human("clinic")
+    for mode in HOSTILE:
+        config = EXAMPLE / "hostile" / mode / "container_config.yaml"
+        ana.run("cube", "import", config, "--role", "model", "--name", mode)
+        ana.run("cube", "submit", mode, "--request", BENCHMARK, "--yes")
+    limits = ("--timeout", "15s", "--max-parallel", "2")
+    done = clinic.run("run", BENCHMARK, "--dataset", "cohort", *limits, "--json").value
+    outcomes = {row["model"].removeprefix("ana/").removesuffix("@1"): row for row in done["models"]}
+    assert outcomes["slow"]["outcome"] == "complete"
+    assert {mode: outcomes[mode]["outcome"].removeprefix("failed: ") for mode in HOSTILE} == HOSTILE
+    said = clinic.run("runs", "show").out
+    assert "cases.csv" not in said
+    for mode, words in SAID.items():
+        assert words in outcomes[mode]["explanation"], outcomes[mode]
+    assert docker("ps", "-aq", "--filter", f"label=org.medperf-git.run={done['run']}") == ""
+    clinic.run("review")
+    clinic.run("result", "submit", "--yes")
+    clinic.run("leaderboard", "build", "--out", tmp_path / "site")
+    page = next((tmp_path / "site").glob("benchmarks/**/index.html")).read_text(encoding="utf-8")
+    for mode in HOSTILE:
+        assert f"ana/{mode}@1" in page
+    stage = clinic.run("benchmark", "status", BENCHMARK, "--json").value[0]
+    assert stage["failed"] == len(HOSTILE) + 1  # and the model that ends with an error
 
 
 def test_one_flipped_byte_of_the_data_stops_the_run(town: Town) -> None:

@@ -37,7 +37,11 @@ def show(run: str | None, as_json: bool) -> None:
     for key, value in shown.items():
         if key != "models":
             echo_text(f"{key}: {value}")
-    listing(shown["models"], as_json=False, empty="no model has run")
+    columns = ("model", "outcome", "attempt", "seconds", "memory", "values")
+    listing(shown["models"], as_json=False, columns=columns, empty="no model has run")
+    for row in shown["models"]:
+        if row["explanation"]:
+            echo_text(f"{row['model']}: {row['explanation']}")
 
 
 @runs.command()
