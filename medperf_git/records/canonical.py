@@ -12,7 +12,8 @@ from decimal import Decimal
 from typing import Any
 
 from medperf_git.errors import Refused
-from medperf_git.records.strict_yaml import MAX_INTEGER, Value, pointer_step, text_fault
+from medperf_git.records.strict_yaml import MAX_INTEGER, Value, pointer_step
+from medperf_git.records.text import text_fault
 
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./@:+][A-Za-z0-9]+)*")
 _NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})

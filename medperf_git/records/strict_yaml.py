@@ -7,7 +7,6 @@ within ±(2^53−1) or short decimals (`Decimal`); there is no null.
 """
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -16,6 +15,7 @@ from typing import Any, TypeAlias
 import yaml
 
 from medperf_git.records.findings import Finding
+from medperf_git.records.text import text_fault
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | bool | Decimal"
 
@@ -32,16 +32,6 @@ _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]*)\.[0-9]{0,8}[1-9]")
 _LIKE_A_NUMBER = re.compile(r"[-+]?[0-9._]+(?:[eE][-+]?[0-9]*)?")
 _WORD = re.compile(r"[A-Za-z_/][^\n]*")
 _RISKY_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
-# Control characters but tab, line feed and carriage return; format and direction characters; line and
-# paragraph separators; surrogates; private use; noncharacters; tags. Fixed ranges, so that no Unicode version of
-# a Python release can change what is accepted.
-_FORBIDDEN = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\xad\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u180e"
-    "\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\uf8ff\ufdd0-\ufdef\ufeff\ufff0-\uffff"
-    "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
-    + "".join(f"{chr(plane + 0xFFFE)}{chr(plane + 0xFFFF)}" for plane in range(0x10000, 0xE0000, 0x10000))
-    + "\U000e0000-\U0010ffff]"
-)
 
 
 class Unreadable(ValueError):
@@ -81,15 +71,6 @@ def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
 def pointer_step(key: str | int) -> str:
     """Return one step of a JSON Pointer, escaped as RFC 6901 says."""
     return "/" + str(key).replace("~", "~0").replace("/", "~1")
-
-
-def text_fault(text: str) -> str:
-    """Say what no record may contain in a string, or return an empty string."""
-    if match := _FORBIDDEN.search(text):
-        return f"character U+{ord(match.group()):04X} is not allowed"
-    if not text.isascii() and not unicodedata.is_normalized("NFC", text):
-        return "the text is not in Unicode normalisation form NFC"
-    return ""
 
 
 def _fault(rule: str, message: str, line: int, *, fix: str, pointer: str = "", got: str = "") -> Unreadable:

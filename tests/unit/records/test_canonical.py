@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from medperf_git.errors import Refused
 from medperf_git.records.canonical import Unwritable, emit, format_number
-from medperf_git.records.strict_yaml import MAX_INTEGER, parse_yaml, text_fault
+from medperf_git.records.strict_yaml import MAX_INTEGER, parse_yaml
+from medperf_git.records.text import text_fault
 
 texts = st.text(max_size=40).filter(lambda text: not text_fault(text))
 words = st.sampled_from(
