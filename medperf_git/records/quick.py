@@ -14,7 +14,8 @@ from json import decoder
 from typing import Any, TypeAlias
 
 from medperf_git.records.schemas import SPEC, schema_of
-from medperf_git.records.strict_yaml import MAX_BYTES, Value, text_fault
+from medperf_git.records.strict_yaml import MAX_BYTES, MAX_NODES, Value
+from medperf_git.records.text import text_fault
 
 Test: TypeAlias = Callable[[Any], bool]
 
@@ -22,13 +23,14 @@ Test: TypeAlias = Callable[[Any], bool]
 _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]  # not in typeshed
 
 _MAX_DEPTH = 10
+_MAX_LINES = MAX_NODES // 5 - 1  # a line such as `- key:` makes five events at most
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,8}[1-9]")
 
 
 def parse_canonical(data: bytes) -> dict[str, Value] | None:
     """Read lines of the canonical form; None when they are not. The caller MUST compare `data` with its emission."""
-    if len(data) > MAX_BYTES:
+    if len(data) > MAX_BYTES or data.count(b"\n") > _MAX_LINES:
         return None
     try:
         text = data.decode("utf-8")

@@ -4,13 +4,17 @@ Pure functions of one document; what needs other records is policy. Each check y
 """
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Mapping
 from decimal import Decimal
+from functools import cache
+from typing import Any
 
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import Kind, is_house_file, place_of
 from medperf_git.records.names import Ref, name_fault
+from medperf_git.records.schemas import schema_of
 from medperf_git.records.strict_yaml import Document, Value, pointer_step
+from medperf_git.records.text import SPACES
 from medperf_git.records.times import parse_time
 
 _TIMES = ("created", "started", "finished", "opens", "closes")
@@ -42,6 +46,7 @@ def check_itself(document: Document, kind: Kind) -> list[Finding]:
     """Return what is wrong with a document that has the shape of `kind`, looking at nothing but itself."""
     found = [
         *_times(document),
+        *_blank_texts(document, kind),
         *_names(document, document.value, ""),
         *_duplicates(document, kind),
         *_order(document, kind),
@@ -84,6 +89,50 @@ def _times(document: Document) -> Iterator[Finding]:
             except ValueError as error:
                 fix = "write a day and time that exist"
                 yield _found(document, "time", f"/{key}", message=str(error), fix=fix, got=text)
+
+
+def _blank_texts(document: Document, kind: Kind) -> Iterator[Finding]:
+    """Refuse a line that starts or ends with a space, and a text of nothing but white space."""
+    for steps, is_line in _text_places(kind):
+        for where, text in _texts_at(document.value, steps, ""):
+            if is_line and text != text.strip(SPACES):
+                message, fix = "a line starts and ends with something to be seen", "remove the spaces around it"
+                yield _found(document, "blank", where, message=message, got=repr(text), fix=fix)
+            elif not text.strip(SPACES + "\t\r\n"):
+                message, fix = "there is nothing to be read in this text", "write something, or leave the key out"
+                yield _found(document, "blank", where, message=message, got=repr(text), fix=fix)
+
+
+@cache
+def _text_places(kind: Kind) -> tuple[tuple[tuple[str, ...], bool], ...]:
+    """Return where a schema has a line or a text, `*` for any step, and whether it is a line."""
+    schema = schema_of(kind)
+    return tuple(_places_in(schema, schema["$defs"], ()))
+
+
+def _places_in(schema: Any, known: Mapping[str, Any], steps: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], bool]]:
+    """Look at what a field is declared as; our schemas declare fields in `properties`, never inside a condition."""
+    if not isinstance(schema, Mapping):
+        return
+    if (declared := str(schema.get("$ref", "")).rpartition("/")[2]) in ("line", "text"):
+        yield steps, declared == "line"
+    elif declared:
+        yield from _places_in(known[declared], known, steps)
+    for key, inner in schema.get("properties", {}).items():
+        yield from _places_in(inner, known, (*steps, key))
+    for word in ("additionalProperties", "items"):
+        yield from _places_in(schema.get(word), known, (*steps, "*"))
+
+
+def _texts_at(value: Value, steps: tuple[str, ...], pointer: str) -> Iterator[tuple[str, str]]:
+    if not steps:
+        yield from [(pointer, value)] if isinstance(value, str) else []
+    elif isinstance(value, dict):
+        for key in value if steps[0] == "*" else [steps[0]] if steps[0] in value else []:
+            yield from _texts_at(value[key], steps[1:], pointer + pointer_step(key))
+    elif isinstance(value, list):
+        for number, item in enumerate(value):
+            yield from _texts_at(item, steps[1:], pointer + pointer_step(number))
 
 
 def _names(document: Document, value: Value, pointer: str) -> Iterator[Finding]:

@@ -12,15 +12,16 @@ from medperf_git.records.convert import value_of
 from medperf_git.records.layout import place_of
 from medperf_git.records.record import _accepted, _read_carefully, read_record, write_record
 from medperf_git.records.schemas import schema_of
-from medperf_git.records.strict_yaml import MAX_INTEGER, text_fault
+from medperf_git.records.strict_yaml import MAX_INTEGER
+from medperf_git.records.text import SPACES, text_fault
 
 from .examples import EXAMPLES
 
 FILES = {path: write_record(record) for path, record in EXAMPLES.items()}
 paths = st.sampled_from(sorted(FILES))
-texts = st.text(min_size=1, max_size=60).filter(lambda text: not text_fault(text))
+texts = st.text(min_size=1, max_size=60).filter(lambda text: not text_fault(text) and text.strip(SPACES + "\t\r\n"))
 lines = st.text(st.characters(blacklist_characters="\t\r\n"), min_size=1, max_size=60).filter(
-    lambda t: not text_fault(t)
+    lambda t: not text_fault(t) and t == t.strip(SPACES)
 )
 numbers = st.integers(-MAX_INTEGER, MAX_INTEGER) | st.builds(
     lambda n, places: Decimal(n).scaleb(-places), st.integers(-(10**15) + 1, 10**15 - 1), st.integers(0, 9)
