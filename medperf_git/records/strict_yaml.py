@@ -16,6 +16,7 @@ import yaml
 
 from medperf_git.records.findings import Finding
 from medperf_git.records.text import text_fault
+from medperf_git.records.yaml_lines import LineWatch
 
 Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | bool | Decimal"
 
@@ -60,7 +61,7 @@ def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
     """Read one strict YAML document; raise `Unreadable` with what, where and how to mend it."""
     text = _decode(data, max_bytes)
     try:
-        events = _counted(yaml.parse(text, Loader=_LOADER))
+        events = _laid_out(_counted(yaml.parse(text, Loader=_LOADER)), text)
         return _Builder(events).document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -113,6 +114,14 @@ def _counted(events: Iterator[Any]) -> Iterator[Any]:
             raise _fault("yaml-tag", f"tag {_cut(event.tag)} is not allowed", line, fix="remove the tag")
         if getattr(event, "version", None) or getattr(event, "tags", None):
             raise _fault("yaml-directive", "directives (`%`) are not allowed", line, fix="remove the line")
+        yield event
+
+
+def _laid_out(events: Iterator[Any], text: str) -> Iterator[Any]:
+    watch = LineWatch(text)
+    for event in events:
+        for line, fault in watch.faults(event):
+            raise _fault("yaml-syntax", fault, line, fix="write it as YAML 1.2 says: indent by spaces")
         yield event
 
 

@@ -1,0 +1,1 @@
+"""Properties over many generated records, documents and changes."""
