@@ -4,8 +4,9 @@ number, previous = next_link(workspace.view, folder)
 propose(workspace, [Draft(layout.numbered(folder, number), record)], title="…")
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from medperf_git.errors import Refused
 from medperf_git.flows.merging import merge_change
@@ -86,12 +87,18 @@ def propose(
 
 
 def sign_entry(
-    workspace: Workspace, files: dict[str, bytes], *, title: str, made: str, signers: Sequence[Signer] = ()
+    workspace: Workspace,
+    files: dict[str, bytes],
+    *,
+    title: str,
+    made: str,
+    signers: Sequence[Signer] = (),
+    kept: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Entry:
-    """Return the proposal of these record files with my signatures; those made before are used again."""
+    """Return the proposal of these record files with my signatures; those made before, and `kept`, are used again."""
     proposal = submission_id(files)
     before = Outbox.of(workspace.context.home, workspace.alias).get(proposal)
-    kept = before.data if before else {}
+    kept = {**kept, **(before.data if before else {})}
     bundles = sign_all(files, signers=signers or [workspace.signer()], standpoint=standpoint_of(workspace), kept=kept)
     member = workspace.require_member()
     return Entry(proposal, title, member, made, as_text(files | bundles))

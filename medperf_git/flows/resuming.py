@@ -1,42 +1,48 @@
 """Send what was not sent, and find its place again for what lost it.
 
-When somebody else claimed the next word on the same thing first, the new state is judged: what already stands needs
-nothing; a decision that was taken on another state is not taken again by itself, its author is told what now holds;
-everything else is numbered anew and signed again.
+When somebody else claimed the next word on the same thing first, each record of the proposal is looked at by itself
+(`reapplying`): what already stands needs nothing, what keeps its place goes on as it was signed, what can be placed
+anew is signed again, and the author is told of the rest, which is proposed no more.
 """
 
-from dataclasses import dataclass, replace
+from collections import Counter
+from dataclasses import dataclass
 
-from medperf_git.flows.outbox import Entry, Outbox
+from medperf_git.flows.keyring import gather_keys
+from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import (
-    Draft,
     Proposed,
     already_there,
     judge_entry,
-    next_link,
-    refuse_failed,
     send,
     sign_entry,
     stands,
     waits_for,
 )
+from medperf_git.flows.reapplying import Became, Fate, fate_of
 from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout
-from medperf_git.records.findings import Finding
-from medperf_git.records.folds import Status, association_state
-from medperf_git.records.layout import CHAINS
-from medperf_git.records.models import Association, Record
-from medperf_git.records.record import Stored, read_record, write_record
-from medperf_git.records.view import chain
+from medperf_git.records.findings import Finding, errors_in
+from medperf_git.records.record import write_record
+from medperf_git.registry.commits import submission_id
+from medperf_git.signing.signers import Signer
 
-BECOMES = {"approve": Status.APPROVED, "reject": Status.REJECTED, "withdraw": Status.WITHDRAWN}
 LOST = frozenset({"number-taken", "chain"})
+SENDABLE = (Outcome.PASS, Outcome.NEEDS_PERSON)
+LAPSED = "it no longer applies to what stands in the registry now"
+_IN_PART = " (in part)"
+_WORDS = {
+    Became.STANDS: "stand already",
+    Became.KEPT: "go on as signed",
+    Became.PLACED: "numbered anew and signed again",
+    Became.LAPSED: "proposed no more",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """What became of one proposal of mine; `note` says it in words."""
+    """What became of one proposal of mine; `note` says it in words, `fates` of each record that was looked at."""
 
     id: str
     title: str
@@ -44,6 +50,7 @@ class Resumed:
     note: str
     verdict: Verdict
     proposed: Proposed | None = None
+    fates: tuple[Fate, ...] = ()
 
 
 def resume_all(workspace: Workspace, *, renumber: bool) -> list[Resumed]:
@@ -61,13 +68,14 @@ def resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
             entry.id, entry.title, True, "nothing to do: it stands in the registry", proposed.verdict, proposed
         )
     commit, verdict = judge_entry(workspace, entry)
-    if verdict.outcome in (Outcome.PASS, Outcome.NEEDS_PERSON):
-        return _sent(entry, _send_if_new(workspace, entry, commit, verdict))
-    if not renumber or not {finding.rule for finding in verdict.findings} & LOST:
-        hint = "; run `medperf-git submit --resume`" if _lost_only(verdict.findings) else ""
+    if verdict.outcome in SENDABLE:
+        proposed = _send_if_new(workspace, entry, commit, verdict)
+        return Resumed(entry.id, entry.title, True, _after(proposed), verdict, proposed)
+    if not renumber or not _lost_place(verdict.findings):
+        hint = "; run `medperf-git submit --resume`" if _lost_place(verdict.findings) else ""
         note = f"it would be refused as it stands{hint}"
         return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict)
-    return _find_new_place(workspace, entry)
+    return _find_new_place(workspace, entry, verdict)
 
 
 def _send_if_new(workspace: Workspace, entry: Entry, commit: str, verdict: Verdict) -> Proposed:
@@ -77,88 +85,115 @@ def _send_if_new(workspace: Workspace, entry: Entry, commit: str, verdict: Verdi
     return send(workspace, entry, commit=commit, verdict=verdict)
 
 
-def _sent(entry: Entry, proposed: Proposed) -> Resumed:
-    note = "merged" if proposed.merged else f"sent; waits for {proposed.waits_for}"
-    return _resumed(entry, note, proposed)
+def _after(proposed: Proposed) -> str:
+    return "merged" if proposed.merged else f"sent; waits for {proposed.waits_for}"
 
 
-def _resumed(entry: Entry, note: str, proposed: Proposed) -> Resumed:
-    return Resumed(entry.id, entry.title, done=True, note=note, verdict=proposed.verdict, proposed=proposed)
+def _find_new_place(workspace: Workspace, entry: Entry, verdict: Verdict) -> Resumed:
+    """Propose what is left of a proposal that lost its place, as a new one; the old branch is left alone.
+
+    It is judged before anybody is asked, and nothing is signed before its author has seen what it says now.
+    """
+    fates = [fate_of(workspace.view, path, data) for path, data in entry.records.items() if not _is_house(path)]
+    while any(fate.draft for fate in fates):
+        if all(fate.became is Became.KEPT for fate in fates):
+            return _unchanged(entry, "it would be refused as it stands", verdict, fates)
+        _commit, verdict = judge_entry(workspace, _unsigned(entry, fates))
+        refused = {one.path: one for one in reversed(errors_in(verdict.findings)) if one.rule != "unsigned"}
+        if not refused:
+            return _sent_anew(workspace, entry, fates)
+        if not {fate.draft.path for fate in fates if fate.draft} & refused.keys():
+            return _unchanged(entry, LAPSED, verdict, fates)
+        fates = [_judged(fate, refused) for fate in fates]
+    Outbox.of(workspace.context.home, workspace.alias).put(entry.moved("replaced"))
+    lapsed = _any_lapsed(fates)
+    told = Verdict(Outcome.FAIL if lapsed else Outcome.PASS)
+    return Resumed(entry.id, entry.title, done=not lapsed, note=_summary(fates), verdict=told, fates=tuple(fates))
 
 
-def _find_new_place(workspace: Workspace, entry: Entry) -> Resumed:
-    records = [stored for path, data in entry.records.items() if (stored := read_record(path, data).stored)]
-    outbox = Outbox.of(workspace.context.home, workspace.alias)
-    for stored in records:
-        if said := _already_said(workspace, stored):
-            outbox.put(entry.moved("replaced"))
-            return Resumed(entry.id, entry.title, done=True, note=said, verdict=Verdict(Outcome.PASS))
-        if holds := _overtaken(workspace, stored):
-            outbox.put(entry.moved("replaced"))
-            return Resumed(entry.id, entry.title, done=False, note=holds, verdict=Verdict(Outcome.FAIL))
-    drafts = [_renumbered(workspace, stored) for stored in records]
-    files = {draft.path: write_record(draft.record) for draft in drafts}
-    fresh = sign_entry(workspace, files, title=entry.title, made=entry.at)
+def _unchanged(entry: Entry, note: str, verdict: Verdict, fates: list[Fate]) -> Resumed:
+    return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict, fates=tuple(fates))
+
+
+def _judged(fate: Fate, refused: dict[str, Finding]) -> Fate:
+    """Let a record lapse that the judge refuses in its new place, with the judge's reason."""
+    finding = refused.get(fate.draft.path) if fate.draft else None
+    return fate.lapsed(f"{finding.message}; {finding.fix}") if finding else fate
+
+
+def _files(entry: Entry, fates: list[Fate]) -> dict[str, bytes]:
+    """Return the files of what is left; house files go with the registry record that lists them."""
+    files = {fate.draft.path: write_record(fate.draft.record) for fate in fates if fate.draft}
+    if any(path.startswith("registry/") for path in files):
+        files |= {path: data for path, data in entry.records.items() if _is_house(path)}
+    return files
+
+
+def _unsigned(entry: Entry, fates: list[Fate]) -> Entry:
+    files = _files(entry, fates)
+    return Entry(submission_id(files), entry.title, entry.member, entry.at, as_text(files))
+
+
+def _sent_anew(workspace: Workspace, entry: Entry, fates: list[Fate]) -> Resumed:
+    """Show what others changed, ask, sign, and send; signatures on what keeps its bytes are used again."""
+    if any(fate.asks for fate in fates) and not _agrees(workspace, entry, fates):
+        note = "not signed, nothing was sent; `medperf-git submit --resume` asks again"
+        return _unchanged(entry, note, Verdict(Outcome.NEEDS_PERSON), fates)
+    unchanged = {fate.path for fate in fates if fate.became is Became.KEPT}
+    kept = {path: data for path, data in entry.data.items() if _record_of(path) in unchanged}
+    whole = all(fate.draft for fate in fates)
+    title = entry.title if whole else entry.title.removesuffix(_IN_PART) + _IN_PART
+    files, signers = _files(entry, fates), _signers(workspace, entry)
+    fresh = sign_entry(workspace, files, title=title, made=entry.at, signers=signers, kept=kept)
     commit, verdict = judge_entry(workspace, fresh)
-    refuse_failed(verdict, f"{entry.title}: it no longer applies to what stands in the registry now")
+    if verdict.outcome not in SENDABLE:
+        return _unchanged(entry, LAPSED, verdict, fates)
+    outbox = Outbox.of(workspace.context.home, workspace.alias)
     outbox.put(fresh)
     outbox.put(entry.moved("replaced", replaced_by=fresh.id))
     proposed = send(workspace, fresh, commit=commit, verdict=verdict)
-    after = "merged" if proposed.merged else f"waits for {proposed.waits_for}"
-    places = ", ".join(draft.path for draft in drafts)
-    return _resumed(fresh, f"numbered anew and signed again: {places}; {after}", proposed)
+    note, done = f"{_summary(fates)}; {_after(proposed)}", not _any_lapsed(fates)
+    return Resumed(fresh.id, fresh.title, done=done, note=note, verdict=verdict, proposed=proposed, fates=tuple(fates))
 
 
-def _already_said(workspace: Workspace, stored: Stored) -> str:
-    """Say that the latest link of the chain has the same words already; empty when it has not."""
-    links = chain(workspace.view, stored.place.folder)
-    if stored.place.kind not in CHAINS or not links:
-        return ""
-    latest = links[-1]
-    if isinstance(stored.record, Association) and isinstance(latest.record, Association):
-        state = _state_of(workspace, stored.record)
-        if BECOMES.get(stored.record.event) is state:
-            return f"nothing to do: it is already {state}, by {latest.record.by} ({latest.path})"
-        return ""
-    return (
-        f"nothing to do: {latest.path} says the same already" if _words(latest.record) == _words(stored.record) else ""
-    )
+def _agrees(workspace: Workspace, entry: Entry, fates: list[Fate]) -> bool:
+    workspace.context.say(f"{entry.title}: others were merged first")
+    for fate in fates:
+        workspace.context.say(f"  {fate.path}: {fate.note}")
+    return workspace.context.agrees("Sign and send it like this?")
 
 
-def _overtaken(workspace: Workspace, stored: Stored) -> str:
-    """Say why a decision taken on another state is not taken again by itself; empty when it may be."""
-    record = stored.record
-    if not isinstance(record, Association) or record.event not in ("approve", "reject"):
-        return ""
-    links = chain(workspace.view, stored.place.folder)
-    latest = links[-1].record if links else None
-    who = f"{latest.event} by {latest.by} at {latest.created}" if isinstance(latest, Association) else "nothing yet"
-    state = _state_of(workspace, record)
-    return (
-        f"your {record.event} of {record.subject.ref} in {record.benchmark.ref} no longer applies: "
-        f"it is now {state} ({who}); if you still mean it, run `medperf-git {record.event} {record.subject.ref}` again"
-    )
+def _signers(workspace: Workspace, entry: Entry) -> list[Signer]:
+    """Return my own signer, and those of my other keys that had signed the proposal."""
+    mine = workspace.signer()
+    shorts = {split[1] for path in entry.files if (split := layout.split_bundle(path))}
+    others = shorts - {mine.public.short}
+    if not others:
+        return [mine]
+    ring = gather_keys(workspace.context, extra=workspace.known.key_file)
+    return [mine, *(signer for signer in ring.signers if signer.public.short in others)]
 
 
-def _renumbered(workspace: Workspace, stored: Stored) -> Draft:
-    if stored.place.kind not in CHAINS or (workspace.view.blob(stored.path) is None and stored.place.number == 1):
-        return Draft(stored.path, stored.record)
-    number, previous = next_link(workspace.view, stored.place.folder)
-    record: Record = replace(stored.record, previous=previous)  # type: ignore[arg-type]  # links of chains have it
-    if isinstance(record, Association) and record.event == "request":
-        policies = chain(workspace.view, layout.policy_folder(record.benchmark.ref))
-        record = replace(record, policy=policies[-1].digest if policies else None)
-    return Draft(layout.numbered(stored.place.folder, number), record)
+def _summary(fates: list[Fate]) -> str:
+    if len(fates) == 1:
+        return fates[0].note
+    counts = Counter(fate.became for fate in fates)
+    return f"of {len(fates)} records " + ", ".join(f"{counts[one]} {_WORDS[one]}" for one in Became if counts[one])
 
 
-def _state_of(workspace: Workspace, record: Association) -> Status:
-    return association_state(workspace.view, record.benchmark.ref, record.subject.kind, record.subject.ref).status
-
-
-def _words(record: Record) -> Record:
-    """Return a record without what only says when and after which it was written."""
-    return replace(record, created="", previous=None) if record.KIND in CHAINS else record  # type: ignore[arg-type]
-
-
-def _lost_only(findings: tuple[Finding, ...]) -> bool:
+def _lost_place(findings: tuple[Finding, ...]) -> bool:
     return bool({finding.rule for finding in findings} & LOST)
+
+
+def _any_lapsed(fates: list[Fate]) -> bool:
+    return any(fate.became is Became.LAPSED for fate in fates)
+
+
+def _is_house(path: str) -> bool:
+    return layout.is_house_file(path)
+
+
+def _record_of(bundle: str) -> str:
+    """Return the record that a signature lies beside; empty for what is no signature."""
+    split = layout.split_bundle(bundle)
+    return split[0] if split else ""

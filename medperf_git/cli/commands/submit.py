@@ -52,6 +52,7 @@ def submit(
                     "what": one.title,
                     "done": one.done,
                     "note": one.note,
+                    "records": [fate.as_value() for fate in one.fates],
                     "findings": [finding.as_value() for finding in one.verdict.findings],
                 }
                 for one in done
@@ -60,6 +61,8 @@ def submit(
         return 0 if all(one.done for one in done) else 1
     for one in done:
         echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
+        for fate in one.fates if len(one.fates) > 1 else ():
+            echo_text(f"  {fate.path}: {fate.note}")
         if not one.done:
             echo_findings(one.verdict.findings)
     if not done:
