@@ -1,7 +1,6 @@
 """An engine with the site's limits, ready to run tasks; closed, stopped and cleaned however it ends."""
 
 import contextlib
-import secrets
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +13,7 @@ from medperf_git.records.models import Asset
 from medperf_git.runner.engine import Engine
 from medperf_git.runner.engines import open_engine
 from medperf_git.runner.fetch import fetch_asset
-from medperf_git.runner.staging import remove_tree
+from medperf_git.runner.scratch import own_scratch, remove_abandoned
 from medperf_git.runner.tasks import Bench
 from medperf_git.runner.unpack import unpack
 
@@ -31,32 +30,31 @@ def opened_engine(settings: RunSettings) -> Iterator[Engine]:
 
 @contextlib.contextmanager
 def opened_bench(context: Context, settings: RunSettings, *, run_id: str = "") -> Iterator[Bench]:
-    """Open an engine with a scratch folder of its own; the folder is gone afterwards, and an older one before."""
-    folder = context.home / "scratch" / (run_id or secrets.token_hex(8))
-    remove_tree(folder)
-    private_folder(folder)
+    """Open an engine with a scratch folder for this process alone; what processes that are gone left is removed."""
     stop = threading.Event()
-    try:
-        with opened_engine(settings) as engine:
-            yield Bench(
-                engine=engine,
-                limits=settings.limits(engine.info()),
-                scratch=folder,
-                stop=stop,
-                fetch=lambda asset: fetch(context, asset),
-                unpack=lambda asset: unpack(fetch(context, asset), _unpacked(context, asset)),
-                gpus=settings.gpus,
-                run_id=run_id,
-            )
-    finally:
-        stop.set()
-        remove_tree(folder)
+    with opened_engine(settings) as engine:
+        for name in engine.reap():
+            context.say(f"removed the container {name}, left by a command that is gone")
+        remove_abandoned(private_folder(context.home / "scratch"))
+        with own_scratch(context.home / "scratch") as folder:
+            try:
+                yield Bench(
+                    engine=engine,
+                    limits=settings.limits(engine.info()),
+                    scratch=folder,
+                    stop=stop,
+                    fetch=lambda asset: fetch(context, asset),
+                    unpack=lambda asset: unpack(fetch(context, asset), _unpacked(context, asset)),
+                    gpus=settings.gpus,
+                    run_id=run_id,
+                    parallel=settings.max_parallel,
+                )
+            finally:
+                stop.set()
 
 
 def check_engine(context: Context, engine: Engine, settings: RunSettings) -> None:
-    """Remove what a client that is gone left on the engine, and see that the sandbox holds; say what is weak."""
-    for name in engine.reap():
-        context.say(f"removed the container {name}, left by a command that is gone")
+    """See that the engine's sandbox holds; say what is weak."""
     for warning in engine.check_sandbox(settings.profile, cache=sandbox_cache(context)):
         context.say(f"warning: {warning}")
 
@@ -68,7 +66,12 @@ def sandbox_cache(context: Context) -> Path:
 
 def fetch(context: Context, asset: Asset, *, base: Path | None = None) -> Path:
     """Return the verified file that a record names, fetched once."""
-    return fetch_asset(asset, context.home / "cache" / "assets", base=base)
+    return fetch_asset(asset, assets_folder(context), base=base)
+
+
+def assets_folder(context: Context) -> Path:
+    """Return where files that records name are kept by their digests."""
+    return context.home / "cache" / "assets"
 
 
 def _unpacked(context: Context, asset: Asset) -> Path:

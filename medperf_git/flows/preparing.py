@@ -23,7 +23,7 @@ from medperf_git.records.models import Benchmark, Cube, Dataset, Number
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.runner.plan import PinnedCube
 from medperf_git.runner.prepare import prepare_dataset as run_preparator
-from medperf_git.runner.staging import remove_tree
+from medperf_git.runner.trees import remove_tree
 
 CASE_KEYS = (
     "num_cases",

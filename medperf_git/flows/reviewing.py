@@ -10,21 +10,24 @@ from dataclasses import dataclass
 from typing import Any
 
 from medperf_git import __version__
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.disclosure import limits_of, publishable, who_sees
 from medperf_git.flows.naming import Found, at_ref
+from medperf_git.flows.prepared import prepared_for
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.runbook import find_run, outcomes_of
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
-from medperf_git.records.digests import Digest, digest_of, short
+from medperf_git.records.digests import digest_of, short
 from medperf_git.records.folds import is_associated_model, result_chain
 from medperf_git.records.models import Benchmark, Dataset, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.view import RecordView
+from medperf_git.runner.durable import write_json
+from medperf_git.runner.execute import verify_after_run
 from medperf_git.runner.outcome import Outcome
-from medperf_git.runner.store import RunFolder, write_durably
+from medperf_git.runner.store import RunFolder
 
 _FILE = "reviewed.json"
 
@@ -88,14 +91,40 @@ class RunReview:
 def review_run(workspace: Workspace, text: str | None) -> RunReview:
     """Build what a run would publish, and note the digests of exactly these bytes as reviewed."""
     run = find_run(workspace.context.home, text)
+    if unverified_outcomes(run):
+        _verify(workspace, run)
     review = build_review(workspace.view, run)
-    write_durably(run.path / _FILE, _json({one.draft.path: digest_of(one.data) for one in review.records}))
+    write_json(run.path / _FILE, {one.draft.path: digest_of(one.data) for one in review.records})
     return review
 
 
+def unverified_outcomes(run: RunFolder) -> list[Ref]:
+    """Return the models with an outcome after which the dataset was not looked at again (T14)."""
+    waiting = run.unverified()
+    return [outcome.model.ref for outcome in outcomes_of(run) if outcome.model.ref in waiting]
+
+
+def _verify(workspace: Workspace, run: RunFolder) -> None:
+    """Look at the data of an interrupted run again; IntegrityBroken when they have changed, which undoes it."""
+    dataset = at_ref(workspace.view, Dataset, Ref.parse(run.plan()["dataset"]["ref"])).record
+    prepared = prepared_for(workspace.context.home, dataset)
+    workspace.context.say(f"looking at the data of {dataset.ref} again, since the run was interrupted")
+    with run.held():
+        verify_after_run(run, prepared.roots, prepared.content, moment="after the run")
+
+
 def build_review(view: RecordView, run: RunFolder) -> RunReview:
-    """Build the result records of a run against the present state of the registry; pure."""
+    """Build the result records of a run against the present state of the registry; pure.
+
+    Raises `Refused` while the dataset was not looked at again after models ran on it.
+    """
     plan = run.plan()
+    if waiting := unverified_outcomes(run):
+        said = ", ".join(map(str, waiting))
+        raise Refused(
+            f"the data was not looked at again since {said} ran, so nothing of run {run.run_id} can leave",
+            hint=f"look at it now: medperf-git review {run.run_id}",
+        )
     try:
         benchmark = at_ref(view, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
         dataset = at_ref(view, Dataset, Ref.parse(plan["dataset"]["ref"]))
@@ -209,7 +238,3 @@ def _lines_of(one: Reviewed) -> Iterator[str]:
         yield f"Stays here: {one.outcome.explanation}"
     yield f"{one.draft.path} ({len(one.data)} bytes, SHA-256 {digest_of(one.data)[7:19]}…):"
     yield from ("  " + line for line in one.data.decode().splitlines())
-
-
-def _json(value: dict[str, Digest]) -> bytes:
-    return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"

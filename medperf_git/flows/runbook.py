@@ -54,7 +54,7 @@ def iter_logs(home: Path, text: str | None, *, model: str | None = None) -> Iter
 
 
 def _logs_of(run: RunFolder, ref: Ref) -> Iterator[tuple[str, str]]:
-    folders = sorted((run.path / "models" / ref.folder / "logs").glob("*"))
+    folders = sorted(one for one in (run.path / "models" / ref.folder / "logs").glob("*") if one.name.isdigit())
     for path in sorted(folders[-1].glob("*.log"), key=lambda path: path.stat().st_mtime) if folders else ():
         title = f"{ref}, attempt {int(folders[-1].name)}, {path.stem}"
         yield title, path.read_bytes().decode("utf-8", "replace")
@@ -65,9 +65,15 @@ def _row(run: RunFolder) -> dict[str, Any]:
     failed = sum(outcome.outcome == "failed" for outcome in outcomes)
     return {
         "run": run.run_id,
-        "benchmark": plan.get("benchmark", {}).get("ref", ""),
-        "dataset": plan.get("dataset", {}).get("ref", ""),
-        "state": "running" if run.is_running() else "finished",
+        "benchmark": plan["benchmark"]["ref"],
+        "dataset": plan["dataset"]["ref"],
+        "state": _state_of(run, {outcome.model.ref for outcome in outcomes}),
         "models": len(outcomes),
         "failed": failed,
     }
+
+
+def _state_of(run: RunFolder, ended: set[Ref]) -> str:
+    if run.is_running():
+        return "running"
+    return "finished" if run.is_finished() and ended.issuperset(run.planned()) else "interrupted"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import IntegrityBroken, Refused
+from medperf_git.errors import ContainerFailed, IntegrityBroken, Refused
 from medperf_git.flows.bench import opened_bench, opened_engine, sandbox_cache
 from medperf_git.flows.home import private_folder
 from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
@@ -21,7 +21,7 @@ from medperf_git.records.folds import Status, association_state, is_associated_m
 from medperf_git.records.models import Benchmark, Cube, Dataset
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
-from medperf_git.runner.engine import GIB, Engine
+from medperf_git.runner.engine import GIB, Engine, ImageUnavailable
 from medperf_git.runner.execute import execute
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.outcome import Outcome
@@ -30,15 +30,18 @@ from medperf_git.runner.plan import (
     PinnedCube,
     PinnedDataset,
     RunPlan,
+    Unfit,
     build_run_plan,
+    run_id_of,
     wanted_image,
 )
 from medperf_git.runner.store import RunStore
+from medperf_git.runner.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """What a run would do; `again` repeats models that were named, whatever they reached before."""
+    """What a run would do; `again` repeats models that were named, `resume` goes on with the wish under way."""
 
     plan: RunPlan
     models: tuple[Found[Cube], ...]
@@ -54,12 +57,14 @@ class PlannedRun:
 
     def _needs_of(self, engine: Engine, model: Found[Cube]) -> dict[str, Any]:
         cube, limits = model.record, self.settings.limits(engine.info())
-        here = engine.has_image(wanted_image(cube.image))
+        here = _is_here(engine, cube)
+        infer = next(one.infer for one in self.plan.models if one.model.ref == model.ref)
         resources = cube.resources
         peak = resources.peak_memory_bytes if resources else None
         per_case = resources.seconds_per_case if resources else None
         wants_gpu = any(task.run_args and task.run_args.gpus for task in cube.tasks.values())
         problems = [
+            *([infer.message] if isinstance(infer, Unfit) else []),
             *(["needs a GPU: --gpus"] if wants_gpu and not self.settings.gpus else []),
             *(["needs more --memory"] if peak is not None and peak > limits.memory_bytes else []),
             *(["its image is not here and names no manifest"] if not here and not _can_fetch(cube) else []),
@@ -80,6 +85,13 @@ class FinishedRun:
 
     run_id: str
     outcomes: tuple[Outcome, ...]
+
+    def raise_if_nothing_succeeded(self) -> None:
+        """Raise `ContainerFailed` when every model failed."""
+        if all(outcome.outcome == "failed" for outcome in self.outcomes):
+            said = "the model failed" if len(self.outcomes) == 1 else f"all {len(self.outcomes)} models failed"
+            hint = f"look why: medperf-git runs logs {self.run_id}; a failure may be submitted as well"
+            raise ContainerFailed(said, hint=hint)
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one line for each model."""
@@ -109,7 +121,8 @@ def plan_run(
 ) -> PlannedRun:
     """Plan a run of the named models, or of all that are approved and have no live result, in priority order.
 
-    Raises `Refused` when the dataset or a model is not approved, `UsageProblem` when the data is not here.
+    With `resume` and no names, the models are those of the last run of this benchmark and dataset. Raises `Refused`
+    when the dataset or a model is not approved, `UsageProblem` when the data is not here.
     """
     view, member = workspace.view, workspace.member
     about = find(view, Benchmark, benchmark, member=member)
@@ -118,7 +131,13 @@ def plan_run(
     refuse_withdrawn(view, data.stored)
     refuse_unapproved(view, about.ref, data)
     prepared = prepared_for(workspace.context.home, data.record)
-    chosen = [find(view, Cube, text, member=member) for text in models] or _without_result(view, about, data.ref)
+    kept = _last_wish(workspace, about, data) if resume else None
+    if models:
+        chosen = [find(view, Cube, text, member=member) for text in dict.fromkeys(models)]
+    elif kept is not None:
+        chosen = [at_ref(view, Cube, ref) for ref in kept.refs]
+    else:
+        chosen = _without_result(view, about, data.ref)
     for model in chosen:
         refuse_unapproved_model(view, about.ref, model)
     metrics = at_ref(view, Cube, about.record.metrics_cube.ref)
@@ -130,7 +149,8 @@ def plan_run(
         content=prepared.content,
         default_profile=settings.profile,
     )
-    again = bool(models) and not resume
+    goes_on = kept is not None and kept.open and kept.refs == tuple(model.ref for model in chosen)
+    again = kept.again if kept is not None and goes_on else bool(models) and not resume
     return PlannedRun(plan, tuple(chosen), prepared, settings, again, resume)
 
 
@@ -149,6 +169,7 @@ def run_planned(workspace: Workspace, planned: PlannedRun, settings: RunSettings
             max_parallel=settings.max_parallel,
             retry_failed=not planned.resume,
             again=planned.again,
+            resume=planned.resume,
             sandbox_cache=sandbox_cache(context),
         )
     return FinishedRun(plan.run_id, outcomes)
@@ -208,6 +229,19 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
 def _without_result(view: RecordView, benchmark: Found[Benchmark], dataset: Ref) -> list[Found[Cube]]:
     refs = [ref for ref in models_of(view, benchmark) if live_result(view, benchmark.ref, dataset, ref) is None]
     return [at_ref(view, Cube, ref) for ref in refs]
+
+
+def _last_wish(workspace: Workspace, benchmark: Found[Benchmark], dataset: Found[Dataset]) -> Wish | None:
+    """Return what was last asked of the run of a benchmark on a dataset."""
+    run_id = run_id_of(benchmark.reference, dataset.reference)
+    return run_store(workspace.context.home).run(run_id).wish()
+
+
+def _is_here(engine: Engine, cube: Cube) -> bool:
+    try:
+        return engine.has_image(wanted_image(cube.image))
+    except (ImageUnavailable, IntegrityBroken):
+        return False
 
 
 def _can_fetch(cube: Cube) -> bool:

@@ -1,7 +1,7 @@
 """How a site runs containers: engine, sandbox profile, memory, time, GPUs; sizes and durations as people write them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from medperf_git.errors import UsageProblem
 from medperf_git.runner.engine import Engine, EngineInfo, Limits, Profile
@@ -14,7 +14,7 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What the site chose; `memory_bytes` None is the engine's share of the host."""
+    """What the site chose; `None` is the engine's share of the host, or the disk that is free."""
 
     engine: str = "docker"
     profile: Profile = Profile.STRICT
@@ -22,16 +22,17 @@ class RunSettings:
     wall_seconds: float = DAY
     max_parallel: int = 1
     gpus: str = ""
+    disk_bytes: int | None = None
 
     def limits(self, info: EngineInfo) -> Limits:
         """Return the caps of one step on this engine."""
-        share = Limits.share_of(info, self.max_parallel, wall_seconds=self.wall_seconds)
-        if self.memory_bytes is None:
-            return share
-        if self.memory_bytes > info.memory_bytes:
-            hint = f"the engine has {info.memory_bytes} bytes; give less to --memory"
-            raise UsageProblem(f"{self.memory_bytes} bytes of memory are more than there is", hint=hint)
-        return Limits(memory_bytes=self.memory_bytes, cpus=share.cpus, wall_seconds=self.wall_seconds)
+        limits = Limits.share_of(info, self.max_parallel, wall_seconds=self.wall_seconds)
+        if self.memory_bytes is not None:
+            if self.memory_bytes > info.memory_bytes:
+                hint = f"the engine has {info.memory_bytes} bytes; give less to --memory"
+                raise UsageProblem(f"{self.memory_bytes} bytes of memory are more than there is", hint=hint)
+            limits = replace(limits, memory_bytes=self.memory_bytes)
+        return limits if self.disk_bytes is None else limits.of_disk(self.disk_bytes)
 
 
 def parse_size(text: str) -> int:

@@ -17,6 +17,7 @@ from pathlib import Path
 from medperf_git.errors import ContainerFailed
 from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import GIB
+from medperf_git.runner.shown import shortened
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.+=,@()\[\]#%~-]{0,254}|\.[A-Za-z0-9_][A-Za-z0-9 _.+-]{0,253}")
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
@@ -44,11 +45,12 @@ class HostileOutput(ContainerFailed):
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """How much is taken over: files, bytes in all, levels of folders."""
+    """How much is taken over: files, bytes in all, levels of folders, characters of a relative path."""
 
     files: int = 500_000
     total_bytes: int = 100 * GIB
     depth: int = 32
+    path: int = 1024
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -117,6 +119,8 @@ def _walk_entry(folder: int, parts: tuple[str, ...], caps: Caps) -> Iterator[_Se
     shown = _shown(parts)
     if not _NAME.fullmatch(parts[-1]):
         raise HostileOutput(shown, "named with characters that are not taken over")
+    if sum(len(part) + 1 for part in parts) > caps.path:
+        raise HostileOutput(shown, f"a path of more than {caps.path} characters")
     status = os.stat(parts[-1], dir_fd=folder, follow_symlinks=False)
     if stat.S_ISDIR(status.st_mode):
         yield _Seen(parts, 0, is_folder=True)
@@ -200,6 +204,4 @@ def _descended(root: int, parts: tuple[str, ...]) -> Iterator[int]:
 
 def _shown(parts: tuple[str, ...]) -> str:
     """Return a path that is safe to print, whatever bytes it is made of."""
-    text = "/".join(parts)
-    safe = "".join(c if c.isascii() and c.isprintable() else f"\\x{ord(c):02x}" for c in text)
-    return safe if len(safe) <= 200 else safe[:200] + "…"
+    return shortened("/".join(parts))

@@ -5,7 +5,7 @@ sandbox of its profile whatever the step says, and leaves no container behind.
 """
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +20,10 @@ GIB = 1024 * MIB
 
 class ImageUnavailable(EnvironmentProblem):
     """An image cannot be had, while the engine itself is well."""
+
+
+class NotStarted(EnvironmentProblem):
+    """A container cannot be created or started as its record says, while the engine starts others."""
 
 
 class Profile(StrEnum):
@@ -81,6 +85,17 @@ class Limits:
         memory = int(info.memory_bytes * 0.8 / max(1, max_parallel))
         return cls(memory_bytes=memory, cpus=float(info.cpus), wall_seconds=wall_seconds)
 
+    def of_disk(self, size: int) -> "Limits":
+        """Return the caps for a site that gives `/tmp`, the outputs and each volume so many bytes."""
+        return replace(
+            self, tmp_bytes=size, output_bytes=size, volume_bytes=size, file_bytes=max(self.file_bytes, size)
+        )
+
+    def within(self, room: int) -> "Limits":
+        """Return the caps for a disk with so many free bytes: `/tmp`, outputs, and a copy of these must fit."""
+        third = room // 3
+        return replace(self, tmp_bytes=min(self.tmp_bytes, third), output_bytes=min(self.output_bytes, third))
+
     def shared_memory(self, asked: int) -> int:
         """Return the shared memory for a task that asked for so many bytes (0: nothing asked)."""
         return min(asked, self.memory_bytes // 4) if asked else min(self.shm_bytes, self.memory_bytes // 4)
@@ -125,7 +140,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself."""
+    """What an engine says of itself; `security` is all of it on which its sandbox rests."""
 
     name: str
     version: str
@@ -134,6 +149,7 @@ class EngineInfo:
     memory_bytes: int
     platform: str
     rootless: bool = False
+    security: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -181,7 +197,7 @@ class Engine(Protocol):
         ...
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
-        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set."""
+        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set; NotStarted."""
         ...
 
     def reap(self) -> tuple[str, ...]:

@@ -5,23 +5,26 @@ are skipped by their durable marks, and predictions are taken from any run that 
 on the same data. An engine that goes away, and a dataset that changes, end the whole run instead: nobody's outcome.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from datetime import datetime
 from pathlib import Path
 
-from medperf_git.errors import IntegrityBroken, Interrupted
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Interrupted, MedperfGitError
+from medperf_git.records.digests import Digest
 from medperf_git.records.models import EngineUsed
 from medperf_git.records.names import Ref
+from medperf_git.runner.disk import MAKE_ROOM, room_for_containers
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import EventKind, OnEvent
-from medperf_git.runner.manifest import verify_content
+from medperf_git.runner.manifest import Progress, Role, verify_content
 from medperf_git.runner.one_model import DatasetFolders, Run, kept_outcome, run_model
 from medperf_git.runner.outcome import Outcome
 from medperf_git.runner.plan import ModelPlan, RunPlan
 from medperf_git.runner.signals import stoppable
-from medperf_git.runner.store import RunStore, write_durably
+from medperf_git.runner.store import RunFolder, RunStore
 from medperf_git.runner.tasks import Bench
+from medperf_git.runner.wish import Wish
 
 
 def execute(
@@ -35,47 +38,80 @@ def execute(
     max_parallel: int = 1,
     retry_failed: bool = False,
     again: bool = False,
+    resume: bool = False,
     sandbox_cache: Path | None = None,
 ) -> tuple[Outcome, ...]:
     """Run every model of the plan that is not finished, and return all outcomes in the plan's order.
 
-    `retry_failed` tries failed models once more, `again` every model. Raises EnvironmentProblem when the engine goes
-    away, IntegrityBroken when the dataset is not what was registered, Interrupted when stopped; then the same call
-    goes on where it was.
+    `retry_failed` tries failed models once more, `again` every model. A call that asks for what an unfinished one
+    asked, or `resume`, goes on with that one. Raises EnvironmentProblem when the engine goes away, IntegrityBroken
+    when the dataset is not what was registered, Interrupted when stopped.
     """
     with store.held(plan) as folder, stoppable(bench.stop):
         info = bench.engine.info()
         engine = EngineUsed(info.name, info.version)  # type: ignore[arg-type]  # engines bear the names of the schema
+        wish = _taken_up(folder, _wished(folder, plan, bench, again=again, retry_failed=retry_failed), resume=resume)
         run = Run(
-            plan=plan, site=site, bench=bench, store=store, folder=folder, engine=engine, now=now, on_event=on_event
-        )
-        known = (
-            {}
-            if again
-            else {model.model.ref: kept for model in plan.models if (kept := kept_outcome(run, model, retry_failed))}
-        )
+            plan=plan, site=site, bench=bench, store=store, folder=folder, engine=engine, now=now, on_event=on_event,
+            wish=wish,
+        )  # fmt: skip
+        known = {model.model.ref: kept for model in plan.models if (kept := kept_outcome(run, model))}
         todo = [model for model in plan.models if model.model.ref not in known]
         for ref, outcome in known.items():
             run.tell(EventKind.KEPT, model=ref, outcome=outcome)
         if todo:
             _make_ready(run, todo, sandbox_cache)
             _verify(run, "before the run")
-            write_durably(folder.awaits_verification, b"")
-            known |= _run_models(run, todo, max_parallel=max_parallel, again=again)
-        if folder.awaits_verification.exists():
-            _verify_afterwards(run, todo)
+            folder.await_verification(model.model.ref for model in todo)
+            known |= _run_models(run, todo, max_parallel=max_parallel)
+        if folder.unverified():
+            _verify(run, "after the run")
+        folder.write_wish(wish.fulfilled())
         return tuple(known[model.model.ref] for model in plan.models)
 
 
-def _known(run: Run, retry_failed: bool) -> dict[Ref, Outcome]:
-    kept = {model.model.ref: kept_outcome(run, model, retry_failed) for model in run.plan.models}
-    return {ref: outcome for ref, outcome in kept.items() if outcome is not None}
+def verify_after_run(
+    folder: RunFolder, roots: Mapping[Role, Path], content: Digest, *, moment: str, progress: Progress | None = None
+) -> None:
+    """Look at the dataset again, after which all that has run counts.
+
+    IntegrityBroken when it has changed; then what ran since it was last looked at is forgotten.
+    """
+    try:
+        verify_content(roots, content, moment=moment, progress=progress)
+    except IntegrityBroken:
+        folder.forget_unverified()
+        raise
+    folder.note_verified()
+
+
+def _wished(folder: RunFolder, plan: RunPlan, bench: Bench, *, again: bool, retry_failed: bool) -> Wish:
+    refs = [model.model.ref for model in plan.models]
+    limits = bench.limits
+    chosen = (limits.memory_bytes, limits.wall_seconds, limits.tmp_bytes, limits.output_bytes, bench.gpus)
+    return Wish(
+        models=tuple((ref, folder.model(ref).ended_attempts()) for ref in refs),
+        again=again,
+        retry_failed=retry_failed,
+        how=" ".join(map(str, chosen)),
+    )
+
+
+def _taken_up(folder: RunFolder, wish: Wish, *, resume: bool) -> Wish:
+    """Return the wish under way when this is the same one, else note this one."""
+    kept = folder.wish()
+    if kept is not None and kept.open and (kept.refs == wish.refs if resume else kept.is_repeated_by(wish)):
+        return kept
+    folder.write_wish(wish)
+    return wish
 
 
 def _make_ready(run: Run, todo: Iterable[ModelPlan], sandbox_cache: Path | None) -> None:
     engine = run.bench.engine
     if gone := engine.reap():
         run.tell(EventKind.REAPED, text=f"removed {len(gone)} container(s) that a stopped command left behind")
+    if not room_for_containers(run.folder.path):
+        raise EnvironmentProblem(f"the disk of {run.folder.path} is full", hint=MAKE_ROOM)
     for profile in {Profile.STRICT, *(model.profile for model in todo)}:
         for warning in engine.check_sandbox(profile, cache=sandbox_cache):
             run.tell(EventKind.WARNING, text=warning)
@@ -85,32 +121,36 @@ def _verify(run: Run, moment: str) -> None:
     def progress(done: int, total: int) -> None:
         run.tell(EventKind.VERIFYING, text=moment, done=done, total=total)
 
-    verify_content(run.site.roots, run.plan.content, moment=moment, progress=progress)
+    verify_after_run(run.folder, run.site.roots, run.plan.content, moment=moment, progress=progress)
 
 
-def _verify_afterwards(run: Run, todo: Iterable[ModelPlan]) -> None:
-    try:
-        _verify(run, "after the run")
-    except IntegrityBroken:
-        for model in todo:
-            run.folder.model(model.model.ref).forget("infer", "evaluate", "outcome")
-        raise
-    run.folder.awaits_verification.unlink()
-
-
-def _run_models(run: Run, todo: list[ModelPlan], *, max_parallel: int, again: bool) -> dict[Ref, Outcome]:
+def _run_models(run: Run, todo: list[ModelPlan], *, max_parallel: int) -> dict[Ref, Outcome]:
     with ThreadPoolExecutor(max_workers=max(1, max_parallel), thread_name_prefix="model") as pool:
-        futures = {pool.submit(run_model, run, model, again=again): model.model.ref for model in todo}
+        futures = {pool.submit(_run_one, run, model): model.model.ref for model in todo}
         _, waiting = wait(futures, return_when=FIRST_EXCEPTION)
         if waiting:
             run.bench.stop.set()
             for future in waiting:
                 future.cancel()
     _raise_first(futures)
-    return {ref: future.result() for future, ref in futures.items()}
+    ended = {ref: future.result() for future, ref in futures.items()}
+    for outcome in ended.values():
+        if isinstance(outcome, Exception):
+            raise outcome
+    return {ref: outcome for ref, outcome in ended.items() if isinstance(outcome, Outcome)}
 
 
-def _raise_first(futures: Iterable[Future[Outcome]]) -> None:
+def _run_one(run: Run, model: ModelPlan) -> Outcome | Exception:
+    """Run one model; what nobody foresaw is returned, so that it stops no other model, and raised at the end."""
+    try:
+        return run_model(run, model)
+    except MedperfGitError:
+        raise
+    except Exception as unforeseen:  # noqa: BLE001  (raised once the others have ended)
+        return unforeseen
+
+
+def _raise_first(futures: Iterable[Future[Outcome | Exception]]) -> None:
     errors = [error for future in futures if not future.cancelled() and (error := future.exception())]
     # What made the others stop comes first; that they were interrupted is only its consequence.
     for error in sorted(errors, key=lambda error: isinstance(error, Interrupted)):

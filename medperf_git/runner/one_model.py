@@ -14,11 +14,12 @@ from medperf_git.records.times import format_time
 from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
-from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan
+from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan, Unfit
 from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step, outputs_match
-from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
+from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
+from medperf_git.runner.wish import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class Run:
     engine: EngineUsed
     now: Callable[[], datetime]
     on_event: OnEvent
+    wish: Wish
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def tell(self, kind: EventKind, *, model: Ref | None = None, step: str = "", text: str = "", done: int = 0,
@@ -61,36 +63,33 @@ class Run:
             self.on_event(Event(kind=kind, model=model, step=step, text=text, done=done, total=total, outcome=outcome))
 
 
-def kept_outcome(run: Run, model: ModelPlan, retry_failed: bool) -> Outcome | None:
-    """Return a model's outcome that still holds for its plan, None when it must be run."""
+def kept_outcome(run: Run, model: ModelPlan) -> Outcome | None:
+    """Return a model's outcome that still holds for its plan and fulfils the wish, None when it must be run."""
     state = run.folder.model(model.model.ref)
     outcome = outcome_from_plain(state.outcome() or {})
     if outcome is None or (outcome.infer_key, outcome.evaluate_key) != (model.infer_key, model.evaluate_key):
         return None
+    is_of_this_wish = outcome.attempt > run.wish.ended_before(model.model.ref)
+    if run.wish.again and not is_of_this_wish:
+        return None
     if outcome.outcome == "failed":
-        return None if retry_failed else outcome
+        return outcome if is_of_this_wish or not run.wish.retry_failed else None
     return outcome if state.has_finished("evaluate", model.evaluate_key) else None
 
 
-def run_model(run: Run, model: ModelPlan, *, again: bool) -> Outcome:
+def run_model(run: Run, model: ModelPlan) -> Outcome:
     """Infer and evaluate one model, and keep the outcome; what ends the whole run is raised."""
     state = run.folder.model(model.model.ref)
-    state.forget("outcome", *(("infer", "evaluate") if again else ()))
     attempt = state.begin_attempt()
+    state.forget("outcome")
+    if run.wish.again:
+        state.forget_steps_before(attempt)
     started = run.now()
     try:
-        infer = _infer(run, model, state, attempt, fresh=again)
-        evaluate = _evaluate(run, model, state, attempt)
-        reduced = _reduce(run, state)
-        marks = (infer, evaluate)
-        outcome = _outcome(
-            run,
-            model,
-            attempt,
-            started=started,
-            marks=marks,
-            reduced=reduced,
-        )
+        with failing_on_full_disk():
+            marks = _infer(run, model, state, attempt), _evaluate(run, model, state, attempt)
+            reduced = _reduce(run, state)
+        outcome = _outcome(run, model, attempt, started=started, marks=marks, reduced=reduced)
     except StepFailed as failure:
         outcome = _failure(run, model, state, attempt, started=started, failure=failure)
     state.write_outcome(outcome_to_plain(outcome))
@@ -98,16 +97,18 @@ def run_model(run: Run, model: ModelPlan, *, again: bool) -> Outcome:
     return outcome
 
 
-def _infer(run: Run, model: ModelPlan, state: ModelState, attempt: int, *, fresh: bool) -> Mark:
+def _infer(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark:
+    if isinstance(model.infer, Unfit):
+        raise StepFailed(model.infer.reason, model.infer.message, hint=model.infer.hint)
     if state.has_finished("infer", model.infer_key):
         run.tell(EventKind.KEPT, model=model.model.ref, step="infer")
         return cast(Mark, state.mark("infer"))
-    if not fresh and (adopted := _adopt(run, model, state, attempt)):
+    if not run.wish.again and (adopted := _adopt(run, model, state, attempt)):
         return adopted
     state.forget("infer", "evaluate")
     targets = {"output_path": state.predictions}
     mark, _ = _step(
-        run, model.infer, state, attempt, model=model, inputs={"data_path": run.site.data}, targets=targets,
+        run, "infer", model.infer, state, attempt, model=model, inputs={"data_path": run.site.data}, targets=targets,
         accept_exit_code=run.plan.partial,
     )  # fmt: skip
     if not mark.files:
@@ -137,7 +138,7 @@ def _evaluate(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Ma
         return cast(Mark, state.mark("evaluate"))
     state.forget("evaluate")
     mark, _ = _step(
-        run, model.evaluate, state, attempt, model=model,
+        run, "evaluate", model.evaluate, state, attempt, model=model,
         inputs={"predictions": state.predictions, "labels": run.site.labels},
         targets={"output_path": state.results, "local_outputs_path": state.local_outputs},
     )  # fmt: skip
@@ -147,6 +148,7 @@ def _evaluate(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Ma
 
 def _step(
     run: Run,
+    step: Step,
     plan: TaskPlan,
     state: ModelState,
     attempt: int,
@@ -156,7 +158,6 @@ def _step(
     targets: Mapping[str, Path],
     accept_exit_code: bool = False,
 ) -> tuple[Mark, TaskRun]:
-    step: Step = "infer" if plan is model.infer else "evaluate"
     run.tell(EventKind.STARTED, model=model.model.ref, step=step)
     started = run.now()
     done = run_task(
@@ -244,13 +245,11 @@ def _failure(
 
 
 def _described(run: Run, model: ModelPlan, attempt: int, *, started: datetime, **fields: object) -> Outcome:
-    digests = [
-        digest_of(text.encode()) if text else None for text in (model.infer.parameters, model.evaluate.parameters)
-    ]
+    digests = [digest_of(text.encode()) if text else None for text in (model.parameters, model.evaluate.parameters)]
     common: dict[str, object] = {
         "model": model.model,
         "attempt": attempt,
-        "images": Images(model.infer.image.id, model.evaluate.image.id),
+        "images": Images(model.image, model.evaluate.image.id),
         "parameters": ParameterDigests(*digests) if any(digests) else None,
         "sandbox": model.profile,
         "engine": run.engine,

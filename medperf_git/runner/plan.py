@@ -15,9 +15,23 @@ from typing import Any
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.records.digests import Digest, bare_hex, digest_of
-from medperf_git.records.models import Asset, Benchmark, Cube, Dataset, Image, Metric, Mount, Reference, RunArgs, Task
+from medperf_git.records.models import (
+    Asset,
+    Benchmark,
+    Cube,
+    Dataset,
+    Image,
+    Metric,
+    Mount,
+    Reason,
+    Reference,
+    RunArgs,
+    Task,
+)
 from medperf_git.records.names import Ref
 from medperf_git.runner.engine import GIB, KIB, MIB, BindKind, Profile, WantedImage
+from medperf_git.runner.mounts import check_mounts
+from medperf_git.runner.shown import shortened
 
 _UNITS = {"": 1, "b": 1, "k": KIB, "m": MIB, "g": GIB}
 
@@ -108,12 +122,23 @@ class TaskPlan:
         return digest_of(json.dumps([value, *parts], sort_keys=True).encode())
 
 
+@dataclass(frozen=True, slots=True)
+class Unfit:
+    """Why a task cannot be run as its record says: a reason of the closed list, sentences for the site alone."""
+
+    reason: Reason
+    message: str
+    hint: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPlan:
-    """A model's two steps and the profile that the site chose for it."""
+    """A model's two steps and the profile that the site chose for it; `image` and `parameters` are the model's."""
 
     model: Reference
-    infer: TaskPlan
+    image: Digest
+    parameters: str | None
+    infer: TaskPlan | Unfit
     evaluate: TaskPlan
     profile: Profile
     infer_key: Digest
@@ -148,7 +173,7 @@ def build_run_plan(
 ) -> RunPlan:
     """Plan a run; `content` is the plain mgds-v1 digest of the dataset, even where its record holds a commitment.
 
-    Refused when a record does not fit: another metrics container, a missing task, a mount that nobody supplies.
+    Refused when the metrics container is another one, or cannot be run; a model that cannot be is `Unfit` by itself.
     """
     record = benchmark.benchmark
     if metrics_cube.reference != record.metrics_cube:
@@ -182,8 +207,12 @@ def run_id_of(benchmark: Reference, dataset: Reference) -> str:
     return bare_hex(digest_of(text.encode()))[:16]
 
 
+class FilesMissing(Refused):
+    """A task reads a file that its cube's record does not name."""
+
+
 def plan_task(pinned: PinnedCube, task: str) -> TaskPlan:
-    """Plan one task of a cube; Refused when the cube does not have it or asks for mounts that nobody supplies."""
+    """Plan one task of a cube; Refused when the cube does not have it, or it cannot be started as it says."""
     cube = pinned.cube
     if task not in cube.tasks:
         raise Refused(
@@ -193,6 +222,8 @@ def plan_task(pinned: PinnedCube, task: str) -> TaskPlan:
     declared = cube.tasks[task]
     _check_keys(cube, task, declared)
     arguments = declared.run_args or RunArgs()
+    inputs, outputs = _slots(declared.input_volumes), _slots(declared.output_volumes)
+    check_mounts([(slot.key, slot.inside) for slot in (*inputs, *outputs)])
     return TaskPlan(
         cube=pinned.reference,
         task=task,
@@ -200,11 +231,11 @@ def plan_task(pinned: PinnedCube, task: str) -> TaskPlan:
         command=_words(arguments.command),
         entrypoint=_words(arguments.entrypoint),
         environment=tuple(sorted((arguments.environment or {}).items())),
-        inputs=_slots(declared.input_volumes),
-        outputs=_slots(declared.output_volumes),
+        inputs=inputs,
+        outputs=outputs,
         parameters=cube.parameters,
         additional_files=cube.additional_files,
-        shm_bytes=parse_bytes(arguments.shm_size or 0),
+        shm_bytes=_shared_memory(arguments.shm_size),
         gpus_wanted=str(arguments.gpus or ""),
     )
 
@@ -223,9 +254,9 @@ def wanted_image(image: Image, archive: Path | None = None) -> WantedImage:
 
 def parse_bytes(text: str | int) -> int:
     """Read a size as Docker writes it: bytes, or a number with b, k, m, g (1024 each step)."""
-    match = re.fullmatch(r"([0-9]+)([bkmg]?)b?", str(text).strip().lower())
+    match = re.fullmatch(r"([0-9]{1,15})([bkmg]?)b?", str(text).strip().lower())
     if not match:
-        raise UsageProblem(f"{text!r} is no size", hint="write bytes, or a number with k, m or g: 2g")
+        raise UsageProblem(f"{shortened(str(text))} is no size", hint="write bytes, or a number with k, m or g: 2g")
     return int(match[1]) * _UNITS[match[2]]
 
 
@@ -243,16 +274,30 @@ def plain(value: Any) -> Any:
 
 
 def _plan_model(model: PinnedCube, evaluate: TaskPlan, *, content: Digest, profile: Profile) -> ModelPlan:
-    infer = plan_task(model, "infer")
-    infer_key = infer.key(content, str(profile))
+    infer = _plan_inference(model)
+    key = (
+        infer.key(content, str(profile))
+        if isinstance(infer, TaskPlan)
+        else digest_of(json.dumps([model.digest, infer.message, content, profile]).encode())
+    )
     return ModelPlan(
         model=model.reference,
+        image=model.cube.image.id,
+        parameters=model.cube.parameters,
         infer=infer,
         evaluate=evaluate,
         profile=profile,
-        infer_key=infer_key,
-        evaluate_key=evaluate.key(infer_key, content),
+        infer_key=key,
+        evaluate_key=evaluate.key(key, content),
     )
+
+
+def _plan_inference(model: PinnedCube) -> TaskPlan | Unfit:
+    try:
+        return plan_task(model, "infer")
+    except Refused as error:
+        reason: Reason = "image-unavailable" if isinstance(error, FilesMissing) else "sandbox"
+        return Unfit(reason, error.message, error.hint)
 
 
 def _check_keys(cube: Cube, task: str, declared: Task) -> None:
@@ -267,12 +312,12 @@ def _check_keys(cube: Cube, task: str, declared: Task) -> None:
             hint=f"the mounts of {task} are: {', '.join(sorted(inputs | outputs | ALWAYS_GIVEN))}",
         )
     if "parameters_file" in asked and cube.parameters is None:
-        raise Refused(
+        raise FilesMissing(
             f"{cube.ref}, task {task}: it wants parameters_file, and the record has no parameters",
             hint="ask the container's owner to register a version with its parameters",
         )
     if "additional_files" in asked and cube.additional_files is None:
-        raise Refused(
+        raise FilesMissing(
             f"{cube.ref}, task {task}: it wants additional_files, and the record names none",
             hint="ask the container's owner to register a version with its additional files",
         )
@@ -285,4 +330,15 @@ def _slots(mounts: Mapping[str, Mount] | None) -> tuple[Slot, ...]:
 def _words(words: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
     if words is None:
         return None
-    return tuple(shlex.split(words)) if isinstance(words, str) else tuple(words)
+    try:
+        return tuple(shlex.split(words)) if isinstance(words, str) else tuple(words)
+    except ValueError as error:
+        hint = "its owner must close every quotation mark, or write the words as a list"
+        raise Refused(f"the command {shortened(str(words))} cannot be split into words: {error}", hint=hint) from error
+
+
+def _shared_memory(asked: str | int | None) -> int:
+    try:
+        return parse_bytes(asked or 0)
+    except UsageProblem as error:
+        raise Refused(f"shm_size: {error.message}", hint=error.hint) from error

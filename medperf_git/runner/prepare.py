@@ -15,7 +15,8 @@ from typing import Any
 from medperf_git.errors import ContainerFailed
 from medperf_git.records.digests import Digest
 from medperf_git.runner.collect import TakenFile
-from medperf_git.runner.engine import Profile
+from medperf_git.runner.durable import write_durably
+from medperf_git.runner.engine import Profile, User
 from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import ManifestEntry, digest_of_entries
 from medperf_git.runner.one_model import DatasetFolders
@@ -23,9 +24,9 @@ from medperf_git.runner.plan import PinnedCube, plan_task
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.signals import stoppable
-from medperf_git.runner.staging import give_tree, private_folder, remove_tree
-from medperf_git.runner.store import write_durably
+from medperf_git.runner.staging import give_tree, private_folder
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
+from medperf_git.runner.trees import remove_tree
 
 _CASES_KEYS = ("num_cases", "cases", "number_of_cases", "n_cases")
 _FOLDERS = {"output_path": "data", "output_labels_path": "labels", "metadata_path": "metadata"}
@@ -111,10 +112,19 @@ class _Making:
         live = {slot.key: self.target / "work" / slot.key for slot in plan.outputs}
         user = self.bench.engine.user(self.profile)
         for path in live.values():
-            give_tree(path, user)
+            self._give(path, user)
         targets = {key: self.target / name for key, name in _FOLDERS.items()} | {_REPORT: self.target / "report.yaml"}
         inputs = {"data_path": raw_data, "labels_path": raw_labels}
         return self.task("prepare", inputs, {key: targets[key] for key in live}, live)
+
+    def _give(self, path: Path, user: User) -> None:
+        try:
+            give_tree(path, user)
+        except OSError as error:
+            raise ContainerFailed(
+                f"what an earlier attempt wrote cannot be gone on with: {error}",
+                hint=f"begin anew: remove {self.target}, and tell the preparator's owner",
+            ) from error
 
     def task(
         self, name: str, inputs: Mapping[str, Path], targets: Mapping[str, Path], live: Mapping[str, Path] | None = None

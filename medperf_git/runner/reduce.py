@@ -69,15 +69,15 @@ def _reduce_metric(content: Any, metric: Metric, cases: int | None) -> MetricVal
     numbers = found.numbers
     if metric.undefined == "worst":
         numbers += (_worst(metric),) * (found.failed + found.undefined)
-    counts = {"n_failed": found.failed, "n_undefined": found.undefined}
     if not numbers:
-        return MetricValue(n=0, **counts)
+        return MetricValue(n=0, n_failed=found.failed, n_undefined=found.undefined)
     value = statistics.median(numbers) if metric.reduction == "median" else math.fsum(numbers) / len(numbers)
     return MetricValue(
         value=_checked(metric, value),
         sd=_spread(metric, numbers),
         n=len(numbers) if "*" in _steps(metric.path) else cases if cases is not None else 1,
-        **counts,
+        n_failed=found.failed,
+        n_undefined=found.undefined,
     )
 
 
@@ -130,11 +130,11 @@ def _number(metric: Metric, value: Any) -> float | None:
 
 
 def _checked(metric: Metric, number: float) -> Number:
-    rounded = record_number(round(number, _NOISE_DIGITS), metric.decimals)
     noiseless = Decimal(repr(round(number, _NOISE_DIGITS)))
     if noiseless < metric.range.min or noiseless > metric.range.max:
         raise InvalidOutput(f"metric {metric.id}: a value is outside {metric.range.min} to {metric.range.max}")
-    if Decimal(rounded).copy_abs() >= Decimal(1).scaleb(_MOST_DIGITS - metric.decimals):
+    most = Decimal(1).scaleb(_MOST_DIGITS - metric.decimals)
+    if noiseless.copy_abs() >= most or Decimal(rounded := record_number(noiseless, metric.decimals)).copy_abs() >= most:
         raise InvalidOutput(f"metric {metric.id}: a value has more than {_MOST_DIGITS} digits")
     return rounded
 

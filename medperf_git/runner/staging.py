@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem
+from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault
 from medperf_git.runner.engine import User
+from medperf_git.runner.trees import iter_entries, remove_tree
 
 
 def private_folder(path: Path) -> Path:
@@ -37,12 +39,11 @@ def make_output_file(path: Path, user: User) -> Path:
 
 
 def give_tree(path: Path, user: User) -> None:
-    """Give a whole tree of an earlier attempt to the container's user."""
-    for folder, folders, files in os.walk(path):
-        for name in (*folders, *files):
-            entry = Path(folder, name)
-            if os.getuid() == 0 and not entry.is_symlink():
-                os.chown(entry, user.uid, user.gid, follow_symlinks=False)
+    """Give a whole tree of an earlier attempt to the container's user; OSError when a part of it hides."""
+    if os.getuid() != 0 or not path.is_dir():
+        return
+    for folder, entry in iter_entries(path):
+        os.chown(entry.name, user.uid, user.gid, dir_fd=folder, follow_symlinks=False)
 
 
 def is_readable(source: Path, user: User) -> bool:
@@ -62,12 +63,18 @@ def readable_view(source: Path, user: User, *, staging: Path) -> Path:
     remove_tree(partial)
     try:
         if source.is_dir():
-            shutil.copytree(source, partial)
+            shutil.copytree(source, partial, copy_function=_copied)
         else:
-            shutil.copyfile(source, partial)
-    except OSError as error:
+            _copied(str(source), str(partial))
+    except (OSError, DiskFull) as error:
+        remove_tree(partial)
+        if isinstance(error, DiskFull):
+            raise
+        if is_disk_fault(error):
+            raise _no_room(source) from error
         raise EnvironmentProblem(
-            f"no readable copy of {source} could be made: {error}", hint="free disk space, or run as the data's owner"
+            f"no readable copy of {source} could be made: {error.strerror or 'a file of it cannot be read'}",
+            hint="look at who may read it, or run as the data's owner",
         ) from error
     for path in _everything(partial):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -75,21 +82,18 @@ def readable_view(source: Path, user: User, *, staging: Path) -> Path:
     return copy
 
 
-def remove_tree(path: Path) -> None:
-    """Remove a folder whatever modes a container left in it; what is not ours to remove stays."""
-    for folder, folders, _ in os.walk(path):
-        for name in folders:
-            entry = Path(folder, name)
-            if not entry.is_symlink():
-                _try_chmod(entry)
-    shutil.rmtree(path, ignore_errors=True)
-
-
-def _try_chmod(path: Path) -> None:
+def _copied(source: str, target: str) -> str:
+    """Copy one file; DiskFull passes through `copytree`, which gathers every other error as text."""
     try:
-        path.chmod(0o700)
-    except OSError:
-        return
+        return shutil.copyfile(source, target)
+    except OSError as error:
+        if is_disk_fault(error):
+            raise _no_room(Path(source)) from error
+        raise
+
+
+def _no_room(source: Path) -> DiskFull:
+    return DiskFull(f"the disk has no room for a readable copy of {source}", hint=MAKE_ROOM)
 
 
 def _give(path: Path, user: User, *, mode: int, open_mode: int) -> None:

@@ -4,26 +4,28 @@ One folder per run, named by the run's id. A mark is written beside a finished s
 renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts while both still fit.
 One run has one holder, by a lock that the kernel lets go when the process ends.
 
-    <root>/<run id>/lock  plan.json  models/<member.name.version>/{infer,evaluate,outcome}.json
+    <root>/<run id>/lock  plan.json  wish.json  unverified  models/<member.name.version>/{infer,evaluate,outcome}.json
                                      models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/
 """
 
-import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medperf_git.errors import Refused
+from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.records.names import Ref
 from medperf_git.runner.collect import TakenFile
+from medperf_git.runner.durable import keeping, locked, read_json, sync_folder, write_json
 from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.plan import RunPlan, plain
-from medperf_git.runner.staging import private_folder, remove_tree
+from medperf_git.runner.staging import private_folder
+from medperf_git.runner.trees import remove_tree
+from medperf_git.runner.wish import Wish, wish_from_value
 
 Step = Literal["infer", "evaluate"]
 
@@ -71,20 +73,24 @@ class ModelState:
 
     def attempts(self) -> int:
         """Return how many attempts were begun."""
-        noted = _read_json(self.folder / "attempts.json")
-        return int(noted.get("attempts", 0)) if noted else 0
+        return _count(self._noted(), "attempts")
+
+    def ended_attempts(self) -> int:
+        """Return how many attempts came to an outcome."""
+        noted, outcome = self._noted(), self.outcome() or {}
+        return max(_count(noted, "attempts") - bool(noted.get("open")), _count(outcome, "attempt"))
 
     def begin_attempt(self) -> int:
         """Note that an attempt begins, and return its number from 1; one that was interrupted goes on."""
-        private_folder(self.folder)
-        noted = _read_json(self.folder / "attempts.json") or {}
-        number = int(noted.get("attempts", 0)) + (0 if noted.get("open") else 1)
-        write_durably(self.folder / "attempts.json", _json({"attempts": number, "open": True}))
+        with keeping(self.folder):
+            private_folder(self.folder)
+        number = self.ended_attempts() + 1
+        write_json(self.folder / "attempts.json", {"attempts": number, "open": True})
         return number
 
     def mark(self, step: Step) -> Mark | None:
         """Return the mark of a finished step, None when there is none that can be read."""
-        value = _read_json(self.folder / f"{step}.json")
+        value = read_json(self.folder / f"{step}.json")
         return _mark_from(value) if value else None
 
     def has_finished(self, step: Step, key: Digest) -> bool:
@@ -95,22 +101,30 @@ class ModelState:
     def write_mark(self, step: Step, mark: Mark) -> None:
         """Note that a step is finished; its outputs are synced before."""
         _sync_files(self._output_of(step), mark.files)
-        write_durably(self.folder / f"{step}.json", _json(plain_mark(mark)))
+        write_json(self.folder / f"{step}.json", plain_mark(mark))
 
     def outcome(self) -> dict[str, Any] | None:
         """Return the outcome of the latest attempt as plain values, None when there is none."""
-        return _read_json(self.folder / "outcome.json")
+        return read_json(self.folder / "outcome.json")
 
     def write_outcome(self, value: dict[str, Any]) -> None:
         """Note the outcome of the attempt under way, which ends with it."""
-        private_folder(self.folder)
-        write_durably(self.folder / "outcome.json", _json(value))
-        write_durably(self.folder / "attempts.json", _json({"attempts": self.attempts(), "open": False}))
+        with keeping(self.folder):
+            private_folder(self.folder)
+        write_json(self.folder / "outcome.json", value)
+        write_json(self.folder / "attempts.json", {"attempts": self.attempts(), "open": False})
 
     def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
         """Take back marks, so that the steps are done again."""
         for name in names:
             (self.folder / f"{name}.json").unlink(missing_ok=True)
+
+    def forget_steps_before(self, attempt: int) -> None:
+        """Take back the marks of steps that an attempt before that one made, or took over from another run."""
+        steps: tuple[Step, ...] = ("infer", "evaluate")
+        for step in steps:
+            if (mark := self.mark(step)) and (mark.attempt < attempt or mark.reused):
+                self.forget(step)
 
     def adopt_predictions(self, other: "ModelState") -> None:
         """Take another run's predictions over, without copying bytes where the disk allows it."""
@@ -121,6 +135,9 @@ class ModelState:
         except OSError:
             remove_tree(self.predictions)
             shutil.copytree(other.predictions, self.predictions)
+
+    def _noted(self) -> dict[str, Any]:
+        return read_json(self.folder / "attempts.json") or {}
 
     def _output_of(self, step: Step) -> Path:
         return self.predictions if step == "infer" else self.results
@@ -142,27 +159,91 @@ class RunFolder:
         return ModelState(self.path / "models" / ref.folder)
 
     def models(self) -> tuple[Ref, ...]:
-        """Return the models that this run has seen."""
+        """Return the models that this run has seen; what else lies beside their folders is none."""
         folder = self.path / "models"
-        return tuple(sorted(Ref.from_folder(entry.name) for entry in folder.iterdir())) if folder.is_dir() else ()
+        found = (_ref_of(entry) for entry in folder.iterdir()) if folder.is_dir() else ()
+        return tuple(sorted(ref for ref in found if ref is not None))
 
     def plan(self) -> dict[str, Any]:
-        """Return the latest plan as plain values; empty when it cannot be read."""
-        return _read_json(self.path / "plan.json") or {}
+        """Return the latest plan as plain values; EnvironmentProblem when it is damaged."""
+        path = self.path / "plan.json"
+        plan = read_json(path) or {}
+        try:
+            _check_plan(plan)
+        except (KeyError, TypeError, ValueError) as error:
+            hint = f"run the benchmark on that dataset again, which writes it anew; or remove {self.path}"
+            raise EnvironmentProblem(f"{path} is damaged", hint=hint) from error
+        return plan
+
+    def planned(self) -> tuple[Ref, ...]:
+        """Return the models of the latest plan."""
+        return tuple(Ref.parse(model["model"]["ref"]) for model in self.plan().get("models", ()))
 
     def write_plan(self, plan: RunPlan) -> None:
         """Note the latest plan."""
-        write_durably(self.path / "plan.json", _json(plain(plan)))
+        write_json(self.path / "plan.json", plain(plan))
+
+    def wish(self) -> Wish | None:
+        """Return what was last asked of this run, None when nothing is known of it."""
+        return wish_from_value(read_json(self.path / "wish.json") or {})
+
+    def write_wish(self, wish: Wish) -> None:
+        """Note what is asked of this run."""
+        write_json(self.path / "wish.json", wish.as_value())
+
+    def unverified(self) -> tuple[Ref, ...]:
+        """Return the models that have run since the dataset was last looked at; all when that cannot be read."""
+        if not self._awaiting.exists():
+            return ()
+        try:
+            return tuple(Ref.parse(text) for text in (read_json(self._awaiting) or {})["models"])
+        except (KeyError, TypeError, ValueError):
+            return self.models()
+
+    def await_verification(self, refs: Iterable[Ref]) -> None:
+        """Note that models are about to run, which counts only once the dataset was looked at again."""
+        waiting = {*self.unverified(), *refs}
+        write_json(self._awaiting, {"models": sorted(map(str, waiting))})
+
+    def note_verified(self) -> None:
+        """Note that the dataset is what was registered, after all that has run."""
+        self._awaiting.unlink(missing_ok=True)
+
+    def forget_unverified(self) -> None:
+        """Take back all that models made since the dataset was last looked at."""
+        for ref in self.unverified():
+            self.model(ref).forget("infer", "evaluate", "outcome")
+        self.note_verified()
+
+    def is_finished(self) -> bool:
+        """Tell whether all that was asked came to an outcome, and the dataset was looked at again."""
+        wish = self.wish()
+        return not (wish is not None and wish.open) and not self.unverified()
 
     @property
-    def awaits_verification(self) -> Path:
-        """The file that is there from the first step until the dataset was looked at again afterwards."""
+    def _awaiting(self) -> Path:
         return self.path / "unverified"
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold this run for writing; Refused while another process does."""
+        with ExitStack() as stack:
+            try:
+                lock = stack.enter_context(locked(self.path / "lock"))
+            except BlockingIOError as error:
+                raise Refused(
+                    f"run {self.run_id} is under way in another process",
+                    hint=f"watch it: medperf-git runs show {self.run_id}; stop it: kill {self.holder()}",
+                ) from error
+            with keeping(self.path):
+                os.ftruncate(lock, 0)
+                os.pwrite(lock, str(os.getpid()).encode(), 0)
+            yield
 
     def is_running(self) -> bool:
         """Tell whether a process holds this run."""
         try:
-            with _locked(self.path / "lock"):
+            with locked(self.path / "lock"):
                 return False
         except BlockingIOError:
             return True
@@ -196,25 +277,20 @@ class RunStore:
     def held(self, plan: RunPlan) -> Iterator[RunFolder]:
         """Hold a run for writing; Refused while another process does."""
         folder = self.run(plan.run_id)
-        private_folder(self.root)
-        private_folder(folder.path)
-        with ExitStack() as stack:
-            try:
-                lock = stack.enter_context(_locked(folder.path / "lock"))
-            except BlockingIOError as error:
-                raise Refused(
-                    f"run {plan.run_id} is under way in another process",
-                    hint=f"watch it: medperf-git runs show {plan.run_id}; stop it: kill {folder.holder()}",
-                ) from error
-            os.ftruncate(lock, 0)
-            os.pwrite(lock, str(os.getpid()).encode(), 0)
+        with keeping(folder.path):
+            private_folder(self.root)
+            private_folder(folder.path)
+        with folder.held():
             folder.write_plan(plan)
             yield folder
 
     def find_predictions(self, key: Digest) -> ModelState | None:
         """Return a model state of any run whose finished inference has that key."""
         for run in self.runs():
+            unverified = run.unverified()
             for ref in run.models():
+                if ref in unverified:
+                    continue
                 state = run.model(ref)
                 if (mark := state.mark("infer")) and mark.key == key and mark.exit_code == 0:
                     return state
@@ -228,16 +304,23 @@ class RunStore:
         remove_tree(folder.path)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """Write a file so that after a crash it is either the old one or the whole new one (0600)."""
-    partial = path.with_name(f".{path.name}.partial")
-    handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-    _sync_folder(path.parent)
+def _count(noted: Mapping[str, Any], key: str) -> int:
+    number = noted.get(key)
+    return number if isinstance(number, int) else 0
+
+
+def _check_plan(plan: Mapping[str, Any]) -> None:
+    """Raise KeyError, TypeError or ValueError unless a plan names what it is about."""
+    models = (one["model"] for one in plan.get("models", ()))
+    for reference in (plan["benchmark"], plan["dataset"], *models):
+        Ref.parse(reference["ref"])
+
+
+def _ref_of(folder: Path) -> Ref | None:
+    try:
+        return Ref.from_folder(folder.name) if folder.is_dir() else None
+    except ValueError:
+        return None
 
 
 def outputs_match(path: Path, files: tuple[TakenFile, ...]) -> bool:
@@ -266,18 +349,6 @@ def _mark_from(value: dict[str, Any]) -> Mark | None:
         return None
 
 
-@contextmanager
-def _locked(path: Path) -> Iterator[int]:
-    import fcntl  # noqa: PLC0415  (not on Windows, where nothing is run but lists of runs are read)
-
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield handle
-    finally:
-        os.close(handle)
-
-
 def _sync_files(path: Path, files: tuple[TakenFile, ...]) -> None:
     # Only few: a large set of predictions that a power cut takes away is seen by its digests, and made again.
     if path.is_file():
@@ -285,29 +356,9 @@ def _sync_files(path: Path, files: tuple[TakenFile, ...]) -> None:
     elif len(files) <= 64:
         for file in files:
             _sync(path / file.path)
-        _sync_folder(path)
+        sync_folder(path)
 
 
 def _sync(path: Path) -> None:
     with path.open("rb") as file:
         os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _read_json(path: Path) -> dict[str, Any] | None:
-    try:
-        value = json.loads(path.read_bytes())
-    except (FileNotFoundError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _json(value: Any) -> bytes:
-    return json.dumps(value, sort_keys=True, indent=1).encode() + b"\n"

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol
 
 from medperf_git.errors import EnvironmentProblem, Interrupted
 from medperf_git.runner.engine import Ended, Profile, StepSpec
@@ -135,16 +135,33 @@ def _disk_is_full(container: Started, spec: StepSpec, seen: Followed, *, slow: b
 
 
 def _write_log(container: Started, path: Path, cap: int, state: _Reader) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    with suppress(Exception):  # the stream ends in many ways when its container is gone
+        try:
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        except OSError:
+            state.log_full.set()
+            return
+        with os.fdopen(handle, "wb", buffering=0) as log:
+            _copy_log(container, log, cap, state)
+
+
+def _copy_log(container: Started, log: IO[bytes], cap: int, state: _Reader) -> None:
     room = cap
-    with os.fdopen(handle, "wb", buffering=0) as log, suppress(Exception):
-        for piece in container.output():
-            if room > 0:
-                log.write(piece[:room])
-            room -= len(piece)
-            if room < 0 and not state.log_full.is_set():
-                log.write(_CUT)
-                state.log_full.set()
+    for piece in container.output():
+        if room > 0 and not _is_written(log, piece[:room]):
+            room = 0
+        room -= len(piece)
+        if room < 0 and not state.log_full.is_set():
+            _is_written(log, _CUT)
+            state.log_full.set()
+
+
+def _is_written(log: IO[bytes], piece: bytes) -> bool:
+    """Write to the log; a disk that takes no more is as good as a log at its cap."""
+    try:
+        return log.write(piece) == len(piece)
+    except OSError:
+        return False
 
 
 def _await_end(container: Started, state: _Reader) -> None:

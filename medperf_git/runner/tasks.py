@@ -6,13 +6,15 @@ This is the one way in which a container is started: for runs, for preparing dat
 import hashlib
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from medperf_git.errors import IntegrityBroken, Refused
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.models import Asset, Reason
 from medperf_git.runner.collect import Caps, HostileOutput, TakenFile, collect
+from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault, room_for_containers
 from medperf_git.runner.engine import (
     Bind,
     BindKind,
@@ -20,6 +22,7 @@ from medperf_git.runner.engine import (
     Engine,
     ImageUnavailable,
     Limits,
+    NotStarted,
     Profile,
     StepResult,
     StepSpec,
@@ -27,7 +30,8 @@ from medperf_git.runner.engine import (
 )
 from medperf_git.runner.explain import explain
 from medperf_git.runner.plan import Slot, TaskPlan, wanted_image
-from medperf_git.runner.staging import make_output_file, make_output_folder, private_folder, readable_view, remove_tree
+from medperf_git.runner.staging import make_output_file, make_output_folder, private_folder, readable_view
+from medperf_git.runner.trees import remove_tree
 
 REASON_OF: dict[Ended, Reason] = {
     Ended.EXITED: "exit-code",
@@ -37,6 +41,7 @@ REASON_OF: dict[Ended, Reason] = {
     Ended.DISK_LIMIT: "disk",
     Ended.KILLED: "exit-code",
 }
+_PLAIN = "its owner must make it write plain files and folders"
 _FILE_SIZE_EXCEEDED = 153  # 128 + SIGXFSZ
 
 
@@ -64,7 +69,8 @@ class TaskRun:
 class Bench:
     """What every task of a command shares; `scratch` is on the disk that outputs and `/tmp` may fill.
 
-    `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants.
+    `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants;
+    `parallel` is how many tasks share the disk.
     """
 
     engine: Engine
@@ -75,6 +81,7 @@ class Bench:
     unpack: Callable[[Asset], Path] | None = None
     gpus: str = ""
     run_id: str = ""
+    parallel: int = 1
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
@@ -88,9 +95,32 @@ def resolve(bench: Bench, plan: TaskPlan) -> str:
     wanted = wanted_image(image)
     try:
         if image.archive is not None and not bench.engine.has_image(wanted) and bench.fetch is not None:
-            wanted = wanted_image(image, bench.fetch(image.archive))
+            wanted = wanted_image(image, _brought(bench.fetch, image.archive))
         return bench.engine.resolve_image(wanted)
     except (ImageUnavailable, IntegrityBroken, Refused) as error:
+        raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
+
+
+@contextmanager
+def failing_on_full_disk() -> Iterator[None]:
+    """Turn a disk that is full or broken into the failure of the task that met it."""
+    try:
+        yield
+    except DiskFull as error:
+        raise StepFailed("disk", error.message, hint=error.hint) from error
+    except OSError as error:
+        if not is_disk_fault(error):
+            raise
+        raise StepFailed("disk", f"the disk refused: {error.strerror}", hint=MAKE_ROOM) from error
+
+
+def _brought(bring: Callable[[Asset], Path], asset: Asset) -> Path:
+    """Return a file or folder that a record names; StepFailed when it cannot be had."""
+    try:
+        return bring(asset)
+    except DiskFull:
+        raise
+    except (EnvironmentProblem, IntegrityBroken, Refused) as error:
         raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
 
 
@@ -114,18 +144,24 @@ def run_task(
         raise StepFailed(
             "needs-gpu", f"{plan.cube.ref} asks for GPUs ({plan.gpus_wanted})", hint="grant them with --gpus all"
         )
-    image_id = resolve(bench, plan)
-    scratch = private_folder(bench.scratch / secrets.token_hex(8))
-    try:
-        spec = _spec(bench, plan, image_id=image_id, inputs=inputs, live=live or {}, scratch=scratch, profile=profile)
-        private_folder(log.parent)
-        result = bench.engine.run(spec, log=log, stop=bench.stop)
-        _check(result, spec, log, accept_exit_code=accept_exit_code)
-        return TaskRun(result, _take_over(spec, targets, result), log)
-    except Refused as error:
-        raise StepFailed("sandbox", error.message, hint=error.hint) from error
-    finally:
-        remove_tree(scratch)
+    with failing_on_full_disk():
+        image_id = resolve(bench, plan)
+        scratch = private_folder(bench.scratch / secrets.token_hex(8))
+        try:
+            spec = _spec(
+                bench, plan, image_id=image_id, inputs=inputs, live=live or {}, scratch=scratch, profile=profile
+            )
+            private_folder(log.parent)
+            result = bench.engine.run(spec, log=log, stop=bench.stop)
+            _check(result, spec, log, accept_exit_code=accept_exit_code)
+            return TaskRun(result, _take_over(spec, targets, result), log)
+        except Refused as error:
+            raise StepFailed("sandbox", error.message, hint=error.hint) from error
+        except NotStarted as error:
+            reason: Reason = "exit-code" if room_for_containers(bench.scratch) else "disk"
+            raise StepFailed(reason, error.message, hint=error.hint) from error
+        finally:
+            remove_tree(scratch)
 
 
 def _check(result: StepResult, spec: StepSpec, log: Path, *, accept_exit_code: bool) -> None:
@@ -150,6 +186,15 @@ def _take_over(spec: StepSpec, targets: Mapping[str, Path], result: StepResult) 
         except HostileOutput as error:
             remove_tree(target)
             raise StepFailed("invalid-output", error.message, hint=error.hint, result=result) from error
+        except OSError as error:
+            remove_tree(target)
+            if is_disk_fault(error):
+                raise StepFailed(
+                    "disk", f"the disk has no room for what it wrote ({error.strerror})", hint=MAKE_ROOM, result=result
+                ) from error
+            raise StepFailed(
+                "invalid-output", f"what it wrote cannot be taken over: {error.strerror}", hint=_PLAIN, result=result
+            ) from error
     return outputs
 
 
@@ -173,7 +218,7 @@ def _spec(
         entrypoint=plan.entrypoint,
         environment=plan.environment,
         binds=tuple(binds),
-        limits=bench.limits,
+        limits=bench.limits.within(room_for_containers(bench.scratch) // bench.parallel),
         profile=profile,
         scratch=make_output_folder(scratch / "tmp", user),
         shm_bytes=bench.limits.shared_memory(plan.shm_bytes),
@@ -192,7 +237,8 @@ def _given_inputs(bench: Bench, plan: TaskPlan, inputs: Mapping[str, Path], scra
             raise StepFailed(
                 "image-unavailable", f"{plan.cube.ref} needs additional files, and none can be fetched here"
             )
-        given["additional_files"] = bench.unpack(plan.additional_files)
+        with bench.lock:  # the first that needs it brings it for all
+            given["additional_files"] = _brought(bench.unpack, plan.additional_files)
     return given
 
 

@@ -3,10 +3,13 @@
 Written here, and not left to `tarfile` filters, which have let files out before (CVE-2025-4517).
 """
 
+import lzma
 import re
+import secrets
 import stat
 import tarfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +17,15 @@ from pathlib import Path
 from typing import IO
 
 from medperf_git.errors import Refused
+from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault
 from medperf_git.runner.engine import GIB
-from medperf_git.runner.staging import private_folder, remove_tree
+from medperf_git.runner.staging import private_folder
+from medperf_git.runner.trees import remove_tree
 
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9 ._+=,@()\[\]#%~-]{0,254}")
 _PIECE = 1 << 20
+_FAULTS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError,
+           RuntimeError, ValueError)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +48,8 @@ def unpack(archive: Path, target: Path, *, caps: UnpackCaps = UnpackCaps()) -> P
     """Unpack a tar (plain, gzip, bzip2, xz) or zip file into the new folder `target`; Refused names a bad entry."""
     if target.is_dir():
         return target
-    partial = target.with_name(f".{target.name}.partial")
-    remove_tree(partial)
     private_folder(target.parent)
+    partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     partial.mkdir(mode=0o755)
     try:
         left = caps.total_bytes
@@ -52,13 +58,20 @@ def unpack(archive: Path, target: Path, *, caps: UnpackCaps = UnpackCaps()) -> P
                 if count > caps.entries:
                     raise _bad(archive, "", f"has more than {caps.entries} entries")
                 left = _write(partial, member, archive, caps=caps, left=left)
-    except (tarfile.TarError, zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except _FAULTS as error:
         remove_tree(partial)
+        if is_disk_fault(error):
+            raise DiskFull(f"the disk has no room to unpack {archive.name}", hint=MAKE_ROOM) from error
         raise Refused(f"{archive.name} cannot be unpacked: {error}", hint="ask its owner to pack it anew") from error
-    except Refused:
+    except BaseException:
         remove_tree(partial)
         raise
-    partial.rename(target)
+    try:
+        partial.rename(target)
+    except OSError:
+        remove_tree(partial)
+        if not target.is_dir():  # else another process unpacked the same
+            raise
     return target
 
 

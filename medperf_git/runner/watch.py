@@ -1,13 +1,17 @@
 """What a running container uses: bytes and entries on disk, memory.
 
-Folders that a container writes are walked without following links; a folder that hides its content counts as full.
+Folders that a container writes are walked without following links; what hides, by its mode or its depth, counts as
+full.
 """
 
 import os
 import stat
 from pathlib import Path
 
+from medperf_git.runner.trees import iter_entries
+
 _HIDDEN = 1 << 62
+_BLOCK = 512
 _MEMORY_PATHS = (
     "/sys/fs/cgroup/memory/docker/{id}/memory.stat",
     "/sys/fs/cgroup/memory/system.slice/docker-{id}.scope/memory.stat",
@@ -18,34 +22,25 @@ _MEMORY_PATHS = (
 
 def usage(path: Path) -> tuple[int, int]:
     """Return bytes on disk and number of entries below `path`; a vanished entry counts nothing."""
-    size, entries = _own(path), 0
-    folders = [os.fspath(path)]
-    while folders:
-        try:
-            with os.scandir(folders.pop()) as found:
-                for entry in found:
-                    entries += 1
-                    size += _blocks(entry)
-                    if entry.is_dir(follow_symlinks=False):
-                        folders.append(entry.path)
-        except PermissionError:
-            return _HIDDEN, entries
-        except (FileNotFoundError, NotADirectoryError):
-            continue
-    return size, entries
-
-
-def _own(path: Path) -> int:
     try:
-        found = path.lstat()
+        own = path.lstat()
     except OSError:
-        return 0
-    return 0 if stat.S_ISDIR(found.st_mode) else found.st_blocks * 512
+        return 0, 0
+    if not stat.S_ISDIR(own.st_mode):
+        return own.st_blocks * _BLOCK, 0
+    size = entries = 0
+    try:
+        for _, entry in iter_entries(path):
+            entries += 1
+            size += _blocks(entry)
+    except OSError:
+        return _HIDDEN, entries
+    return size, entries
 
 
 def _blocks(entry: os.DirEntry[str]) -> int:
     try:
-        return entry.stat(follow_symlinks=False).st_blocks * 512
+        return entry.stat(follow_symlinks=False).st_blocks * _BLOCK
     except FileNotFoundError:
         return 0
 

@@ -259,6 +259,8 @@ def start_engine(folder: Path) -> None:
 
 
 def wait_until_gone(pid_file: Path) -> None:
+    if not pid_file.exists():  # a daemon that ends in order takes its file away at last
+        return
     pid = pid_file.read_text()
     for _ in range(300):
         stat = Path("/proc", pid, "stat")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from medperf_git.flows.policies import PolicyWish
     from medperf_git.flows.settings import RunSettings
 
+ENGINE_OPTIONS = ("engine", "profile", "memory", "disk", "timeout", "gpus")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _N = click.Choice(["exact", "bucket"])
@@ -17,11 +18,16 @@ _WHO = "NEVER|ALWAYS|MEMBERS"
 
 
 def engine_options(function: F) -> F:
-    """Add `--engine --profile --memory --timeout --gpus`."""
+    """Add `--engine --profile --memory --disk --timeout --gpus`."""
     options = (
         click.option("--engine", default="docker", show_default=True, help="Container engine: docker, podman."),
         click.option("--profile", type=_PROFILE, default="strict", show_default=True, help="Sandbox profile."),
         click.option("--memory", metavar="SIZE", help="Memory of one container, like 4g (default: 80 % of the host)."),
+        click.option(
+            "--disk",
+            metavar="SIZE",
+            help="Cap of /tmp, of the outputs and of each volume, like 50g (default: 20g, 100g, 256m).",
+        ),
         click.option(
             "--timeout", metavar="DURATION", help="Wall-clock limit of one container, like 30m (default: 24h)."
         ),
@@ -39,6 +45,7 @@ def settings_of(options: Mapping[str, Any], *, max_parallel: int = 1) -> "RunSet
         engine=options["engine"],
         profile=Profile(options["profile"]),
         memory_bytes=parse_size(options["memory"]) if options["memory"] else None,
+        disk_bytes=parse_size(options["disk"]) if options["disk"] else None,
         wall_seconds=parse_duration(options["timeout"]) if options["timeout"] else DAY,
         max_parallel=max_parallel,
         gpus=options["gpus"],

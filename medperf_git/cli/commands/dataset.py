@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from medperf_git.cli.commands._options import engine_options, settings_of
+from medperf_git.cli.commands._options import ENGINE_OPTIONS, engine_options, settings_of
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
@@ -42,7 +42,7 @@ def prepare(**options: object) -> None:
     from medperf_git.flows.preparing import PrepareWish, prepare_dataset  # noqa: PLC0415
 
     as_json = bool(options.pop("as_json"))
-    settings = settings_of({key: options.pop(key) for key in ("engine", "profile", "memory", "timeout", "gpus")})
+    settings = settings_of({key: options.pop(key) for key in ENGINE_OPTIONS})
     workspace = fresh_workspace()
     prepared = prepare_dataset(workspace, PrepareWish(**options), settings)  # type: ignore[arg-type]  # click's values
     if as_json:

@@ -12,7 +12,11 @@ from medperf_git.cli.output import echo_json, echo_text
 @click.argument("benchmark")
 @click.option("--dataset", required=True, metavar="REF", help="On this dataset, prepared here.")
 @click.option("--model", "models", multiple=True, metavar="REF", help="Only this model, also one that has a result.")
-@click.option("--resume", is_flag=True, help="Go on with the last run of this benchmark and dataset.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Go on with the last run of both, whichever models it had.",
+)
 @click.option("--max-parallel", type=click.IntRange(1, 64), default=1, show_default=True, help="Models at a time.")
 @engine_options
 @dry_run_option
@@ -30,7 +34,8 @@ def run(
 ) -> None:
     """Run every approved model of BENCHMARK without a result on a dataset; needs no key.
 
-    The data stays here, models get no network. A model that fails does not stop the others.
+    The data stays here, models get no network. A model that fails does not stop the others. The same command, or
+    --resume, goes on after an interruption.
     """
     from medperf_git.flows.running import plan_run, run_planned  # noqa: PLC0415
 
@@ -55,3 +60,4 @@ def run(
         for line in done.notes():
             echo_text(line)
         echo_text(f"next: medperf-git review {done.run_id}")
+    done.raise_if_nothing_succeeded()

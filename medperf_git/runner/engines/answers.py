@@ -2,10 +2,12 @@
 
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from medperf_git.errors import Refused
+from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import EngineInfo, ImageUnavailable
 from medperf_git.runner.engines import preflight
 
@@ -28,6 +30,27 @@ def repository_of(reference: str) -> str:
     name = reference.partition("@")[0]
     head, colon, tag = name.rpartition(":")
     return head if colon and "/" not in tag else name
+
+
+def manifest_of(reference: str, repo_digests: Iterable[str]) -> Digest | None:
+    """Return the manifest digest under which the image lies in the repository of `reference`, None when in none.
+
+    An image may lie in several image registries, each with a manifest of its own.
+    """
+    wanted = _full_name(repository_of(reference))
+    found = (text.rpartition("@") for text in repo_digests)
+    return next((Digest(digest) for name, _, digest in found if _full_name(name) == wanted), None)
+
+
+def _full_name(repository: str) -> str:
+    """Return a repository with the registry and the library that Docker leaves out."""
+    head, slash, _ = repository.partition("/")
+    if not slash:
+        return f"docker.io/library/{repository}"
+    if head in ("docker.io", "index.docker.io"):
+        rest = repository.partition("/")[2]
+        return f"docker.io/{rest}" if "/" in rest else f"docker.io/library/{rest}"
+    return repository if "." in head or ":" in head or head == "localhost" else f"docker.io/{repository}"
 
 
 def podman_address() -> str:
@@ -64,6 +87,10 @@ def engine_info(name: str, info: dict[str, Any], version: dict[str, Any]) -> Eng
         cpus=int(info["NCPU"]),
         memory_bytes=int(info["MemTotal"]),
         platform=f"{info.get('OSType', 'linux')}/{architecture}",
+        security=(
+            *sorted(map(str, options)),
+            *(f"{key}={info.get(key)}" for key in ("CgroupVersion", "CgroupDriver", "DefaultRuntime", "KernelVersion")),
+        ),
         rootless=any("rootless" in option for option in options),
         warnings=tuple(f"{suspicion.sentence}, unless your distribution mended it" for suspicion in found),
     )

@@ -29,6 +29,7 @@ from medperf_git.runner.engine import (
     EngineInfo,
     ImageUnavailable,
     Limits,
+    NotStarted,
     Profile,
     StepResult,
     StepSpec,
@@ -36,9 +37,10 @@ from medperf_git.runner.engine import (
     WantedImage,
 )
 from medperf_git.runner.engines import archive, probe
-from medperf_git.runner.engines.answers import consume, engine_info, podman_address, repository_of
+from medperf_git.runner.engines.answers import consume, engine_info, manifest_of, podman_address, repository_of
 from medperf_git.runner.engines.sandbox import container_body
 from medperf_git.runner.owners import OWNER, boot_id, is_orphan, labels_of_this_client
+from medperf_git.runner.shown import shortened
 from medperf_git.runner.supervise import follow
 from medperf_git.runner.watch import memory_in_use
 
@@ -91,19 +93,20 @@ class DockerEngine:
 
     def has_image(self, wanted: WantedImage) -> bool:
         """Tell whether the image is here, by its id or by the digest of its manifest."""
-        return self._found(wanted) is not None
+        with self._fetching():
+            return self._found(wanted) is not None
 
     def resolve_image(self, wanted: WantedImage) -> str:
         """Return the id to run the image by; IntegrityBroken when what was fetched is another image."""
-        if found := self._found(wanted):
-            return found
         with self._fetching():
+            if found := self._found(wanted):
+                return found
             if wanted.archive is not None:
                 self._load(wanted, wanted.archive)
             elif wanted.type == "DockerImage" and wanted.manifest is not None:
                 self._pull(wanted, wanted.manifest)
-        if found := self._found(wanted):
-            return found
+            if found := self._found(wanted):
+                return found
         raise ImageUnavailable(
             f"the image {wanted.reference} ({wanted.id[:19]}…) is not here and cannot be fetched",
             hint="its owner must publish it in an image registry by digest, or as an archive; build it here to try it",
@@ -116,9 +119,8 @@ class DockerEngine:
             raise Refused(
                 f"there is no image {reference} here", hint=f"build or pull it first: docker pull {reference}"
             )
-        digests = [text.rpartition("@")[2] for text in image.get("RepoDigests") or ()]
         platform = "/".join(filter(None, (image.get("Os"), image.get("Architecture"), image.get("Variant"))))
-        manifest = Digest(digests[0]) if digests else None
+        manifest = manifest_of(reference, image.get("RepoDigests") or ())
         return WantedImage(
             type="DockerImage", reference=reference, id=Digest(image["Id"]), platform=platform, manifest=manifest
         )
@@ -182,9 +184,9 @@ class DockerEngine:
     # Sandbox
 
     def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:
-        """Run the probe once per engine, boot and profile; Refused when the sandbox has a hole."""
+        """Run the probe once per engine, its security, boot and profile; Refused when the sandbox has a hole."""
         info = self.info()
-        marker = f"{info.identity}\n{info.version}\n{boot_id()}\n"
+        marker = "\n".join((info.identity, info.version, *info.security, boot_id(), ""))
         kept = cache / f"sandbox-{self._name}-{profile}.ok" if cache else None
         if kept and kept.is_file() and kept.read_text().startswith(marker):
             return tuple(kept.read_text().removeprefix(marker).splitlines())
@@ -252,8 +254,11 @@ class DockerEngine:
         )
         if self._name == "podman":
             body["HostConfig"].pop("Ulimits")
-        with self._container(body, spec.run_id) as container:
-            return _Running(self, self._api, container).follow(spec, log, stop)
+        with contextlib.ExitStack() as stack:
+            with self._starting(spec.profile):
+                container = stack.enter_context(self._container(body, spec.run_id))
+                running = stack.enter_context(_Running(self, self._api, container).started())
+            return running.follow(spec, log, stop)
 
     def reap(self) -> tuple[str, ...]:
         """Remove containers of this user whose client is gone; return their names."""
@@ -272,6 +277,18 @@ class DockerEngine:
         except _BROKEN:
             return False
         return True
+
+    @contextlib.contextmanager
+    def _starting(self, profile: Profile) -> Iterator[None]:
+        """Tell a container that cannot be started from an engine that starts none: that one fails with the probe."""
+        try:
+            yield
+        except (EnvironmentProblem, NotFound) as error:
+            if not self.answers():
+                raise
+            self._probe(profile)
+            hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
+            raise NotStarted(shortened(str(error)), hint=hint) from error
 
     def _keeps_id(self) -> bool:
         return self._name == "podman" and self.info().rootless
@@ -301,17 +318,22 @@ class _Running:
         self._id = container
         self._stream: Any = None
 
-    def follow(self, spec: StepSpec, log: Path, stop: threading.Event) -> StepResult:
-        """Start it and see it to its end."""
-        with _speaking("start a container"):
-            self._stream = self._api.attach(self._id, stream=True)
-            self._api.start(self._id)
+    @contextlib.contextmanager
+    def started(self) -> Iterator[Self]:
+        """Start it, and let go of its output afterwards."""
         try:
-            seen = follow(self, spec, log=log, stop=stop)
-            if seen.ended is Ended.EXITED:
-                seen.ended = self._why(seen.exit_code)
+            with _speaking("start a container"):
+                self._stream = self._api.attach(self._id, stream=True)
+                self._api.start(self._id)
+            yield self
         finally:
             _close(self._stream)
+
+    def follow(self, spec: StepSpec, log: Path, stop: threading.Event) -> StepResult:
+        """See it to its end."""
+        seen = follow(self, spec, log=log, stop=stop)
+        if seen.ended is Ended.EXITED:
+            seen.ended = self._why(seen.exit_code)
         return StepResult(
             exit_code=seen.exit_code,
             ended=seen.ended,
@@ -325,9 +347,12 @@ class _Running:
         yield from self._stream
 
     def wait(self) -> int:
-        """Return its exit code once it has ended."""
-        with _speaking("wait for a container"):
-            return int(self._api.wait(self._id, timeout=None)["StatusCode"])
+        """Return its exit code once it has ended; that of a kill when somebody removed it."""
+        try:
+            with _speaking("wait for a container"):
+                return int(self._api.wait(self._id, timeout=None)["StatusCode"])
+        except NotFound:
+            return _KILLED_CODES[0]
 
     def kill(self) -> None:
         """Stop it at once."""
@@ -348,8 +373,11 @@ class _Running:
         return int(found[0].get("SizeRw") or 0) if found else None
 
     def _why(self, exit_code: int) -> Ended:
-        with _speaking("ask how a container ended"):
-            state = self._api.inspect_container(self._id)["State"]
+        try:
+            with _speaking("ask how a container ended"):
+                state = self._api.inspect_container(self._id)["State"]
+        except NotFound:
+            state = {}
         if state.get("OOMKilled") and exit_code:
             return Ended.OOM
         if exit_code not in _KILLED_CODES:

@@ -5,13 +5,13 @@ root, own IPC, caps on memory, swap, processor, processes, open files and file s
 (0, still without capabilities) and in a writable root layer. Nothing a record says can switch any of it off.
 """
 
-import posixpath
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medperf_git.errors import Refused
 from medperf_git.runner.engine import Bind, Profile, StepSpec, User
+from medperf_git.runner.mounts import TMP, check_mounts, covers_the_system, inside
 
 _DENIED = re.compile(
     r"LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME|TMPDIR|XDG_.*|DOCKER_.*|GLIBC_TUNABLES|MALLOC_.*|BASH_ENV|ENV"
@@ -35,8 +35,6 @@ _CACHES = {
     "CUPY_CACHE_DIR": "/tmp/.cupy",  # noqa: S108
     "PYTHONPYCACHEPREFIX": "/tmp/.pycache",  # noqa: S108
 }
-_TMP = "/tmp"  # noqa: S108
-_NEVER_MOUNTED = ("/", "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin")
 
 
 def denied_variables(names: Iterable[str]) -> tuple[str, ...]:
@@ -120,33 +118,15 @@ def _environment(spec: StepSpec, image: Mapping[str, Any]) -> list[str]:
 
 
 def _mounts(spec: StepSpec) -> list[dict[str, Any]]:
-    paths = {bind.key: _inside(bind.inside) for bind in spec.binds}
-    for outer in spec.binds:
-        within = [key for key, path in paths.items() if path.startswith(paths[outer.key] + "/")]
-        if within and outer.read_only:
-            # The engine would make the mount point, and so write into the data.
-            raise Refused(
-                f"the task wants {within[0]} mounted inside its read-only {outer.key}",
-                hint="ask the container's owner for mount paths that do not contain each other",
-            )
+    check_mounts([(bind.key, bind.inside) for bind in spec.binds])
     return [_mount(bind) for bind in spec.binds] + [_temporary(spec)]
 
 
-def _inside(path: str) -> str:
-    return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else path
-
-
 def _mount(bind: Bind) -> dict[str, Any]:
-    inside = _inside(bind.inside)
-    if inside in _NEVER_MOUNTED or not inside.startswith("/") or inside.startswith(("/proc/", "/sys/", "/dev/")):
-        raise Refused(
-            f"the task wants {bind.key} mounted at {bind.inside}, over a part of the system",
-            hint="ask the container's owner for another mount path",
-        )
     return {
         "Type": "bind",
         "Source": str(bind.host),
-        "Target": inside,
+        "Target": inside(bind.inside),
         "ReadOnly": bind.read_only,
         "BindOptions": {"Propagation": "rprivate", "NonRecursive": True},
     }
@@ -154,13 +134,13 @@ def _mount(bind: Bind) -> dict[str, Any]:
 
 def _temporary(spec: StepSpec) -> dict[str, Any]:
     options = {"Propagation": "rprivate", "NonRecursive": True}
-    return {"Type": "bind", "Source": str(spec.scratch), "Target": _TMP, "ReadOnly": False, "BindOptions": options}
+    return {"Type": "bind", "Source": str(spec.scratch), "Target": TMP, "ReadOnly": False, "BindOptions": options}
 
 
 def _covered_volumes(spec: StepSpec, user: User, *, image: Mapping[str, Any]) -> dict[str, str]:
-    bound = {_inside(bind.inside) for bind in spec.binds} | {_TMP}
-    volumes = {_inside(path) for path in image.get("Volumes") or ()} - bound
-    if hopeless := sorted(volumes & {"/", "/proc", "/sys", "/dev"}):
+    bound = {inside(bind.inside) for bind in spec.binds} | {TMP}
+    volumes = {inside(path) for path in image.get("Volumes") or ()} - bound
+    if hopeless := sorted(filter(covers_the_system, volumes)):
         raise Refused(
             f"the image declares a volume at {hopeless[0]}, which cannot be covered",
             hint="ask the container's owner to build the image without that VOLUME",

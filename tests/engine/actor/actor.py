@@ -132,6 +132,28 @@ def fill_volume() -> None:
     fill(Path("/cache"), pause=0)
 
 
+def deep_tmp() -> None:
+    nest(Path("/tmp"))
+
+
+def deepest_tmp() -> None:
+    nest(Path("/tmp"), depth=100)
+
+
+def deep_output() -> None:
+    nest(OUT / "predictions")
+
+
+def nest(folder: Path, depth: int = 60) -> None:
+    os.chdir(folder)
+    for _ in range(depth):
+        Path("x" * 200).mkdir()
+        os.chdir("x" * 200)
+    Path("file").write_text("x")
+    os.chdir("/")
+    time.sleep(1)
+
+
 def fill(folder: Path, pause: float = 0.05) -> None:
     for number in range(100_000):
         (folder / f"f{number}").write_bytes(b"x" * 4 * 1024 * 1024)

@@ -1,0 +1,74 @@
+"""Small files of ours that survive a crash, and locks that the kernel lets go when their process ends."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.runner.disk import MAKE_ROOM
+
+
+@contextmanager
+def keeping(path: Path) -> Iterator[None]:
+    """Say which note of ours could not be written; EnvironmentProblem from the system's error."""
+    try:
+        yield
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be written: {error.strerror or error}", hint=MAKE_ROOM) from error
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file (0600) so that after a crash it is either the old one or the whole new one.
+
+    EnvironmentProblem when the disk refuses; the old file is still there then.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    with keeping(path):
+        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+        sync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write values that JSON can hold, durably, keys sorted."""
+    write_durably(path, json.dumps(value, sort_keys=True, indent=1).encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None when there is no such file, or it is torn; EnvironmentProblem when it cannot be read."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return None
+    except OSError as error:
+        raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}", hint="look at who may read it") from error
+    return value if isinstance(value, dict) else None
+
+
+def sync_folder(path: Path) -> None:
+    """Sync the names in a folder."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[int]:
+    """Hold a lock file and yield its descriptor; BlockingIOError while another process holds it."""
+    import fcntl  # noqa: PLC0415  (not on Windows, where nothing is run but lists of runs are read)
+
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+    finally:
+        os.close(handle)
