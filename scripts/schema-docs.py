@@ -14,7 +14,10 @@ from typing import Any
 
 TOP = Path(__file__).resolve().parents[1]
 PAGE = TOP / "registry_spec" / "records.md"
-KINDS = ("registry", "member", "cube", "dataset", "benchmark", "policy", "association", "result", "notice")
+KINDS = (
+    *("registry", "quarantine", "member", "cube", "dataset", "benchmark"),
+    *("policy", "association", "result", "notice"),
+)
 TABLE = "| field | needed | value | meaning |\n|---|---|---|---|\n"
 HEAD = """# Records, field by field
 

@@ -4,7 +4,7 @@ Rounding and holding back happen here, before anything is shown for review; the 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from medperf_git.records.folds import policy_state
@@ -66,22 +66,29 @@ def publishable(
         if decimals < metric.decimals:
             held.append(f"{metric.id}: rounded to {decimals} decimals ({limits.decimals_by})")
         number = cases if value.n is None else value.n
+        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
+            number -= (value.n_failed or 0) + (value.n_undefined or 0)
         if number < limits.min_cases and (value.value is not None or value.sd is not None):
             held.append(
                 f"{metric.id}: held back, it rests on {number} cases;"
                 f" at least {limits.min_cases} ({limits.min_cases_by})"
             )
-            value = MetricValue(n=number, n_failed=value.n_failed, n_undefined=value.n_undefined)
-        shown[metric.id] = MetricValue(
-            value=_rounded(value.value, decimals),
-            sd=_rounded(value.sd, decimals),
-            n=value.n if limits.exact else None,
-            n_failed=value.n_failed,
-            n_undefined=value.n_undefined,
-        )
+            value = MetricValue(n=value.n, n_failed=value.n_failed, n_undefined=value.n_undefined, absent="held-back")
+        shown[metric.id] = _counted(value, decimals) if limits.exact else _uncounted(value, decimals)
     if not limits.exact and shown:
         held.append("numbers of cases are published as ranges only (the benchmark's limit)")
     return Published(shown, tuple(held))
+
+
+def _counted(value: MetricValue, decimals: int) -> MetricValue:
+    return replace(value, value=_rounded(value.value, decimals), sd=_rounded(value.sd, decimals))
+
+
+def _uncounted(value: MetricValue, decimals: int) -> MetricValue:
+    """Return a value without any number of cases; a word says why one is absent."""
+    if value.value is not None or value.sd is not None:
+        return MetricValue(_rounded(value.value, decimals), _rounded(value.sd, decimals))
+    return MetricValue(absent=value.absent or ("undefined" if value.n_undefined else "failed"))
 
 
 def cases_of(number: int, *, exact: bool) -> Cases:

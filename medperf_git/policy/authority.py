@@ -5,17 +5,20 @@ introduces are taken from that record, and they merely prove possession. A retir
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
 from itertools import chain as joined
 from typing import TypeAlias
 
 from medperf_git.errors import MedperfGitError
 from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
-from medperf_git.records.folds import association_state, member_state, policy_state
+from medperf_git.records.folds import association_state, marks_of, member_state, policy_state
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import R, RecordView, record_at, stored_at, versions_of
+from medperf_git.records.times import parse_time
+from medperf_git.records.view import R, chain, folders, record_at, stored_at, versions_of
 from medperf_git.signing.keys import PublicKey
 
 Holder: TypeAlias = tuple[str, PublicKey]
@@ -57,34 +60,57 @@ def needs_of(case: Case, stored: Stored) -> tuple[Need, ...]:
 
 
 def keys_in(member: models.Member, *, recovery: bool) -> Iterator[PublicKey]:
-    """Yield the usable signing keys of a member record, and with `recovery` its recovery keys too."""
-    for entry in joined(member.keys.signing, (member.keys.recovery or ()) if recovery else ()):
-        try:
-            yield PublicKey.from_record(entry.key)
-        except MedperfGitError:
-            continue  # the rule `key` reports it
+    """Yield the sound signing keys of a member record, and with `recovery` its recovery keys too."""
+    yield from _all_in(member.keys, recovery=recovery)
 
 
-def _holders(view: RecordView, members: Iterable[str], *, update: bool = False) -> tuple[Holder, ...]:
-    """Return who may sign; for an `update` of a member recovery keys count too, and those of a retired one."""
+def _all_in(keys: models.Keys, *, recovery: bool) -> Iterator[PublicKey]:
+    for entry in joined(keys.signing, (keys.recovery or ()) if recovery else ()):
+        yield from _sound(entry)
+
+
+def _sound(entry: models.KeyEntry) -> Iterator[PublicKey]:
+    with suppress(MedperfGitError):  # the rule `key` reports it
+        yield PublicKey.from_record(entry.key)
+
+
+def _holders(case: Case, members: Iterable[str], *, update: bool = False) -> tuple[Holder, ...]:
+    """Return who may sign at the time of the step.
+
+    For an `update` of a member recovery keys count too, and those of a retired one.
+    """
     found: list[Holder] = []
     for name in members:
-        state = member_state(view, name)
+        state = member_state(case.change.after if case.is_genesis else case.change.before, name)
         if state is not None and (update or state.status == "active"):
-            found += [(name, key) for key in keys_in(state, recovery=update)]
+            entries = (*state.keys.signing, *((state.keys.recovery or ()) if update else ()))
+            found += [(name, key) for key in _usable(case, entries)]
     return tuple(found)
+
+
+def _usable(case: Case, entries: Iterable[models.KeyEntry]) -> Iterator[PublicKey]:
+    """Yield the sound keys that have not expired."""
+    for entry in entries:
+        if entry.expires is None or (_time(entry.expires) or case.change.at) > case.change.at:
+            yield from _sound(entry)
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return parse_time(text)
+    except ValueError:  # the rule `key` reports it; such a key never counts
+        return None
 
 
 def _group(case: Case, who: str, members: Iterable[str], *, count: int) -> Need:
     names = tuple(dict.fromkeys(members))
-    view = case.change.after if case.is_genesis else case.change.before
-    return Need(who, names, count, _holders(view, names))
+    return Need(who, names, count, _holders(case, names))
 
 
 def _owner(case: Case, member: str, *, kind: str = "") -> Need:
     keys = _cosigning(case, member, kind)
     who = f"the owner {member}" + (f" with {keys} of its keys" if keys > 1 else "")
-    return Need(who, (member,), keys, _holders(case.change.before, [member]), keys_of_one=True)
+    return Need(who, (member,), keys, _holders(case, [member]), keys_of_one=True)
 
 
 def _cosigning(case: Case, member: str, kind: str) -> int:
@@ -108,7 +134,7 @@ def _committee(case: Case, policy: models.Policy | None, threshold: str) -> Need
 
 def _speaker(case: Case, name: str) -> Need:
     """Nobody speaks in another's name: who a record says it is `by` signs it."""
-    return Need(f"{name}, in whose name it is", (name,), 1, _holders(case.change.before, [name]), keys_of_one=True)
+    return Need(f"{name}, in whose name it is", (name,), 1, _holders(case, [name]), keys_of_one=True)
 
 
 def _genesis_needs(case: Case, stored: Stored) -> Iterator[Need]:
@@ -132,7 +158,9 @@ def _possession(case: Case, stored: Stored) -> Iterator[Need]:
         return  # a genesis that brings other records is refused by the rule `genesis`
     old = member_state(case.change.before, record.member)
     known = set(keys_in(old, recovery=True)) if old else set()
-    for key in keys_in(record, recovery=True):
+    known.update(_all_in(old.pending, recovery=True) if old and old.pending else ())  # proved when they were announced
+    brought = joined(keys_in(record, recovery=True), _all_in(record.pending, recovery=True) if record.pending else ())
+    for key in brought:
         if key not in known:
             who = f"the new key {key.fingerprint}"
             yield Need(who, (record.member,), 1, ((record.member, key),), brought=old is not None)
@@ -144,9 +172,42 @@ def _new_member_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 
 def _update_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    name = _as(stored, models.Member).member
-    holders = _holders(case.change.before, [name], update=True)
-    yield Need(f"a key that {name} had before", (name,), 1, holders)
+    record = _as(stored, models.Member)
+    name, old = record.member, member_state(case.change.before, record.member)
+    yield Need(f"a key that {name} had before", (name,), 1, _holders(case, [name], update=True))
+    if old is not None and _lowers(old, record):
+        yield _recovery_or_maintainer(case, old)
+    yield from _possession(case, stored)
+
+
+def _lowers(old: models.Member, new: models.Member) -> bool:
+    """Tell whether an update lowers what protects a member from a thief of one signing key."""
+    was, now = old.cosigning or models.Cosigning(), new.cosigning or models.Cosigning()
+    fewer = now.dataset < was.dataset or now.result < was.result
+    kept = {entry.key for entry in new.keys.recovery or ()}
+    dropped = any(entry.key not in kept for entry in old.keys.recovery or ())
+    return fewer or dropped or len(new.revoked or ()) > len(old.revoked or ())
+
+
+def _recovery_or_maintainer(case: Case, old: models.Member) -> Need:
+    registry = case.registry_before
+    maintainers = registry.maintainers if registry else ()
+    own = tuple((old.member, key) for key in _usable(case, old.keys.recovery or ()))
+    who = f"a recovery key of {old.member}, or a maintainer, because it lowers what protects that member"
+    return Need(who, tuple(dict.fromkeys((old.member, *maintainers))), 1, (*own, *_holders(case, maintainers)))
+
+
+def _announced_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    yield _maintainers(case)
+    yield from _possession(case, stored)
+
+
+def _recovered_needs(case: Case, stored: Stored) -> Iterator[Need]:
+    record = _as(stored, models.Member)
+    old = member_state(case.change.before, record.member)
+    announced = _all_in(old.pending, recovery=False) if old and old.pending else ()
+    holders = tuple((record.member, key) for key in announced)
+    yield Need(f"a key announced for {record.member}", (record.member,), 1, holders)
     yield from _possession(case, stored)
 
 
@@ -159,6 +220,18 @@ def _owned_needs(case: Case, stored: Stored) -> Iterator[Need]:
     record = stored.record
     owned = record if isinstance(record, models.Cube) else _as(stored, models.Dataset)
     yield _owner(case, owned.member, kind=str(owned.KIND))
+    if isinstance(owned, models.Dataset) and (twin := _same_content(case, owned)):
+        yield replace(_maintainers(case, 1), who=f"a maintainer, because {twin} has the same content")
+
+
+def _same_content(case: Case, dataset: models.Dataset) -> Ref | None:
+    """Return another dataset of the same owner with the same content: its results could be chosen from both."""
+    for name in folders(case.change.before, f"datasets/{dataset.member}"):
+        for ref in versions_of(case.change.before, "datasets", member=dataset.member, name=name):
+            other = record_at(case.change.before, layout.dataset_path(ref), models.Dataset)
+            if other is not None and other.content == dataset.content:
+                return ref
+    return None
 
 
 def _as(stored: Stored, model: type[R]) -> R:
@@ -200,7 +273,15 @@ def _next_benchmark_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 def _policy_needs(case: Case, stored: Stored) -> Iterator[Need]:
     record = _as(stored, models.Policy)
-    yield _committee(case, policy_state(case.change.before, record.benchmark.ref), "change")
+    before = _committee(case, policy_state(case.change.before, record.benchmark.ref), "change")
+    able = {member for member, _ in before.holders}
+    yield (
+        before
+        if len(able) >= before.count
+        else replace(
+            _maintainers(case), who="the threshold of maintainers, because the committee cannot decide any more"
+        )
+    )
     yield _committee(case, record, "change")
 
 
@@ -228,6 +309,9 @@ def _side_that_signs(case: Case, event: models.Association) -> str:
 
 def _result_needs(case: Case, stored: Stored) -> Iterator[Need]:
     yield _owner(case, _as(stored, models.Result).dataset.ref.member, kind="result")
+    last = chain(case.change.before, stored.place.folder)[-1:]
+    if last and marks_of(case.change.before, last[0].path).withdrawn_by == "maintainers":
+        yield replace(_maintainers(case, 1), who="a maintainer, because maintainers withdrew the result before it")
 
 
 def _dispute_needs(case: Case, stored: Stored) -> Iterator[Need]:
@@ -262,6 +346,15 @@ def _is_new(case: Case, stored: Stored) -> bool:
     return case.change.before.blob(layout.numbered(stored.place.folder, 1)) is None
 
 
+def _announces(case: Case, stored: Stored) -> bool:
+    return isinstance(stored.record, models.Member) and stored.record.pending is not None and not _is_new(case, stored)
+
+
+def _puts_in_force(case: Case, stored: Stored) -> bool:
+    record = stored.record
+    return isinstance(record, models.Member) and record.recovered is not None and not _is_new(case, stored)
+
+
 def _is_return(case: Case, stored: Stored) -> bool:
     old = member_state(case.change.before, getattr(stored.record, "member", ""))
     return old is not None and old.status == "retired"
@@ -293,11 +386,24 @@ AUTHORITY: tuple[Row, ...] = (
         _is(models.Registry),
         _registry_needs,
     ),
+    Row("quarantine", "the threshold of maintainers", _is(models.Quarantine), lambda case, _: [_maintainers(case)]),
     Row(
         "new member",
         "each of its keys, and one maintainer",
         lambda case, stored: isinstance(stored.record, models.Member) and _is_new(case, stored),
         _new_member_needs,
+    ),
+    Row(
+        "new keys announced for a member who lost every key",
+        "the threshold of maintainers, and each announced key",
+        _announces,
+        _announced_needs,
+    ),
+    Row(
+        "announced keys put in force",
+        "an announced key, after the waiting period",
+        _puts_in_force,
+        _recovered_needs,
     ),
     Row(
         "return of a retired member",
@@ -307,13 +413,15 @@ AUTHORITY: tuple[Row, ...] = (
     ),
     Row(
         "member update",
-        "one signing or recovery key active before, and each new key",
+        "one signing or recovery key active before, and each new key; what lowers the member's protection (fewer of "
+        "its keys asked for, a recovery key dropped, a key revoked) also a recovery key or one maintainer",
         _is(models.Member),
         _update_needs,
     ),
     Row(
         "cube or dataset, a new version of them",
-        "the member that owns the name; for a dataset with as many of its keys as it wishes",
+        "the member that owns the name; for a dataset with as many of its keys as it wishes, and one maintainer where "
+        "another dataset of that member has the same content",
         _is(models.Cube, models.Dataset),
         _owned_needs,
     ),
@@ -331,7 +439,8 @@ AUTHORITY: tuple[Row, ...] = (
     ),
     Row(
         "later policy",
-        "the `change` threshold of the committee before, and of the committee after",
+        "the `change` threshold of the committee before (the threshold of maintainers where too few of it are active "
+        "members), and of the committee after",
         _is(models.Policy),
         _policy_needs,
     ),
@@ -357,7 +466,8 @@ AUTHORITY: tuple[Row, ...] = (
     Row("priority", "the committee's `events` threshold", _is(models.Association), _association_needs),
     Row(
         "result",
-        "the owner of the dataset, with as many of its keys as it wishes",
+        "the owner of the dataset, with as many of its keys as it wishes; one maintainer where maintainers withdrew "
+        "the result before it",
         _is(models.Result),
         _result_needs,
     ),

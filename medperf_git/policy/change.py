@@ -1,11 +1,44 @@
 """A change as the judge sees it: the tree before, the tree after, what was added, and when."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from medperf_git.records.findings import Finding
 from medperf_git.records.view import RecordView
+
+
+class History(Protocol):
+    """The first-parent line of the tree before, its tip included; commits are given by their full hexadecimal id."""
+
+    def __contains__(self, commit: str) -> bool:
+        """Tell whether a commit lies on the line."""
+        ...
+
+    def time(self, commit: str) -> datetime:
+        """Return the time of a step on the line; KeyError when it is not on it."""
+        ...
+
+    def view(self, commit: str) -> RecordView:
+        """Return the records as a step on the line left them; KeyError when it is not on it."""
+        ...
+
+
+class NoHistory:
+    """What was before the genesis."""
+
+    def __contains__(self, commit: str) -> bool:
+        """Return False: there is no commit."""
+        return False
+
+    def time(self, commit: str) -> datetime:
+        """Raise KeyError: there is no commit."""
+        raise KeyError(commit)
+
+    def view(self, commit: str) -> RecordView:
+        """Raise KeyError: there is no commit."""
+        raise KeyError(commit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,8 +46,7 @@ class Change:
     """One proposed or merged step.
 
     `added` maps the path of every file in the proposal that its base lacks to its bytes (a changed house file
-    too, with its new bytes). `faults` is what Git itself already shows to be wrong. `knows_head` tells whether a
-    commit (40 hexadecimal digits) lies on the first-parent line of the tree before, that tip included.
+    too, with its new bytes). `faults` is what Git itself already shows to be wrong.
     """
 
     before: RecordView
@@ -22,4 +54,4 @@ class Change:
     added: Mapping[str, bytes]
     faults: tuple[Finding, ...]
     at: datetime
-    knows_head: Callable[[str], bool]
+    history: History

@@ -2,15 +2,19 @@
 
 from collections.abc import Callable, Iterator
 
+from medperf_git.policy.authority import keys_in
 from medperf_git.policy.case import Case
 from medperf_git.policy.change import Change
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
-from medperf_git.records.findings import Finding
-from medperf_git.records.folds import members
+from medperf_git.records.findings import Finding, Severity
+from medperf_git.records.folds import member_state, members
 from medperf_git.records.layout import CHAINS, Kind
-from medperf_git.records.names import Ref, skeleton
-from medperf_git.records.view import RecordView, chain, folders
+from medperf_git.records.names import Ref, confusable, skeleton, within_one_edit
+from medperf_git.records.record import Stored
+from medperf_git.records.view import RecordView, chain, folders, next_number
+
+NEWEST_RULES = 1
 
 
 def check_faults(rule: str) -> Callable[[Case], Iterator[Finding]]:
@@ -35,8 +39,10 @@ def check_layout(case: Case) -> Iterator[Finding]:
             continue
         split = layout.split_bundle(path)
         if split is None or layout.place_of(split[0]) is None:
-            fix = "remove it; registry_spec/layout.md lists what a registry holds"
-            yield Finding("layout", "no file of a registry has this path", path=path, fix=fix)
+            message, fix = "no file of a registry has this path", "remove it; registry_spec/layout.md says what may be"
+            if path.startswith(layout.RESERVED):
+                message, fix = "records of this kind come in a later version", "use a medperf-git that knows them"
+            yield Finding("layout", message, path=path, fix=fix)
 
 
 def check_readable(case: Case) -> Iterator[Finding]:
@@ -51,33 +57,36 @@ def check_chain(case: Case) -> Iterator[Finding]:
         if stored.place.kind not in CHAINS:
             continue
         before = chain(case.change.before, stored.place.folder)
-        expected = len(before) + 1
+        expected = next_number(case.change.before, stored.place.folder)
+        last = before[-1].digest if before else None
         if stored.place.number != expected:
             fix = "run `medperf-git submit --resume`, which numbers it anew"
             message = "this number is not the next of its chain"
             want, got = f"{expected:04d}", f"{stored.place.number:04d}"
             yield Finding("chain", message, path=stored.path, expected=want, got=got, fix=fix)
-        elif before and stored.record.previous != before[-1].digest:  # type: ignore[union-attr]  # chains have it
+        elif stored.record.previous != last:  # type: ignore[union-attr]  # chains have it
             yield Finding(
                 "chain",
                 "`previous` is not the digest of the record before",
                 path=stored.path,
                 pointer="/previous",
-                expected=before[-1].digest,
-                got=str(getattr(stored.record, "previous", "")),
+                expected=last or "no `previous`",
+                got=str(getattr(stored.record, "previous", None) or "(none)"),
                 fix="run `medperf-git submit --resume`, which reads it anew",
             )
 
 
 def check_versions(case: Case) -> Iterator[Finding]:
-    """Refuse version n+1 of a thing without version n."""
+    """Refuse version n+1 of a thing without version n; of a benchmark, whose committee has a say, a merged one."""
     for stored in case.records.values():
         record = stored.record
         if isinstance(record, models.Cube | models.Dataset | models.Benchmark) and record.version > 1:
             older = Ref(record.member, record.name, record.version - 1)
             top = {Kind.CUBE: "cubes", Kind.DATASET: "datasets", Kind.BENCHMARK: "benchmarks"}[stored.place.kind]
             path = layout.benchmark_path(older) if top == "benchmarks" else f"{top}/{older.path}.yaml"
-            if case.change.after.blob(path) is None:
+            view = case.change.before if top == "benchmarks" else case.change.after
+            folder, _, name = path.removesuffix("/benchmark.yaml").rpartition("/")
+            if not {name, f"{name}/"} & set(view.names(folder)):
                 message = f"version {record.version} needs version {older.version}"
                 fix = f"use version {_next_version(case.change.before, top, record)}"
                 yield Finding("version", message, path=stored.path, pointer="/version", expected=path, fix=fix)
@@ -92,7 +101,7 @@ def _next_version(view: RecordView, top: str, record: models.Cube | models.Datas
 def check_separation(case: Case) -> Iterator[Finding]:
     """Refuse trust changes that travel with anything else."""
     kinds = {layout.place_of(path).kind for path in case.record_paths}  # type: ignore[union-attr]  # record paths
-    trust = kinds & {Kind.REGISTRY, Kind.MEMBER}
+    trust = kinds & {Kind.REGISTRY, Kind.QUARANTINE, Kind.MEMBER}
     others = kinds - trust
     if trust and (others or (len(trust) > 1 and not case.is_genesis)):
         fix = "make one proposal of the registry or member records, and another of the rest"
@@ -103,6 +112,16 @@ def check_separation(case: Case) -> Iterator[Finding]:
         fix = "add a registry record that lists the house file with its digest"
         message = "a house file changes only together with a registry record"
         yield Finding("separation", message, path=min(case.house_files), fix=fix)
+
+
+def check_rule_set(case: Case) -> Iterator[Finding]:
+    """Refuse a registry record that names a set of rules nobody knows yet, or goes back to an older one."""
+    standing = case.registry_before.rule_set if case.registry_before and not case.is_genesis else 1
+    for stored, registry in case.of(models.Registry):
+        if not standing <= registry.rule_set <= NEWEST_RULES:
+            want, got = f"{standing} to {NEWEST_RULES}", str(registry.rule_set)
+            message, fix = "no set of rules that can follow", "leave `rules` as it is, or use a newer medperf-git"
+            yield Finding("rules-version", message, path=stored.path, pointer="/rules", expected=want, got=got, fix=fix)
 
 
 def check_house_files(case: Case) -> Iterator[Finding]:
@@ -173,13 +192,27 @@ def check_limits(case: Case) -> Iterator[Finding]:
         if got > most:
             yield Finding("limit", f"too many {what}", expected=f"at most {most}", got=str(got), fix=fix)
     for stored in case.records.values():
-        if stored.place.number > limits.chain_length and stored.place.kind is not Kind.REGISTRY:
+        if stored.place.number > limits.chain_length and not _is_never_too_much(case, stored):
             message = f"the chain is at its longest, {limits.chain_length}"
             yield Finding("limit", message, path=stored.path, fix=fix)
         count = _names_with_new(change, stored.path)
         if count > limits.names_per_member:
             message = f"this member has more than {limits.names_per_member} names"
             yield Finding("limit", message, path=stored.path, got=str(count), fix=fix)
+
+
+def _is_never_too_much(case: Case, stored: Stored) -> bool:
+    """Tell whether a record must find a place in the longest chain: who may decide, and what ends or marks things."""
+    match stored.record:
+        case models.Registry() | models.Quarantine() | models.Notice():
+            return True
+        case models.Association() as event:
+            return event.event in ("reject", "withdraw")
+        case models.Member() as member:
+            old = member_state(case.change.before, member.member)
+            kept = set(keys_in(member, recovery=True)) <= set(keys_in(old, recovery=True) if old else ())
+            return member.status == "retired" or bool(member.revoked) or kept
+    return False
 
 
 def _brings_member(case: Case) -> bool:
@@ -195,7 +228,7 @@ def _names_with_new(change: Change, path: str) -> int:
 
 
 def check_lookalike(case: Case) -> Iterator[Finding]:
-    """Refuse a new name that differs from another only in hyphens."""
+    """Refuse a new name that differs from another only in hyphens; warn of one that is easily taken for another."""
     for path in case.records:
         parts = path.split("/")
         if parts[0] == "members":
@@ -209,3 +242,19 @@ def check_lookalike(case: Case) -> Iterator[Finding]:
                 fix = "choose another name"
                 message = f"{name!r} cannot be told from {other!r}"
                 yield Finding("lookalike", message, path=path, expected="a name of its own", got=name, fix=fix)
+        # A maintainer signs new members and new benchmarks in any case, and is shown this before.
+        for other in () if parts[-2:-1] == ["policy"] else _easily_taken_for(case, parts, name):
+            message, fix = f"{name!r} is easily taken for {other!r}", "a maintainer looks whether it is meant"
+            yield Finding("lookalike", message, path=path, got=name, fix=fix, severity=Severity.WARNING)
+
+
+def _easily_taken_for(case: Case, parts: list[str], name: str) -> Iterator[str]:
+    """Yield the names of other members, or of other benchmarks, that a reader could mistake for this new one."""
+    view, top, own = case.change.before, parts[0], "/".join(parts[:3])
+    if top == "members":
+        yield from (other for other in folders(view, top) if other != name and confusable(other) == confusable(name))
+    elif top == "benchmarks" and not view.names(own):
+        for member in folders(view, top):
+            for other in folders(view, f"{top}/{member}"):
+                if f"{top}/{member}/{other}" != own and within_one_edit(other, name):
+                    yield f"{member}/{other}"

@@ -5,18 +5,27 @@ from dataclasses import replace
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.change import Change
+from medperf_git.policy.form import NEWEST_RULES
 from medperf_git.policy.rule import Rule
-from medperf_git.policy.rules import GIT_RULES, RULES
-from medperf_git.policy.verdict import Verdict
+from medperf_git.policy.rules import GIT_RULES, RULE_SETS
+from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
 from medperf_git.records.strict_yaml import parse_yaml
 
 _GIT_IDS = frozenset(rule.id for rule in GIT_RULES)
 
 
-def judge(change: Change, *, rules: tuple[Rule, ...] = RULES) -> Verdict:
-    """Return the verdict on a change, with every finding of every rule."""
-    return Verdict.of(_findings(Case(change), rules))
+def judge(change: Change, *, rules: tuple[Rule, ...] | None = None) -> Verdict:
+    """Return the verdict on a change, with every finding of every rule of the set that is in force."""
+    case = Case(change)
+    if rules is None:
+        number = case.registry_before.rule_set if case.registry_before else NEWEST_RULES
+        rules = RULE_SETS.get(number)
+        if rules is None:
+            message = f"this registry is judged by rules {number}, which this version does not know"
+            finding = Finding("rules-version", message, fix="use a newer medperf-git")
+            return Verdict(Outcome.COULD_NOT_CHECK, (finding,))
+    return Verdict.of(_findings(case, rules))
 
 
 def _findings(case: Case, rules: tuple[Rule, ...]) -> Iterator[Finding]:

@@ -46,7 +46,7 @@ def references_of(record: models.Record) -> Iterator[Named]:
             yield _cube("/metrics_cube", record.metrics_cube, "metrics")
         case models.Notice():
             yield Named("/record", record.record.path, record.record.digest)
-        case models.Registry() | models.Member() | models.Cube():
+        case models.Registry() | models.Quarantine() | models.Member() | models.Cube():
             return
 
 
@@ -95,7 +95,9 @@ def check_withdrawn(case: Case) -> Iterator[Finding]:
 
 
 def _is_ending(record: models.Record) -> bool:
-    return isinstance(record, models.Association) and record.event in ("reject", "withdraw")
+    """Tell whether a record begins nothing: it ends something, or changes who decides about what stands."""
+    ends = isinstance(record, models.Association) and record.event in ("reject", "withdraw")
+    return ends or (isinstance(record, models.Policy) and record.previous is not None)
 
 
 def check_benchmark_pair(case: Case) -> Iterator[Finding]:

@@ -47,6 +47,13 @@ GIT_RULES = (
         form.check_faults("merge-form"),
     ),
     Rule(
+        "quarantine",
+        "Only what an invalid step added is set aside",
+        "Quarantine heals a registry that somebody broke; it must not become a way to make valid records vanish.",
+        "Name a step that `medperf-git audit` refuses, and only paths that it added.",
+        form.check_faults("quarantine"),
+    ),
+    Rule(
         "step-time",
         "Time on main never runs back",
         "Opening and closing times are judged by the time of the step.",
@@ -93,6 +100,13 @@ RULES: tuple[Rule, ...] = (
         form.check_genesis,
     ),
     Rule(
+        "rules-version",
+        "A registry says by which rules it is judged",
+        "A rule that becomes stricter must not make an old history invalid.",
+        "Name a set of rules that this version of medperf-git knows.",
+        form.check_rule_set,
+    ),
+    Rule(
         "house-file",
         "House files are listed with their digests",
         "Workflows and pages around the records change only with the maintainers' signatures.",
@@ -133,6 +147,27 @@ RULES: tuple[Rule, ...] = (
         "A weak key proves nothing, and one key under two names would count twice.",
         "Make a key with `medperf-git key new`.",
         people.check_keys,
+    ),
+    Rule(
+        "checkpoint-key",
+        "Checkpoints have a key of their own",
+        "A key that lies on the machine which publishes the site must not be able to sign records.",
+        "Make a key for checkpoints alone.",
+        people.check_checkpoint_key,
+    ),
+    Rule(
+        "revocation",
+        "Revocations stand, and name a step",
+        "Position in the history decides what a stolen key still vouches for; a signer's own words about time do not.",
+        "Use `medperf-git member revoke`.",
+        people.check_revocations,
+    ),
+    Rule(
+        "recovery",
+        "Lost keys are replaced after a waiting period",
+        "Maintainers who could replace a member's keys at once could speak in its name.",
+        "Use `medperf-git member rotate --lost`, and wait.",
+        people.check_recovery,
     ),
     Rule(
         "office",
@@ -296,6 +331,13 @@ RULES: tuple[Rule, ...] = (
         values.check_disclosed_cases,
     ),
     Rule(
+        "statistics",
+        "Statistics of a dataset show no single patient",
+        "The oldest patient's age is somebody's age.",
+        "Publish counts, shares, means, medians and standard deviations only.",
+        values.check_statistics,
+    ),
+    Rule(
         "differencing",
         "Two versions differ by enough cases",
         "Two values over almost the same people show what the few others contribute.",
@@ -345,3 +387,6 @@ RULES: tuple[Rule, ...] = (
         signatures.check_missing_signatures,
     ),
 )
+
+# By the number that the registry record in force names; a set that was released never changes, a stricter one is new.
+RULE_SETS: dict[int, tuple[Rule, ...]] = {1: RULES}

@@ -10,7 +10,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.canonical import format_number
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import policy_state, result_chain
-from medperf_git.records.names import Ref
+from medperf_git.records.statistics import SMALLEST_COUNT, statistic_fault
 from medperf_git.records.view import record_at, versions_of
 
 
@@ -95,7 +95,12 @@ def check_values(case: Case) -> Iterator[Finding]:
 
 
 def _explained(entry: models.MetricValue, result: models.Result, limits: Limits) -> bool:
-    """Tell whether an absent value failed, is undefined, or was held back for want of cases."""
+    """Tell whether an absent value failed, is undefined, or was held back for want of cases.
+
+    Where numbers are published as ranges a word stands in place of the counts.
+    """
+    if not limits.exact:
+        return entry.absent is not None
     cases = entry.n if entry.n is not None else result.cases.at_least
     return bool(entry.n_undefined or entry.n_failed) or cases < limits.min_cases
 
@@ -116,9 +121,13 @@ def check_cases(case: Case) -> Iterator[Finding]:
         if exact and entry.n is None and (entry.value is not None or entry.sd is not None):
             message = f"{metric.id} does not say over how many cases"
             yield Finding("cases", message, path=path, pointer=f"{pointer}/n", expected="n", fix=UNCHANGED)
-        if not exact and entry.n is not None:
-            message, fix = "this benchmark publishes numbers of cases as ranges only", "leave `n` out"
-            yield Finding("cases", message, path=path, pointer=f"{pointer}/n", got=str(entry.n), fix=fix)
+        for field in ("n", "n_failed", "n_undefined") if not exact else ():
+            if (number := getattr(entry, field)) is not None:
+                message, fix = "this benchmark publishes numbers of cases as ranges only", f"leave `{field}` out"
+                yield Finding("cases", message, path=path, pointer=f"{pointer}/{field}", got=str(number), fix=fix)
+        if entry.absent is not None and (entry.value is not None or entry.sd is not None):
+            message, fix = "a value that is there is not absent", "leave `absent` out"
+            yield Finding("cases", message, path=path, pointer=f"{pointer}/absent", got=entry.absent, fix=fix)
 
 
 def check_disclosed_cases(case: Case) -> Iterator[Finding]:
@@ -129,6 +138,8 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
     for path, result, metric, entry in _entries(case):
         least = limits_for(case, result).min_cases
         cases = entry.n if entry.n is not None else at_most(result.cases)
+        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
+            cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
         if (entry.value is not None or entry.sd is not None) and cases < least:
             message, fix = f"{metric.id} rests on too few cases to be published", "leave the value out"
             pointer, want = f"/values/{metric.id}", f"at least {least}"
@@ -136,35 +147,42 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
 
 
 def check_differencing(case: Case) -> Iterator[Finding]:
-    """Refuse values of a version of a dataset that differs by very few cases from one whose values are public."""
-    for stored, result in case.of(models.Result):
-        if not result.values:
+    """Refuse a value over almost the same cases as one that is public, or that the same proposal makes public.
+
+    Compared are all versions of the dataset and of the benchmark, superseded and withdrawn results too: they were
+    read. Datasets of another name are not: that two of them hold almost the same people, no record shows.
+    """
+    for path, result, metric, entry in _entries(case):
+        here, least = entry.n, limits_for(case, result).min_cases
+        if here is None or entry.value is None:
             continue
-        for other in _other_versions(case, result):
-            there = _published(case, result, other)
-            here, least = result.cases.exact, limits_for(case, result).min_cases
-            if here is not None and there is not None and 0 < abs(here - there) < least:
-                message = f"with the result on {other} this shows what {abs(here - there)} cases contribute"
-                want, fix = f"a difference of at least {least} cases", "hold this version back until more cases differ"
-                yield Finding(
-                    "differencing",
-                    message,
-                    path=stored.path,
-                    pointer="/dataset",
-                    expected=want,
-                    got=f"{here} and {there}",
-                    fix=fix,
-                )
+        for other, there in _published(case, path, result, metric.id):
+            if 0 < abs(here - there) < least:
+                message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
+                want, fix = f"a difference of at least {least} cases", "hold this value back until more cases differ"
+                pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
+                yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
 
 
-def _published(case: Case, result: models.Result, dataset: Ref) -> int | None:
-    """Return over how many cases values on another version were ever published, withdrawn ones too: they were read."""
-    links = result_chain(case.change.before, result.benchmark.ref, dataset, result.model.ref)
-    shown = [one.record for one in links if isinstance(one.record, models.Result) and one.record.values]
-    return shown[-1].cases.exact if shown else None
+def _published(case: Case, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:
+    """Yield path and number of cases of every other value of a metric by this model on versions of the same data."""
+    after = case.change.after
+    own, benchmark = result.dataset.ref, result.benchmark.ref
+    for version in versions_of(after, "benchmarks", member=benchmark.member, name=benchmark.name):
+        for dataset in versions_of(after, "datasets", member=own.member, name=own.name):
+            for link in result_chain(after, version, dataset, result.model.ref):
+                values = link.record.values if isinstance(link.record, models.Result) else None
+                entry = (values or {}).get(metric)
+                if link.path != path and entry is not None and entry.value is not None and entry.n is not None:
+                    yield link.path, entry.n
 
 
-def _other_versions(case: Case, result: models.Result) -> list[Ref]:
-    own = result.dataset.ref
-    versions = versions_of(case.change.before, "datasets", member=own.member, name=own.name)
-    return [ref for ref in versions if ref != own]
+def check_statistics(case: Case) -> Iterator[Finding]:
+    """Refuse statistics of a dataset that could show a single patient: extremes, small counts, many digits."""
+    for stored, dataset in case.of(models.Dataset):
+        least = max((dataset.disclosure and dataset.disclosure.min_cases) or 1, SMALLEST_COUNT)
+        for name, number in sorted((dataset.statistics or {}).items()):
+            if fault := statistic_fault(name, number, least=least):
+                message, fix = fault
+                pointer, got = f"/statistics/{name}", format_number(number)
+                yield Finding("statistics", message, path=stored.path, pointer=pointer, got=got, fix=fix)

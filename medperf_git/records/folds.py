@@ -1,15 +1,29 @@
 """State is a fold over records: the latest link of a chain, who is associated, what is withdrawn or disputed."""
 
+import base64
+import hashlib
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
 from medperf_git.records import layout
 from medperf_git.records.digests import Digest
-from medperf_git.records.models import Association, AutoApproval, Benchmark, Member, Notice, Policy, Registry, Result
+from medperf_git.records.layout import Kind
+from medperf_git.records.models import (
+    Association,
+    AutoApproval,
+    Benchmark,
+    KeyEntry,
+    Member,
+    Notice,
+    Policy,
+    Registry,
+    Result,
+    Side,
+)
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import R, RecordView, chain, record_at, stored_at, versions_of
+from medperf_git.records.view import R, RecordView, bundles_of, chain, record_at, stored_at, versions_of
 
 
 class Status(StrEnum):
@@ -37,10 +51,12 @@ class AssociationState:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """What notices say of a record."""
+    """What notices say of a record; `suspect`: it rests on a key that was in wrong hands, and so is disputed too."""
 
     withdrawn: bool = False
     disputed: bool = False
+    withdrawn_by: Side | None = None
+    suspect: bool = False
     events: int = 0
     last: Digest | None = None
 
@@ -124,19 +140,61 @@ def _allows(rule: AutoApproval, member: str) -> bool:
 
 def marks_of(view: RecordView, record_path: str) -> Marks:
     """Fold the notices about a record."""
-    withdrawn = disputed = False
+    withdrawn_by: Side | None = None
+    disputed = False
     links = chain(view, layout.notice_folder(record_path))
     for link in links:
         match link.record:
-            case Notice(event="withdraw"):
-                withdrawn = True
+            case Notice(event="withdraw", side=side):
+                withdrawn_by = side
             case Notice(event="reinstate"):
-                withdrawn = False
+                withdrawn_by = None
             case Notice(event="dispute"):
                 disputed = True
             case Notice(event="resolve"):
                 disputed = False
-    return Marks(withdrawn, disputed, len(links), links[-1].digest if links else None)
+    suspect = is_suspect(view, record_path)
+    return Marks(
+        withdrawn=withdrawn_by is not None,
+        disputed=disputed or suspect,
+        withdrawn_by=withdrawn_by,
+        suspect=suspect,
+        events=len(links),
+        last=links[-1].digest if links else None,
+    )
+
+
+def is_suspect(view: RecordView, record_path: str) -> bool:
+    """Tell whether a result rests on a key that its owner revoked, and was not there yet at the revocation's step.
+
+    It does not when enough of the owner's other keys signed it too.
+    """
+    parts = record_path.split("/")
+    place = layout.place_of(record_path)
+    owner = Ref.from_folder(parts[4]).member if place is not None and place.kind is Kind.RESULT else ""
+    state = member_state(view, owner) if owner else None
+    if state is None or not state.revoked:
+        return False
+    signed = {layout.split_bundle(bundle)[1] for bundle in bundles_of(view, record_path)}  # type: ignore[index]  # they are bundles
+    bad = {
+        key_short(entry.key) for entry in state.revoked if not _stood(view.earlier(entry.since), record_path)
+    } & signed
+    own = {key_short(key.key) for link in chain(view, layout.member_folder(owner)) for key in _keys_of(link)}
+    wanted = state.cosigning.result if state.cosigning else 1
+    return bool(bad) and len((signed & own) - bad) < wanted
+
+
+def _stood(view: RecordView | None, path: str) -> bool:
+    return view is not None and view.blob(path) is not None
+
+
+def _keys_of(link: Stored) -> tuple[KeyEntry, ...]:
+    return link.record.keys.signing if isinstance(link.record, Member) else ()
+
+
+def key_short(line: str) -> str:
+    """Return by which 16 hexadecimal digits the bundles of a signing key, as records write it, are named."""
+    return hashlib.sha256(base64.b64decode(line.partition(" ")[2])[-32:]).hexdigest()[:16]
 
 
 def result_chain(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> tuple[Stored, ...]:
@@ -161,7 +219,8 @@ def is_associated_model(view: RecordView, benchmark: Ref, model: Ref) -> bool:
 def newest_version(view: RecordView, folder: str, member: str, name: str) -> Ref | None:
     """Return the newest version that is not withdrawn of a thing below `cubes`, `datasets` or `benchmarks`."""
     for ref in reversed(versions_of(view, folder, member=member, name=name)):
-        if not marks_of(view, versioned_path(folder, ref)).withdrawn:
+        path = versioned_path(folder, ref)
+        if view.blob(path) is not None and not marks_of(view, path).withdrawn:
             return ref
     return None
 

@@ -11,6 +11,8 @@ from enum import StrEnum
 from medperf_git.records.names import MemberName, Ref, name_fault
 from medperf_git.records.strict_yaml import Value
 
+QUARANTINE = "registry/quarantine"
+RESERVED = ("comparisons/", "grants/")  # record folders of later versions
 HOUSE_FILES = ("README.md", "LICENSE", ".gitlab-ci.yml")
 HOUSE_FOLDERS = (".github/", ".forgejo/")
 BUNDLE = re.compile(r"(.+\.yaml)\.([0-9a-f]{16})\.sigstore\.json")
@@ -22,6 +24,7 @@ class Kind(StrEnum):
     """The kinds of records."""
 
     REGISTRY = "registry"
+    QUARANTINE = "quarantine"
     MEMBER = "member"
     CUBE = "cube"
     DATASET = "dataset"
@@ -32,7 +35,9 @@ class Kind(StrEnum):
     NOTICE = "notice"
 
 
-CHAINS = frozenset({Kind.REGISTRY, Kind.MEMBER, Kind.POLICY, Kind.ASSOCIATION, Kind.RESULT, Kind.NOTICE})
+CHAINS = frozenset(
+    {Kind.REGISTRY, Kind.QUARANTINE, Kind.MEMBER, Kind.POLICY, Kind.ASSOCIATION, Kind.RESULT, Kind.NOTICE}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +83,8 @@ def place_of(path: str) -> Place | None:
     match parts[0]:
         case "registry" if number and not inner:
             return Place(Kind.REGISTRY, path, number)
+        case "registry" if number and inner == ["quarantine"]:
+            return Place(Kind.QUARANTINE, path, number)
         case "members" if number and len(inner) == 1 and not name_fault(inner[0]):
             return Place(Kind.MEMBER, path, number)
         case "cubes" | "datasets" if _versioned(parts[1:]):
@@ -155,6 +162,8 @@ def expected_folder(kind: Kind, value: dict[str, Value]) -> str:
     match kind:
         case Kind.REGISTRY:
             return "registry"
+        case Kind.QUARANTINE:
+            return QUARANTINE
         case Kind.MEMBER:
             return member_folder(MemberName(str(value["member"])))
         case Kind.CUBE:

@@ -1,12 +1,15 @@
 """Records as typed, frozen values; their fields are those of the schemas, in the same words."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 from decimal import Decimal
 from typing import ClassVar, Literal, TypeAlias
 
 from medperf_git.records.digests import Digest
 from medperf_git.records.layout import Kind
 from medperf_git.records.names import MemberName, Ref
+
+RECOVERY_DAYS = 14
 
 Number: TypeAlias = int | Decimal
 Side: TypeAlias = Literal["owner", "committee", "maintainers"]
@@ -66,6 +69,15 @@ class Genesis:
     members: dict[str, Digest]
 
 
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Where signed notes of freshness are published, the key that signs them, how many days one holds."""
+
+    url: str
+    key: str
+    max_age_days: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Registry:
     """What holds for the whole registry."""
@@ -78,15 +90,29 @@ class Registry:
     maintainers: tuple[MemberName, ...]
     threshold: int
     limits: Limits
+    rules: int | None = None
+    recovery_days: int | None = None
+    checkpoint: Checkpoint | None = None
     house_files: dict[str, Digest] | None = None
     genesis: Genesis | None = None
+
+    @property
+    def rule_set(self) -> int:
+        """By which set of rules changes are judged while this record is in force."""
+        return self.rules or 1
+
+    @property
+    def recovery_wait(self) -> timedelta:
+        """How long after the maintainers' word a member who lost every key waits for new ones."""
+        return timedelta(days=self.recovery_days or RECOVERY_DAYS)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyEntry:
-    """One public key of a member."""
+    """One public key of a member; from `expires` on it signs nothing new."""
 
     key: str
+    expires: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +122,22 @@ class Keys:
     signing: tuple[KeyEntry, ...]
     recovery: tuple[KeyEntry, ...] | None = None
     encryption: tuple[KeyEntry, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedKey:
+    """A key that signs nothing any more; results it signed that stood not yet at the commit `since` are disputed."""
+
+    key: str
+    since: str
+    reason: Literal["stolen", "lost", "left", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """Why a member's keys were replaced without any of the old: `since` is the step that announced them."""
+
+    since: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +162,9 @@ class Member:
     status: Literal["active", "retired"]
     keys: Keys
     cosigning: Cosigning | None = None
+    revoked: tuple[RevokedKey, ...] | None = None
+    pending: Keys | None = None
+    recovered: Recovered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +466,7 @@ class MetricValue:
     n: int | None = None
     n_failed: int | None = None
     n_undefined: int | None = None
+    absent: Literal["undefined", "failed", "held-back"] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -493,10 +539,23 @@ class Notice:
     reason: str
 
 
-Record: TypeAlias = Registry | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Notice
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quarantine:
+    """An invalid step of main, and the paths it added that count as absent."""
+
+    KIND: ClassVar[Kind] = Kind.QUARANTINE
+    created: str
+    previous: Digest | None = None
+    commit: str
+    paths: tuple[str, ...]
+    reason: Literal["forged", "accident", "unreadable", "other"]
+
+
+Record: TypeAlias = Registry | Quarantine | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Notice
 
 MODELS: dict[Kind, type[Record]] = {
     Kind.REGISTRY: Registry,
+    Kind.QUARANTINE: Quarantine,
     Kind.MEMBER: Member,
     Kind.CUBE: Cube,
     Kind.DATASET: Dataset,

@@ -80,3 +80,24 @@ class Ref:
 
     def __str__(self) -> str:
         return f"{self.member}/{self.name}@{self.version}"
+
+
+# What looks alike among a-z, 0-9 in common typefaces (a small part of Unicode TR 39's confusables).
+_ALIKE = (("rn", "m"), ("vv", "w"), ("cl", "d"), ("0", "o"), ("1", "l"), ("i", "l"), ("5", "s"), ("2", "z"))
+
+
+def confusable(name: str) -> str:
+    """Return a name with everything that looks alike made equal; hyphens do not count."""
+    text = skeleton(name)
+    for sign, same in _ALIKE:
+        text = text.replace(sign, same)
+    return text
+
+
+def within_one_edit(one: str, other: str) -> bool:
+    """Tell whether two names differ by at most one letter added, left out or replaced (Levenshtein distance <= 1)."""
+    short, long = sorted((one, other), key=len)
+    if len(long) - len(short) > 1:
+        return False
+    same = next((n for n, (a, b) in enumerate(zip(short, long, strict=False)) if a != b), len(short))
+    return short[same + (len(short) == len(long)) :] == long[same + 1 :]

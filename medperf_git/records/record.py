@@ -118,8 +118,8 @@ def _check_identity(document: Document, place: Place) -> list[Finding]:
         message = "the record's own words belong at another path"
         fix = "move the file, or correct its fields"
         findings.append(Finding("path", message, expected=expected, got=place.path, fix=fix))
-    if place.kind in CHAINS and (place.number > 1) != ("previous" in value):
-        fix = "the first of a chain has no `previous`, every later one has it"
+    if place.number == 1 and "previous" in value:  # what a later one says there is judged beside its chain
+        fix = "the first of a chain has no `previous`"
         message, line, got = "`previous` does not fit the number", document.line_of("/previous"), f"{place.number:04d}"
         findings.append(Finding("chain", message, pointer="/previous", line=line, got=got, fix=fix))
     return findings

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from jsonschema import Draft202012Validator
     from jsonschema.exceptions import ValidationError
 
-KINDS = ("registry", "member", "cube", "dataset", "benchmark", "policy", "association", "result", "notice")
+KINDS = (
+    *("registry", "quarantine", "member", "cube", "dataset", "benchmark"),
+    *("policy", "association", "result", "notice"),
+)
 SPEC = 1
 
 

@@ -19,15 +19,23 @@ class RecordView(Protocol):
         ...
 
     def names(self, folder: str) -> tuple[str, ...]:
-        """Return the sorted entry names of a folder, sub-folders ending in `/`; `""` is the root; () if absent."""
+        """Return the sorted entry names of a folder, sub-folders ending in `/`; `""` is the root; () if absent.
+
+        A file that counts as absent (quarantined) is listed and has no bytes, so that its number stays used.
+        """
+        ...
+
+    def earlier(self, commit: str) -> "RecordView | None":
+        """Return the records as an earlier step of main left them, None where that step is not known here."""
         ...
 
 
 class MemoryView:
     """A `RecordView` over files in memory."""
 
-    def __init__(self, files: Mapping[str, bytes]) -> None:
+    def __init__(self, files: Mapping[str, bytes], steps: "Mapping[str, RecordView] | None" = None) -> None:
         self._files = dict(files)
+        self._steps = dict(steps or {})
 
     def blob(self, path: str) -> bytes | None:
         """See `RecordView.blob`."""
@@ -43,6 +51,10 @@ class MemoryView:
                 found.add(head + slash)
         return tuple(sorted(found))
 
+    def earlier(self, commit: str) -> "RecordView | None":
+        """See `RecordView.earlier`."""
+        return self._steps.get(commit)
+
 
 def stored_at(view: RecordView, path: str) -> Stored | None:
     """Return the record at `path`; None when the file is absent or broken (a broken one is `check`'s to report)."""
@@ -57,15 +69,27 @@ def record_at(view: RecordView, path: str, model: type[R]) -> R | None:
 
 
 def chain(view: RecordView, folder: str) -> tuple[Stored, ...]:
-    """Return the links of a chain from 0001 on, up to the first gap or broken link."""
+    """Return the links of a chain from 0001 on, up to the first gap or broken link, without those quarantined."""
     links: list[Stored] = []
-    names = set(view.names(folder))
-    while f"{len(links) + 1:04d}.yaml" in names:
-        stored = stored_at(view, layout.numbered(folder, len(links) + 1))
-        if stored is None:
+    for number in range(1, next_number(view, folder)):
+        path = layout.numbered(folder, number)
+        data = view.blob(path)
+        if data is None:
+            continue
+        stored = read_record(path, data).stored
+        last = links[-1].digest if links else None
+        if stored is None or getattr(stored.record, "previous", None) != last:
             break
         links.append(stored)
     return tuple(links)
+
+
+def next_number(view: RecordView, folder: str) -> int:
+    """Return the number that the next link of a chain takes: the first that no file bears, quarantined or not."""
+    names, number = set(view.names(folder)), 1
+    while f"{number:04d}.yaml" in names:
+        number += 1
+    return number
 
 
 def bundles_of(view: RecordView, record_path: str) -> Iterator[str]:

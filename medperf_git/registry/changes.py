@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from medperf_git.policy.change import Change
+from medperf_git.policy.change import Change, NoHistory
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import is_house_file
+from medperf_git.records.view import RecordView
 from medperf_git.registry.history import FirstParentLine, Fork, fork_point, history_faults
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.snapshot import EmptyView, Overlay, Snapshot, size_limit
@@ -20,6 +21,31 @@ from medperf_git.registry.trees import TreeDifference, compare_trees
 MAX_CHANGE_BYTES = 16 * 1024 * 1024
 
 _NOTHING = TreeDifference({}, {}, (), ())
+
+
+class MainLine:
+    """The first-parent line of main up to `tip`; a `History`."""
+
+    def __init__(self, store: Store, tip: str) -> None:
+        self._store = store
+        self._line = FirstParentLine(store, tip)
+
+    def __contains__(self, commit: str) -> bool:
+        """See `History.__contains__`."""
+        return commit in self._line
+
+    def time(self, commit: str) -> datetime:
+        """See `History.time`."""
+        return self._store.commit(self._known(commit)).time
+
+    def view(self, commit: str) -> RecordView:
+        """See `History.view`."""
+        return Snapshot.at(self._store, self._known(commit))
+
+    def _known(self, commit: str) -> str:
+        if commit not in self:
+            raise KeyError(commit)
+        return commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +74,7 @@ def genesis_change(store: Store, root: str, *, at: datetime) -> Change:
     files, faults = _read_files(store, difference.added)
     everything = (*_shape_faults(difference), *faults)
     view = EmptyView()
-    return Change(
-        before=view, after=Overlay(view, files), added=files, faults=everything, at=at, knows_head=lambda _: False
-    )
+    return Change(before=view, after=Overlay(view, files), added=files, faults=everything, at=at, history=NoHistory())
 
 
 def read_proposal(store: Store, base: str, head: str, *, at: datetime) -> Proposal:
@@ -66,22 +90,45 @@ def read_proposal(store: Store, base: str, head: str, *, at: datetime) -> Propos
     return _read_from(store, base, head, fork=fork, faults=faults, at=at)
 
 
-def read_step(store: Store, parent: str, commit: str, *, at: datetime) -> Proposal:
-    """Read what a commit on main did to the tree of its first parent."""
-    return _read_from(store, parent, commit, fork=Fork(parent, linear=True), faults=(), at=at)
+def read_step(
+    store: Store, parent: str, commit: str, *, at: datetime, hidden: frozenset[str] = frozenset()
+) -> Proposal:
+    """Read what a commit on main did to the tree of its first parent, in which `hidden` paths count as absent."""
+    return _read_from(store, parent, commit, fork=Fork(parent, linear=True), faults=(), at=at, hidden=hidden)
+
+
+def added_paths(store: Store, commit: str) -> frozenset[str] | None:
+    """Return every path that a commit on main added to the tree of its first parent; None when it did anything else."""
+    step = store.commit(commit)
+    difference = compare_trees(store, store.commit(step.parents[0]).tree, after=step.tree)
+    return None if difference.changed or difference.removed else frozenset(difference.added)
 
 
 def _read_from(
-    store: Store, base: str, head: str, *, fork: Fork, faults: tuple[Finding, ...], at: datetime
+    store: Store,
+    base: str,
+    head: str,
+    *,
+    fork: Fork,
+    faults: tuple[Finding, ...],
+    at: datetime,
+    hidden: frozenset[str] = frozenset(),
 ) -> Proposal:
     difference = compare_trees(store, store.commit(fork.commit).tree, after=store.commit(head).tree)
-    return _assemble(store, base, difference, faults, fork=fork.commit, at=at)
+    return _assemble(store, base, difference, faults, fork=fork.commit, at=at, hidden=hidden)
 
 
 def _assemble(
-    store: Store, base: str, difference: TreeDifference, faults: tuple[Finding, ...], *, fork: str | None, at: datetime
+    store: Store,
+    base: str,
+    difference: TreeDifference,
+    faults: tuple[Finding, ...],
+    *,
+    fork: str | None,
+    at: datetime,
+    hidden: frozenset[str] = frozenset(),
 ) -> Proposal:
-    before = Snapshot.at(store, base)
+    before = Snapshot.at(store, base, hidden=hidden)
     changed_house = {path: blob for path, blob in difference.changed.items() if is_house_file(path)}
     wanted = difference.added | changed_house
     files, unreadable = _read_files(store, wanted)
@@ -95,7 +142,7 @@ def _assemble(
         added=new,
         faults=everything,
         at=at,
-        knows_head=FirstParentLine(store, base).__contains__,
+        history=MainLine(store, base),
     )
     return Proposal(change, files, {path: wanted[path] for path in new}, fork)
 

@@ -121,6 +121,13 @@ class Store:
         """Whether older history was left out of this copy."""
         return self.repository.is_shallow
 
+    def setting(self, name: str, default: int) -> int:
+        """Return a whole number of the repository's own configuration; what is not one counts as not set."""
+        try:
+            return self.repository.config.get_int(name)
+        except (KeyError, ValueError, pygit2.GitError):
+            return default
+
     def has_commit(self, commit_id: str) -> bool:
         """Tell whether `commit_id` is the full id of a commit that is here."""
         if not _COMMIT_ID.fullmatch(commit_id) or not self._odb.exists(commit_id):

@@ -7,7 +7,7 @@ has all its files; every other ref is refused. Nothing is printed here.
 """
 
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -21,10 +21,12 @@ from medperf_git.registry.commits import submission_id
 from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.objects import BadObject, Store, is_commit_id
 from medperf_git.registry.snapshot import Snapshot
-from medperf_git.registry.steps import Judge, Judgement, judge_proposal, judge_step
+from medperf_git.registry.steps import CLOCK_SLACK, Judge, Judgement, future_faults, judge_proposal, judge_step
 
 MAIN = "refs/heads/main"
-CLOCK_SLACK = timedelta(minutes=10)
+# How old a step may be that is pushed to main, by the setting of the repository that a mirror may raise, in seconds:
+# who merges writes the time by which opening and closing are judged.
+STEP_AGE = "medperf-git.stepAge"
 
 _PROPOSAL = re.compile(r"refs/heads/submit/([0-9a-f]{32})")
 _NONE = "0" * 40
@@ -119,8 +121,9 @@ def _judge_main(store: Store, update: RefUpdate, *, at: datetime, judge: Judge) 
         return _refuse(update, "main only moves forward along its first parents", "merge into main as it stands now")
     judgements: list[Judgement] = []
     for step in iter_ids(steps):
-        if late := _too_late(store, step, at):
-            return RefVerdict(update, accepted=False, findings=(late,), judgements=tuple(judgements))
+        wrong = (*future_faults(store, step, at=at), *(() if update.creates else _past_faults(store, step, at=at)))
+        if wrong:
+            return RefVerdict(update, accepted=False, findings=wrong, judgements=tuple(judgements))
         judgements.append(judge_step(store, step, judge=judge))
         if judgements[-1].outcome is not Outcome.PASS:
             findings = (*judgements[-1].findings, _not_passed(step))
@@ -137,12 +140,24 @@ def _judge_submission(
         return _refuse(update, "a proposal only moves forward", "fetch it and add your commit on top")
     judgement = judge_proposal(store, main, update.new, at=at, judge=judge)
     fitting = submission_id(judgement.files)
-    findings = judgement.findings
+    lost = () if update.creates else tuple(_lost(store, update, judgement, main, at=at, judge=judge))
+    findings = (*judgement.findings, *lost)
     if fitting != proposal:
         wrong = Finding("proposal-id", "the branch is not named after its files", fix=f"push to submit/{fitting}")
         findings = (*findings, replace(wrong, expected=fitting, got=proposal))
-    accepted = judgement.outcome in (Outcome.PASS, Outcome.NEEDS_PERSON) and fitting == proposal
+    accepted = judgement.outcome in (Outcome.PASS, Outcome.NEEDS_PERSON) and fitting == proposal and not lost
     return RefVerdict(update, accepted=accepted, findings=findings, judgements=(judgement,))
+
+
+def _lost(
+    store: Store, update: RefUpdate, judgement: Judgement, main: str, *, at: datetime, judge: Judge
+) -> Iterator[Finding]:
+    """Find signatures that the proposal had and would lose; only one that counts for nothing any more may go."""
+    old = judge_proposal(store, main, update.old, at=at, judge=judge)
+    worthless = {finding.path for finding in old.findings if finding.rule in ("signature", "head")}
+    for path in sorted(old.files.keys() - judgement.files.keys() - worthless):
+        message, fix = "others have signed this proposal, and their signatures stay", "add yours on top of them"
+        yield Finding("ref", message, path=path, fix=fix)
 
 
 def _judge_deletion(store: Store, update: RefUpdate, main: str, *, at: datetime) -> RefVerdict:
@@ -160,14 +175,16 @@ def _judge_deletion(store: Store, update: RefUpdate, main: str, *, at: datetime)
     return RefVerdict(update, accepted=True)
 
 
-def _too_late(store: Store, commit: str, at: datetime) -> Finding | None:
-    """Find a step from the future: it would keep everybody from merging until then."""
-    time = store.commit(commit).time
-    if time <= at + CLOCK_SLACK:
-        return None
-    message = f"commit {commit[:12]} comes from the future"
-    expected = f"{format_time(at)} or earlier"
-    return Finding("step-time", message, expected=expected, got=format_time(time), fix="set your clock and merge again")
+def _past_faults(store: Store, commit: str, *, at: datetime) -> Iterator[Finding]:
+    """Find a step that claims to be older than it can be, and one that changes nothing."""
+    step = store.commit(commit)
+    slack = timedelta(seconds=store.setting(STEP_AGE, int(CLOCK_SLACK.total_seconds())))
+    if step.time < at - slack:
+        message, expected = f"commit {commit[:12]} claims to be old", f"{format_time(at - slack)} or later"
+        fix = f"merge again now; an administrator who copies a history here sets {STEP_AGE} for that time"
+        yield Finding("step-time", message, expected=expected, got=format_time(step.time), fix=fix)
+    if step.parents and store.commit(step.parents[0]).tree == step.tree:
+        yield Finding("main-only-passes", f"commit {commit[:12]} changes nothing", fix="leave it out")
 
 
 def _not_passed(commit: str) -> Finding:

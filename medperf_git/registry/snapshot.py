@@ -1,13 +1,18 @@
 """Look at the records of one commit without a checkout.
 
 Folders are read when asked for and the latest few hundred are kept. An entry that no registry may hold (another
-mode, a blob over its limit) is listed by `names`, so that its number stays used, and has no bytes.
+mode, a blob over its limit) is listed by `names`, so that its number stays used, and has no bytes; nor has what a
+quarantine record names.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Self, TypeAlias
 
+from medperf_git.records.layout import QUARANTINE
+from medperf_git.records.models import Quarantine
+from medperf_git.records.record import read_record
 from medperf_git.records.view import RecordView
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.trees import FILE, FOLDER, parse_tree
@@ -31,18 +36,38 @@ def size_limit(path: str) -> int:
 class Snapshot:
     """The records in the tree of one commit; a `RecordView`."""
 
-    def __init__(self, store: Store, tree: bytes) -> None:
+    def __init__(self, store: Store, tree: bytes, *, hidden: frozenset[str] = frozenset()) -> None:
         self.tree = tree
         self._store = store
         self._folders: OrderedDict[str, Folder] = OrderedDict()
+        self._extra = hidden
 
     @classmethod
-    def at(cls, store: Store, commit: str) -> Self:
-        """Return the snapshot of a commit, given by its full id."""
-        return cls(store, store.commit(commit).tree)
+    def at(cls, store: Store, commit: str, *, hidden: frozenset[str] = frozenset()) -> Self:
+        """Return the snapshot of a commit, given by its full id; `hidden` paths count as absent.
+
+        So do those that its quarantine records name: they took effect when they were merged.
+        """
+        return cls(store, store.commit(commit).tree, hidden=hidden)
 
     def blob(self, path: str) -> bytes | None:
-        """Return the bytes of the file at `path`, or None where there is none."""
+        """Return the bytes of the file at `path`, or None where there is none that counts."""
+        return None if path in self._hidden else self._bytes(path)
+
+    def earlier(self, commit: str) -> RecordView | None:
+        """See `RecordView.earlier`."""
+        return Snapshot.at(self._store, commit, hidden=self._hidden) if self._store.has_commit(commit) else None
+
+    @cached_property
+    def _hidden(self) -> frozenset[str]:
+        if QUARANTINE.partition("/")[2] + "/" not in self.names("registry"):
+            return self._extra
+        return self._extra.union(*(quarantined_by(path, self._bytes(path)) for path in self._quarantine_paths()))
+
+    def _quarantine_paths(self) -> list[str]:
+        return [f"{QUARANTINE}/{name}" for name in self.names(QUARANTINE) if name.endswith(".yaml")]
+
+    def _bytes(self, path: str) -> bytes | None:
         raw_id = self.blob_id(path)
         if raw_id is None:
             return None
@@ -99,8 +124,18 @@ class Snapshot:
         return {name.decode("utf-8", "backslashreplace"): (mode, oid) for mode, name, oid in entries}
 
 
+def quarantined_by(path: str, data: bytes | None) -> tuple[str, ...]:
+    """Return the paths that a quarantine record names; none when there is no such record."""
+    stored = read_record(path, data).stored if data is not None else None
+    return stored.record.paths if stored is not None and isinstance(stored.record, Quarantine) else ()
+
+
 class EmptyView:
     """No records at all: what was before the genesis."""
+
+    def earlier(self, commit: str) -> RecordView | None:  # noqa: ARG002
+        """Return None: there was no step."""
+        return None
 
     def blob(self, path: str) -> bytes | None:  # noqa: ARG002
         """Return None: there is no file."""
@@ -130,6 +165,10 @@ class Overlay:
         below = self._view.names(folder)
         here = self._folders.get(folder.strip("/"))
         return tuple(sorted(here.union(below))) if here else below
+
+    def earlier(self, commit: str) -> RecordView | None:
+        """See `RecordView.earlier`."""
+        return self._view.earlier(commit)
 
     def _enter(self, path: str) -> None:
         folder, _, name = path.rpartition("/")

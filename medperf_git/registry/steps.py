@@ -7,20 +7,25 @@ its parent's. The root commit is judged as a genesis.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 from medperf_git.errors import IntegrityBroken
-from medperf_git.policy.change import Change
+from medperf_git.policy.change import Change, NoHistory
 from medperf_git.policy.judge import judge as judge_by_policy
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding, errors_in
+from medperf_git.records.layout import QUARANTINE
+from medperf_git.records.models import Quarantine
+from medperf_git.records.record import read_record
 from medperf_git.records.times import format_time
-from medperf_git.registry.changes import Proposal, genesis_change, read_proposal, read_step
+from medperf_git.registry.changes import Proposal, added_paths, genesis_change, read_proposal, read_step
 from medperf_git.registry.objects import BadObject, Commit, Meter, Store
 from medperf_git.registry.snapshot import EmptyView
 
 Judge: TypeAlias = Callable[[Change], Verdict]
+
+CLOCK_SLACK = timedelta(minutes=10)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -53,9 +58,10 @@ def judge_proposal(store: Store, base: str, head: str, *, at: datetime, judge: J
     mark = store.meter.mark()
     try:
         proposal = read_proposal(store, base, head, at=at)
+        faults = [*future_faults(store, head, at=at), *_quarantine_faults(store, proposal.change, judge=judge)]
     except BadObject as bad:
         return _judged(store, _nothing(bad.finding, at), mark, judge=judge)
-    return _judged(store, proposal.change, mark, judge=judge, files=proposal.files)
+    return _judged(store, _with_faults(proposal.change, faults), mark, judge=judge, files=proposal.files)
 
 
 def judge_genesis(store: Store, root: str, *, judge: Judge = judge_by_policy) -> Judgement:
@@ -71,19 +77,67 @@ def judge_genesis(store: Store, root: str, *, judge: Judge = judge_by_policy) ->
     return _judged(store, change, mark, judge=judge)
 
 
-def judge_step(store: Store, commit_id: str, *, judge: Judge = judge_by_policy) -> Judgement:
-    """Judge one commit of the first-parent line of main against its first parent."""
+def judge_step(
+    store: Store, commit_id: str, *, judge: Judge = judge_by_policy, hidden: frozenset[str] = frozenset()
+) -> Judgement:
+    """Judge one commit of the first-parent line of main against its first parent.
+
+    `hidden` paths count as absent before it. A step that changes nothing and has the right form passes: merging
+    twice what was merged, or an empty commit, does no harm.
+    """
     mark = store.meter.mark()
     try:
         commit = store.commit(commit_id)
         if not commit.parents:
             return judge_genesis(store, commit_id, judge=judge)
         parent = store.commit(commit.parents[0])
-        step = read_step(store, parent.id, commit_id, at=commit.time)
-        change = _with_faults(step.change, [*_time_faults(commit, parent), *_form_faults(store, commit, step)])
+        step = read_step(store, parent.id, commit_id, at=commit.time, hidden=hidden)
+        faults = [*_time_faults(commit, parent), *_form_faults(store, commit, step)]
+        change = _with_faults(step.change, [*faults, *_quarantine_faults(store, step.change, judge=judge)])
+        if commit.tree == parent.tree and not change.faults:
+            return Judgement(Verdict.of(()), change, change.added, store.meter.since(mark))
     except BadObject as bad:
         change = _nothing(bad.finding, _EPOCH)
     return _judged(store, change, mark, judge=judge)
+
+
+def future_faults(store: Store, commit_id: str, *, at: datetime) -> Iterator[Finding]:
+    """Find a commit from the future: as a step of main it would keep everybody from merging until then."""
+    time = store.commit(commit_id).time
+    if time > at + CLOCK_SLACK:
+        message = f"commit {commit_id[:12]} comes from the future"
+        expected = f"{format_time(at)} or earlier"
+        fix = "set your clock, and make the commit again"
+        yield Finding("step-time", message, expected=expected, got=format_time(time), fix=fix)
+
+
+def _quarantine_faults(store: Store, change: Change, *, judge: Judge) -> Iterator[Finding]:
+    """Find quarantine records about anything but what an invalid step of main added."""
+    for path in sorted(change.added):
+        stored = read_record(path, change.added[path]).stored if path.startswith(QUARANTINE + "/") else None
+        if stored is None or not isinstance(stored.record, Quarantine):
+            continue
+        invalid = stored.record.commit
+        if invalid not in change.history or not store.commit(invalid).parents:
+            message, fix = "this is no step of main", "name the step that `medperf-git audit` refuses"
+            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
+            continue
+        judgement = judge_step(store, invalid, judge=judge)
+        if judgement.outcome is Outcome.PASS:
+            message, fix = "this step is valid, and what it added stays", "withdraw or dispute a record instead"
+            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
+            continue
+        added = added_paths(store, invalid)
+        if added is None:
+            message, fix = (
+                "this step changed or removed what was merged",
+                "put the exact bytes back in another step",
+            )
+            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
+        elif set(stored.record.paths) != added:
+            wrong = ", ".join(sorted(added ^ set(stored.record.paths)))[:300]
+            message, fix = "these are not the paths that the step added", "name all of them, and no other"
+            yield Finding("quarantine", message, path=path, pointer="/paths", got=wrong, fix=fix)
 
 
 def _time_faults(commit: Commit, parent: Commit) -> Iterator[Finding]:
@@ -127,7 +181,7 @@ def _with_faults(change: Change, faults: list[Finding]) -> Change:
 
 def _nothing(finding: Finding, at: datetime) -> Change:
     view = EmptyView()
-    return Change(before=view, after=view, added={}, faults=(finding,), at=at, knows_head=lambda _: False)
+    return Change(before=view, after=view, added={}, faults=(finding,), at=at, history=NoHistory())
 
 
 def _form(message: str, fix: str) -> Finding:

@@ -9,18 +9,20 @@ import json
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import TypeAlias
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.policy.judge import judge as judge_by_policy
-from medperf_git.policy.verdict import Outcome
+from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.digests import bare_hex, digest_of
-from medperf_git.registry.history import FirstParentLine, iter_ids, line_between
+from medperf_git.registry.history import FirstParentLine, line_between
 from medperf_git.registry.objects import BadObject, Store, is_commit_id
+from medperf_git.registry.quarantine import quarantine_in
 from medperf_git.registry.snapshot import Snapshot
-from medperf_git.registry.steps import Judge, Judgement, judge_step
+from medperf_git.registry.steps import Judge, Judgement, future_faults, judge_step
 
 GENESIS_RECORD = "registry/0001.yaml"
 
@@ -48,11 +50,15 @@ class StoppedAt:
 
 @dataclass(frozen=True, slots=True)
 class SyncReport:
-    """What a sync found: the pin as it stands now, the steps verified in this run, where it stopped if it did."""
+    """What a sync found: the pin as it stands now, the steps verified in this run, where it stopped if it did.
+
+    `set_aside` are invalid steps that a quarantine record or a step that restored exact bytes made harmless.
+    """
 
     pin: Pin | None
     verified: int
     stopped: StoppedAt | None = None
+    set_aside: tuple[str, ...] = ()
 
 
 def registry_id(store: Store, root: str) -> str:
@@ -78,15 +84,16 @@ def sync(
     expected: str | None = None,
     judge: Judge = judge_by_policy,
     progress: Progress | None = None,
+    now: datetime | None = None,
 ) -> SyncReport:
     """Verify main up to the commit `tip` and move the pin in `pin_file` as far as it is valid.
 
     `expected` is the registry id the caller pinned. IntegrityBroken: another registry, or a history that does
-    not continue from the pin. An invalid step is a value: `SyncReport.stopped`.
+    not continue from the pin. An invalid step is a value: `SyncReport.stopped`; so is one later than `now`.
     """
     pin = read_pin(pin_file)
     try:
-        return _verify(store, tip, pin, expected=expected, judge=judge, progress=progress, keep=pin_file)
+        return _verify(store, tip, pin, expected=expected, judge=judge, progress=progress, keep=pin_file, now=now)
     except BadObject as bad:
         raise _unreadable(bad) from bad
 
@@ -98,10 +105,11 @@ def audit(
     expected: str | None = None,
     judge: Judge = judge_by_policy,
     progress: Progress | None = None,
+    now: datetime | None = None,
 ) -> SyncReport:
     """Verify the whole history of main from its genesis up to `tip`; no pin is read or written."""
     try:
-        return _verify(store, tip, None, expected=expected, judge=judge, progress=progress, keep=None)
+        return _verify(store, tip, None, expected=expected, judge=judge, progress=progress, keep=None, now=now)
     except BadObject as bad:
         raise _unreadable(bad) from bad
 
@@ -149,31 +157,88 @@ def _verify(
     judge: Judge,
     progress: Progress | None,
     keep: Path | None,
+    now: datetime | None,
 ) -> SyncReport:
     line = _line(store, tip, pin)
     known = pin.registry if pin is not None else registry_id(store, line[:20].hex())
     if expected is not None and known != expected:
         hint = "do not use it; ask a maintainer for the id of the registry, over another way than this address"
         raise IntegrityBroken(f"this is another registry: expected {expected}, found {known}", hint=hint)
-    place, verified, stopped = pin, 0, None
-    steps = len(line) // 20
+    walk = _Walk(store, line, pin.commit if pin else "", judge=judge)
+    before, steps = pin.steps if pin else 0, len(line) // 20
+    place, written = pin, 0
     try:
-        for commit in iter_ids(line):
-            judgement = judge_step(store, commit, judge=judge)
-            # A later quarantine record (DESIGN "Checking a change") will be asked here whether this step is ignored.
-            if judgement.outcome is not Outcome.PASS:
-                stopped = StoppedAt(commit, judgement)
-                break
-            place = Pin(known, commit, (place.steps if place else 0) + 1)
-            verified += 1
+        while (verified := walk.step(now)) is not None:
+            if walk.settled:
+                place = Pin(known, walk.valid, before + verified)
             if progress is not None:
                 progress(verified, steps)
-            if keep is not None and verified % _PIN_EVERY == 0:
+            if keep is not None and place is not None and verified - written >= _PIN_EVERY:
                 write_pin(keep, place)
+                written = verified
     finally:
-        if keep is not None and place is not None and verified:
+        if keep is not None and place is not None and place != pin:
             write_pin(keep, place)
-    return SyncReport(place, verified, stopped)
+    return SyncReport(place, place.steps - before if place else 0, walk.stopped, tuple(walk.set_aside))
+
+
+class _Walk:
+    """Guards one walk along main: the last valid step, what counts as absent, why it stopped."""
+
+    def __init__(self, store: Store, line: bytearray, valid: str, *, judge: Judge) -> None:
+        self._store = store
+        self._line = line
+        self._judge = judge
+        self._at = 0
+        self._hidden: frozenset[str] = frozenset()
+        self._healed_at = 0
+        self.valid = valid
+        self.stopped: StoppedAt | None = None
+        self.set_aside: list[str] = []
+
+    @property
+    def settled(self) -> bool:
+        """Whether everything that was set aside so far is named in the tree itself."""
+        return self._at >= self._healed_at
+
+    def step(self, now: datetime | None) -> int | None:
+        """Judge the next step and return how many are behind; None at the end, or where it stopped."""
+        if self.stopped is not None or self._at * 20 >= len(self._line):
+            return None
+        commit = self._commit(self._at)
+        judgement = judge_step(self._store, commit, judge=self._judge, hidden=self._hidden)
+        late = tuple(future_faults(self._store, commit, at=now)) if now is not None else ()
+        if late:
+            judgement = replace(judgement, verdict=Verdict.of((*judgement.findings, *late)))
+        if judgement.outcome is Outcome.PASS:
+            self.valid, self._at = commit, self._at + 1
+        elif late or not self._heal(commit):
+            self.stopped = StoppedAt(commit, judgement)
+            return None
+        return self._at
+
+    def _heal(self, commit: str) -> bool:
+        """Look ahead for what sets an invalid step aside: exact bytes restored, or a quarantine record."""
+        if not self.valid or self._judge is not judge_by_policy:
+            return False
+        wanted = self._store.commit(self.valid).tree
+        for later in range(self._at + 1, len(self._line) // 20):
+            step = self._commit(later)
+            if self._store.commit(step).tree == wanted:
+                self.set_aside.append(commit)
+                self.valid, self._at = step, later + 1
+                return True
+            paths = quarantine_in(self._store, step, about=commit, valid=self.valid)
+            if paths:
+                self.set_aside.append(commit)
+                self._hidden |= frozenset(paths)
+                self._healed_at = max(self._healed_at, later + 1)
+                self.valid, self._at = commit, self._at + 1
+                return True
+        return False
+
+    def _commit(self, number: int) -> str:
+        return self._line[number * 20 : number * 20 + 20].hex()
 
 
 def _line(store: Store, tip: str, pin: Pin | None) -> bytearray:

@@ -23,15 +23,15 @@ PAYLOAD_LIMIT = 8 * 1024
 _SEGMENT = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 _PATH = re.compile(rf"(?:{_SEGMENT}/)+{_SEGMENT}\.yaml")
 _REGISTRY = re.compile(r"mg1:[0-9a-f]{64}")
-_HEAD = re.compile(r"(?:[0-9a-f]{40})?")
+_HEAD = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
     """One signed sentence; IntegrityBroken when a field could not stand in a payload.
 
-    `path`: of the record, from the root; `digest`: of its bytes; `registry`: `mg1:<64 hex>`; `head`: 40 hex of the
-    first-parent commit that the signer saw, empty at the genesis; `signed_at`: aware, kept in UTC and whole seconds.
+    `path`: of the record, from the root; `digest`: of its bytes; `registry`: `mg1:<64 hex>`; `head`: 40 or 64 hex of
+    the first-parent commit that the signer saw, empty at the genesis; `signed_at`: aware, kept in UTC, whole seconds.
     """
 
     path: str
@@ -49,7 +49,7 @@ class Statement:
         if not _REGISTRY.fullmatch(self.registry):
             raise broken(f"the registry {shown(self.registry)} is not like mg1:<64 hex>")
         if not _HEAD.fullmatch(self.head):
-            raise broken(f"the head {shown(self.head)} is neither empty nor 40 hex digits")
+            raise broken(f"the head {shown(self.head)} is neither empty nor 40 or 64 hex digits")
         if fault := name_fault(self.signer):
             raise broken(f"the signer {shown(self.signer)} is not a member's name: {fault}")
         if self.signed_at.tzinfo is None:

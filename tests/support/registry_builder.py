@@ -27,7 +27,7 @@ from medperf_git.records.findings import Finding
 from medperf_git.records.folds import association_state, member_state, policy_state, registry_state
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
-from medperf_git.records.view import MemoryView, chain
+from medperf_git.records.view import MemoryView, RecordView, chain, next_number
 from medperf_git.signing.bundle import make_bundle
 from medperf_git.signing.keys import PublicKey
 from medperf_git.signing.statement import Statement
@@ -91,7 +91,7 @@ class Proposal:
             if link:
                 previous: Any = {"previous": links[-1].digest if links else None}
                 record = replace(record, **previous)
-            folder = layout.numbered(folder, len(links) + 1)
+            folder = layout.numbered(folder, next_number(self.house.view, folder))
         return self.put(path or folder, write_record(record))
 
     def put(self, path: str, data: bytes) -> "Proposal":
@@ -145,11 +145,11 @@ class Proposal:
         """Return the change."""
         return Change(
             before=self.house.view,
-            after=MemoryView(self.house.files | self.files),
+            after=MemoryView(self.house.files | self.files, self.house.view_steps),
             added=self.files,
             faults=self.faults,
             at=self.at,
-            knows_head=HEAD.__eq__,
+            history=self.house.history,
         )
 
     def judge(self, rules: tuple[Rule, ...] = RULES) -> Verdict:
@@ -157,16 +157,52 @@ class Proposal:
         return judge(self.change(), rules=rules)
 
 
+@dataclass(frozen=True)
+class Steps:
+    """The steps of main that a registry in memory knows, each with its time and files; `HEAD` stands for the last."""
+
+    known: Mapping[str, tuple[datetime, MemoryView]]
+
+    def __contains__(self, commit: str) -> bool:
+        """See `History.__contains__`."""
+        return commit in self.known
+
+    def time(self, commit: str) -> datetime:
+        """See `History.time`."""
+        return self.known[commit][0]
+
+    def view(self, commit: str) -> MemoryView:
+        """See `History.view`."""
+        return self.known[commit][1]
+
+
 class House:
     """A registry in memory."""
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
         self.files: dict[str, bytes] = dict(files or {})
+        self.steps: dict[str, tuple[datetime, MemoryView]] = {}
 
     @property
     def view(self) -> MemoryView:
         """The records as they are now."""
-        return MemoryView(self.files)
+        return MemoryView(self.files, self.view_steps)
+
+    @property
+    def history(self) -> Steps:
+        """The steps that were remembered, and `HEAD`."""
+        return Steps({HEAD: (AT, MemoryView(self.files)), **self.steps})
+
+    @property
+    def view_steps(self) -> dict[str, RecordView]:
+        """The remembered steps as views."""
+        return {commit: view for commit, (_, view) in self.steps.items()}
+
+    def remember(self, at: datetime = AT) -> str:
+        """Return the id of a step that left the registry as it is now."""
+        commit = hashlib.sha1(repr((len(self.steps), sorted(self.files))).encode(), usedforsecurity=False).hexdigest()
+        self.steps[commit] = (at, MemoryView(self.files))
+        return commit
 
     @property
     def id(self) -> str:
@@ -175,7 +211,9 @@ class House:
 
     def copy(self) -> "House":
         """Return a registry of its own with the same files."""
-        return House(self.files)
+        house = House(self.files)
+        house.steps = dict(self.steps)
+        return house
 
     def propose(self, *records: models.Record) -> Proposal:
         """Begin a proposal of records, each with its number and `previous` filled in."""

@@ -1,5 +1,6 @@
 """Attacks on records, authority and signatures, each under its number in THREATS; the judge refuses them all."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -9,6 +10,7 @@ import pytest
 from pygit2.enums import ObjectType
 
 from medperf_git.policy import authority
+from medperf_git.policy.case import Case
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest, digest_of
@@ -75,8 +77,12 @@ def test_t01_a_judge_that_read_keys_from_the_head_would_be_noticed(monkeypatch: 
         together.sign_as("north", "eve", path)
     assert "signature" in rules(together.judge())
     true_holders = authority._holders
-    after = together.change().after
-    monkeypatch.setattr(authority, "_holders", lambda view, members, **more: true_holders(after, members, **more))
+    head = together.change().after
+
+    def of_the_head(case: Case, members: Iterable[str], **more: bool) -> tuple[authority.Holder, ...]:
+        return true_holders(Case(replace(case.change, before=head)), members, **more)
+
+    monkeypatch.setattr(authority, "_holders", of_the_head)
     assert "signature" not in rules(together.judge())
 
 
@@ -364,7 +370,7 @@ def test_t62_the_reference_model_needs_no_approval_and_others_do() -> None:
 def test_t63_a_revocation_and_a_result_in_both_orders() -> None:
     house = settled()
     result = house.propose(house.result()).sign("north")
-    update = house.propose(house.member_now("north", keys=rb.keys("north:2"))).sign("north", "north:2")
+    update = house.propose(house.member_now("north", keys=rb.keys("north:2"))).sign("north:recovery", "north:2")
     first, second = house.copy(), house.copy()
     first.merge(Proposal(first, result.files)).merge(Proposal(first, update.files))
     second.merge(Proposal(second, update.files))

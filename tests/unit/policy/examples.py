@@ -6,7 +6,7 @@ give, and a word on what is wrong where a rule finds several things.
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -15,7 +15,17 @@ from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
 from tests.support import registry_builder as rb
-from tests.support.registry_builder import BENCHMARK, COMMITTEE, MODEL, NORTH, REFERENCE, SOUTH, House, Proposal
+from tests.support.registry_builder import (
+    BENCHMARK,
+    COMMITTEE,
+    MODEL,
+    NORTH,
+    REFERENCE,
+    SOUTH,
+    House,
+    Proposal,
+    settled,
+)
 
 Example = Callable[[House], Proposal]
 SECOND = Ref("dora", "heart", 2)
@@ -114,6 +124,13 @@ def a_benchmark(ref: Ref = SECOND, policy: dict[str, Any] | None = None, **chang
     return example
 
 
+def two_benchmarks(house: House) -> Proposal:
+    """Propose version 2, which hands the benchmark over, and version 3 in the old committee's name."""
+    second, third = house.benchmark(SECOND), house.benchmark(Ref("dora", "heart", 3))
+    policies = (house.first_policy(second, committee=committee_of("moa", "emil")), house.first_policy(third))
+    return house.propose(second, third, *policies).sign("dora", "emil", "moa")
+
+
 def only(part: str, example: Example) -> Example:
     """Return the example without the records whose path holds `part`, and their signatures."""
 
@@ -168,6 +185,61 @@ def second_version(cases: int) -> Example:
         rb.join(house, ref)
         entry = rb.values(auroc=rb.value("0.9", n=cases), brier=rb.value("0.1", n=cases))
         return a_result(house, ref, cases=models.Cases(exact=cases), values=entry)
+
+    return example
+
+
+def both_versions(cases: int) -> Example:
+    """Return results on two versions of the dataset in one proposal."""
+    ref = Ref("north", "wards", 2)
+
+    def example(house: House) -> Proposal:
+        house.merge(a_dataset(house, ref, cases=models.Cases(exact=cases)))
+        rb.join(house, ref)
+        entry = rb.values(auroc=rb.value("0.9", n=cases), brier=rb.value("0.1", n=cases))
+        second = house.result(ref, cases=models.Cases(exact=cases), values=entry)
+        return house.propose(house.result(), second).sign("north")
+
+    return example
+
+
+def with_statistics(**statistics: Any) -> Example:
+    return lambda house: a_dataset(house, Ref("south", "clinic", 1), statistics=statistics)
+
+
+def with_checkpoint(key: str) -> Example:
+    checkpoint = models.Checkpoint("https://example.org/checkpoint", key, 7)
+    return lambda house: house.propose(house.registry_now(checkpoint=checkpoint)).sign("ana", "ben")
+
+
+def revoking(key: str = "north", since: str = rb.HEAD, *, keep: bool = False) -> Example:
+    """Let north revoke a key and go on with another."""
+    entry = models.RevokedKey(rb.key(key).key, since, "stolen")
+    now = rb.keys("north:2", *(["north"] if keep else []), recovery=["north:recovery"])
+    return lambda house: house.propose(house.member_now("north", keys=now, revoked=(entry,))).sign(
+        "north:recovery", "north:2"
+    )
+
+
+def announce(house: House) -> Proposal:
+    return house.propose(house.member_now("north", pending=rb.keys("north:3"))).sign("ana", "ben", "north:3")
+
+
+def recovered(days: int = 14, since: str = "", **changes: Any) -> Example:
+    """Put announced keys in force after some days."""
+
+    def example(house: House) -> Proposal:
+        house.merge(announce(house))
+        step = house.remember(rb.AT)
+        if since == rb.HEAD:
+            house.steps[rb.HEAD] = (rb.AT, settled().view)
+        found = {"keys": rb.keys("north:3"), "pending": None, "recovered": models.Recovered(since or step), **changes}
+        seeds = ["north:5"] if "keys" in changes else []
+        return (
+            house.propose(house.member_now("north", **found))
+            .sign("north:3", *seeds)
+            .later(rb.AT + timedelta(days=days))
+        )
 
     return example
 
@@ -238,7 +310,10 @@ def bucketed(example: Example) -> Example:
 RULE_EXAMPLES: dict[str, Examples] = {
     **{
         rule: faulty(rule)
-        for rule in ("append-only", "git-object", "too-large", "number-taken", "history", "merge-form", "step-time")
+        for rule in (
+            *("append-only", "git-object", "too-large", "number-taken", "history", "merge-form"),
+            *("quarantine", "step-time"),
+        )
     },
     "empty": Examples(a_result, {"empty": lambda house: house.propose()}),
     "layout": Examples(
@@ -294,6 +369,10 @@ RULE_EXAMPLES: dict[str, Examples] = {
             ).sign("ana", "ben"),
         },
     ),
+    "rules-version": Examples(
+        lambda house: house.propose(house.registry_now(rules=1)).sign("ana", "ben"),
+        {"rules-version": lambda house: house.propose(house.registry_now(rules=2)).sign("ana", "ben")},
+    ),
     "house-file": Examples(
         with_house_file(HOUSE_FILE, {"README.md": digest_of(HOUSE_FILE)}),
         {
@@ -323,6 +402,7 @@ RULE_EXAMPLES: dict[str, Examples] = {
         {
             "version": lambda house: a_dataset(house, Ref("south", "wards", 3)),
             "version: of a benchmark": a_benchmark(Ref("dora", "heart", 3)),
+            "version: two of a benchmark at once": two_benchmarks,
         },
     ),
     "lookalike": Examples(
@@ -340,6 +420,44 @@ RULE_EXAMPLES: dict[str, Examples] = {
                 rb.member("zoe", keys=models.Keys((rb.key("zoe"), models.KeyEntry(LOW_ORDER)))), "zoe"
             ),
             "key: given up": after(rotated)(old_key_again),
+        },
+    ),
+    "checkpoint-key": Examples(
+        with_checkpoint(rb.key("notes").key),
+        {
+            "checkpoint-key: a member's": with_checkpoint(rb.key("north").key),
+            "checkpoint-key: of low order": with_checkpoint(LOW_ORDER),
+        },
+    ),
+    "revocation": Examples(
+        revoking(),
+        {
+            "revocation: never the member's": revoking(key="north:9"),
+            "revocation: still a key": revoking(keep=True),
+            "revocation: no step": revoking(since=rb.OTHER_HEAD),
+            "revocation: taken back": after(revoking())(
+                lambda house: house.propose(house.member_now("north", revoked=None)).sign("north:2")
+            ),
+        },
+    ),
+    "recovery": Examples(
+        recovered(),
+        {
+            "recovery: too early": recovered(days=13),
+            "recovery: other keys": recovered(keys=rb.keys("north:5")),
+            "recovery: another title": recovered(title="Somebody else"),
+            "recovery: no such step": recovered(since=rb.OTHER_HEAD),
+            "recovery: a step before": recovered(since=rb.HEAD),
+            "recovery: never announced": lambda house: house.propose(
+                house.member_now("north", recovered=models.Recovered(rb.HEAD))
+            ).sign("north"),
+            "recovery: announced with more": lambda house: house.propose(
+                house.member_now("north", title="Mine", pending=rb.keys("north:3"))
+            ).sign("ana", "ben", "north:3"),
+            "recovery: announced twice": after(announce)(announce),
+            "recovery: of a new member": a_member(
+                rb.member("zoe", pending=rb.keys("zoe:3")), "zoe", "zoe:recovery", "zoe:3"
+            ),
         },
     ),
     "office": Examples(
@@ -519,6 +637,8 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "cases: too many": with_values(auroc=rb.value("0.9", n=59, n_undefined=2)),
             "cases: not said": with_values(auroc=rb.value("0.9", n=None)),
             "cases: ranges only": bucketed(a_result),
+            "cases: ranges only, failed ones too": bucketed(with_values(auroc=models.MetricValue(n_failed=1))),
+            "cases: both there and absent": with_values(auroc=rb.value("0.9", absent="failed")),
         },
     ),
     "few-cases": Examples(
@@ -528,7 +648,34 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "few-cases: an sd": with_values(brier=models.MetricValue(sd=Decimal("0.1"), n=9, n_failed=51)),
         },
     ),
-    "differencing": Examples(second_version(70), {"differencing": second_version(59)}),
+    "statistics": Examples(
+        lambda house: a_dataset(
+            house,
+            Ref("south", "clinic", 1),
+            statistics={"num_cases": 60, "count_rare": 0, "mean_age": Decimal("61.5"), "age_sd": Decimal("9.25")},
+        ),
+        {
+            f"statistics: {name}": with_statistics(**{name: number})
+            for name, number in {
+                "age_max": 97,
+                "cases": 60,
+                "num_rare": 9,
+                "count_rare": -1,
+                "num_half": Decimal("10.5"),
+                "mean_age": Decimal("61.1234"),
+            }.items()
+        },
+    ),
+    "differencing": Examples(
+        second_version(70),
+        {
+            "differencing": second_version(59),
+            "differencing: in one proposal": both_versions(59),
+            "differencing: within a chain": superseding(
+                values=rb.values(auroc=rb.value("0.9", n=59, n_failed=1)),
+            ),
+        },
+    ),
     "notice": Examples(
         a_notice("withdraw", DATASET, "north"),
         {
@@ -583,7 +730,9 @@ RULE_EXAMPLES: dict[str, Examples] = {
                 "dora"
             ),
             "missing-signature: its own key only": a_member(rb.member("zoe"), by="zoe"),
-            "missing-signature: never": after(retired("emil"))(a_policy(closes="2027-01-01T00:00:00Z")),
+            "missing-signature: never": after(a_policy(thresholds=models.Thresholds(2, 2)), retired("emil"))(
+                an_event("request", "dora", side="committee")
+            ),
         },
     ),
 }

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ from medperf_git.policy.authority import AUTHORITY, row_of
 from medperf_git.policy.case import Case
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
+from medperf_git.records.digests import digest_of
 from medperf_git.records.names import MemberName, Ref
 from tests.support import registry_builder as rb
-from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, SOUTH, House, Proposal, settled
+from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, SOUTH, House, Proposal, settled, there
 
 from .examples import DATASET, RESULT, SECOND, a_result, after, an_event, asked, retired
 
@@ -71,7 +73,37 @@ def two_events(example: Wish) -> Wish:
 
 
 def new_keys(*seeds: str) -> Wish:
-    return of_records(lambda house: house.member_now("north", keys=rb.keys(*seeds)))
+    return of_records(lambda house: house.member_now("north", keys=rb.keys(*seeds, recovery=["north:recovery"])))
+
+
+def announced(house: House) -> models.Member:
+    return house.member_now("north", pending=rb.keys("north:3", recovery=["north:4"]))
+
+
+def in_force(house: House) -> Proposal:
+    """Announce keys for north, wait, and put them in force."""
+    house.merge(house.propose(announced(house)).sign("ana", "ben", "north:3", "north:4"))
+    since = house.remember(rb.AT)
+    pending = there(house.member_now("north").pending)
+    record = house.member_now("north", keys=pending, pending=None, recovered=models.Recovered(since))
+    return house.propose(record).later(rb.AT + timedelta(days=14))
+
+
+def quarantine(house: House) -> models.Quarantine:
+    return models.Quarantine(created=rb.CREATED, commit="ab" * 20, paths=("results/x.yaml",), reason="forged")
+
+
+def lowered(house: House) -> models.Member:
+    return house.member_now("south", cosigning=None)
+
+
+def revoked(house: House) -> models.Member:
+    bad = models.RevokedKey(rb.key("south:2").key, rb.HEAD, "stolen")
+    return house.member_now("south", keys=rb.keys("south", recovery=["south:recovery"]), cosigning=None, revoked=(bad,))
+
+
+def twin(house: House) -> models.Dataset:
+    return house.dataset(Ref("north", "twin", 1), content=models.Content("mgds-v1", digest_of(str(NORTH).encode())))
 
 
 def maintained_by(*names: str, threshold: int = 2) -> Wish:
@@ -96,11 +128,20 @@ ROWS: dict[str, Signing] = {
         ("ana", "ben"),
         {("ana",): WAITS, ("ana", "dora"): WAITS, ("dora",): WAITS, ("ana", "ana:recovery"): FAIL, (): FAIL},
     ),
+    "quarantine": Signing(
+        of_records(quarantine), ("ana", "cam"), {("ana",): WAITS, ("dora", "emil"): FAIL, ("ana", "ana:recovery"): FAIL}
+    ),
     "new member": Signing(
         of_records(lambda house: rb.member("zoe")),
         ("cam", "zoe", "zoe:recovery"),
         {("cam", "zoe"): WAITS, ("zoe", "zoe:recovery"): WAITS, ("cam",): WAITS, ("dora", "zoe", "zoe:recovery"): FAIL},
     ),
+    "new keys announced for a member who lost every key": Signing(
+        of_records(announced),
+        ("ana", "ben", "north:3", "north:4"),
+        {("ana", "north:3", "north:4"): WAITS, ("ana", "ben", "north:3"): WAITS, ("north", "north:3", "north:4"): FAIL},
+    ),
+    "announced keys put in force": Signing(in_force, ("north:3",), {("north",): FAIL, ("ana", "ben"): FAIL}),
     "return of a retired member": Signing(
         after(retired("north"))(of_records(lambda house: house.member_now("north", status="active"))),
         ("ana", "north:recovery"),
@@ -161,6 +202,33 @@ ROWS: dict[str, Signing] = {
     ),
 }
 MORE: dict[str, Signing] = {
+    "fewer of its own keys asked for": Signing(
+        of_records(lowered),
+        ("south", "cam"),
+        {("south",): WAITS, ("south", "south:2"): WAITS, ("south:recovery",): PASS, ("cam",): WAITS},
+    ),
+    "a recovery key dropped": Signing(
+        of_records(lambda house: house.member_now("north", keys=rb.keys("north"))),
+        ("north", "ana"),
+        {("north",): WAITS, ("north:recovery",): PASS},
+    ),
+    "a key revoked": Signing(of_records(revoked), ("south", "ana"), {("south",): WAITS, ("south:recovery",): PASS}),
+    "a dataset with the content of another": Signing(of_records(twin), ("north", "ben"), {("north",): WAITS}),
+    "a result after one that maintainers withdrew": Signing(
+        after(
+            a_result,
+            lambda house: house.propose(house.notice("withdraw", RESULT, by="ana", side="maintainers")).sign(
+                "ana", "ben"
+            ),
+        )(of_records(lambda house: house.result(attempt=2))),
+        ("north", "cam"),
+        {("north",): WAITS},
+    ),
+    "a policy of a committee that cannot decide any more": Signing(
+        after(retired("emil"))(later_policy("dora", "moa")),
+        ("ana", "ben", "dora", "moa"),
+        {("dora", "moa"): WAITS, ("ana", "dora", "moa"): WAITS},
+    ),
     "a registry record that lets one decide": Signing(
         maintained_by("ana", threshold=1), ("ana", "ben"), {("ana",): WAITS, ("ana", "ana:recovery"): FAIL}
     ),

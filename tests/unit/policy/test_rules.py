@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,11 +13,33 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding, Severity
+from medperf_git.records.folds import marks_of
 from medperf_git.records.names import Ref
 from medperf_git.records.view import MemoryView
-from tests.support.registry_builder import NORTH, REFERENCE, House, join, settled, value, values
+from medperf_git.signing import age
+from tests.support.registry_builder import (
+    NORTH,
+    REFERENCE,
+    House,
+    Proposal,
+    join,
+    keys,
+    member,
+    settled,
+    value,
+    values,
+)
 
 from .examples import RULE_EXAMPLES
+
+
+def small_order() -> str:
+    """Return 32 zero bytes, a point of small order, as a well-formed age recipient."""
+    digits = [0] * 52
+    prefix = [*(ord(letter) >> 5 for letter in "age"), 0, *(ord(letter) & 31 for letter in "age")]
+    check = age._polymod([*prefix, *digits, *[0] * 6]) ^ 1
+    return "age1" + "".join(age._CHARACTERS[one] for one in [*digits, *((check >> 5 * (5 - n)) & 31 for n in range(6))])
+
 
 GOLDEN = Path(__file__).parent / "golden"
 BY_ID = {rule.id: rule for rule in RULES}
@@ -102,15 +124,16 @@ def bucketed(*, low: int, high: int) -> tuple[House, Ref]:
     [
         (19, value("0.9", n=None), Outcome.PASS),  # perhaps 17: the site knows
         (14, value("0.9", n=None), Outcome.FAIL),
-        (19, models.MetricValue(n_failed=0, n_undefined=0), Outcome.PASS),  # perhaps 12, and held back
-        (19, models.MetricValue(n_failed=20), Outcome.FAIL),
+        (19, models.MetricValue(absent="held-back"), Outcome.PASS),  # perhaps 12
+        (19, models.MetricValue(sd=0), Outcome.FAIL),  # nothing says why there is no value
+        (19, models.MetricValue(n_failed=1), Outcome.FAIL),
     ],
 )
 def test_where_numbers_are_ranges_only_what_cannot_be_is_refused(
     high: int, entry: models.MetricValue, outcome: Outcome
 ) -> None:
     house, ref = bucketed(low=10, high=high)
-    found = {"auroc": entry, "brier": models.MetricValue(n_failed=1)}
+    found = {"auroc": entry, "brier": models.MetricValue(absent="failed")}
     result = house.result(ref, cases=models.Cases(low=10, high=high), values=found)
     assert house.propose(result).sign("south", "south:2").judge().outcome is outcome
 
@@ -156,14 +179,102 @@ def test_a_mended_benchmark_names_the_withdrawn_one_it_mends() -> None:
     assert proposal.judge().outcome is Outcome.PASS
 
 
-def test_an_encryption_key_is_nobody_elses_either() -> None:
+AGE = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p"  # the example of age's own manual
+
+
+def encrypting(house: House, name: str, line: str = AGE) -> Proposal:
+    keys = replace(house.member_now(name).keys, encryption=(models.KeyEntry(line),))
+    return house.propose(house.member_now(name, keys=keys)).sign(name)
+
+
+def test_an_encryption_key_that_somebody_copied_keeps_nobody_out() -> None:
     house = settled()
-    mine = models.KeyEntry("age1" + "q" * 58)
-    own = house.member_now("north", keys=replace(house.member_now("north").keys, encryption=(mine,)))
-    house.merge(house.propose(own).sign("north"))
-    other = house.member_now("moa", keys=replace(house.member_now("moa").keys, encryption=(mine,)))
-    verdict = house.propose(other).sign("moa").judge()
-    assert {finding.rule for finding in verdict.findings} == {"key"}
+    house.merge(encrypting(house, "moa"))
+    assert encrypting(house, "north").judge().outcome is Outcome.PASS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "age1" + "b" * 58,  # no letter of Bech32
+        AGE[:-1] + "q",  # one letter changed
+        "age1" + "q" * 58,  # no checksum
+        "age1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq5fj6sv",  # a good checksum over other bytes
+        small_order(),
+    ],
+)
+def test_an_encryption_key_that_is_none_is_refused(line: str) -> None:
+    assert {finding.rule for finding in encrypting(settled(), "north", line).judge().findings} <= {"key", "schema"}
+    assert encrypting(settled(), "north", line).judge().outcome is Outcome.FAIL
+
+
+def test_an_expired_key_signs_nothing_new_and_a_later_step_decides() -> None:
+    house = settled()
+    ends = datetime(2026, 12, 1, tzinfo=UTC)
+    now = house.member_now("north").keys
+    keys = replace(now, signing=(replace(now.signing[0], expires="2026-12-01T00:00:00Z"),))
+    house.merge(house.propose(house.member_now("north", keys=keys)).sign("north"))
+    result = house.propose(house.result()).sign("north")
+    assert result.later(ends - timedelta(seconds=1)).judge().outcome is Outcome.PASS
+    assert {one.rule for one in result.later(ends).judge().findings} >= {"signature", "unsigned"}
+
+
+def test_a_result_rests_on_a_revoked_key_only_from_the_step_of_the_revocation_on() -> None:
+    house = settled()
+    before = house.remember()
+    house.merge(house.propose(house.result()).sign("north"))
+    path = "results/dora/heart/1/north.wards.1/moa.forest.1/0001.yaml"
+    after = house.remember()
+    for since, suspect in ((before, True), (after, False)):
+        own = house.copy()
+        entry = models.RevokedKey(own.member_now("north").keys.signing[0].key, since, "stolen")
+        fresh = replace(own.member_now("north", revoked=(entry,)), keys=keys("north:2", recovery=["north:recovery"]))
+        own.merge(own.propose(fresh).sign("north:recovery", "north:2"))
+        assert (marks_of(own.view, path).suspect, marks_of(own.view, path).disputed) == (suspect, suspect)
+
+
+def test_a_registry_judged_by_unknown_rules_is_not_judged_and_nobody_is_blamed() -> None:
+    house = settled()
+    registry = house.registry_now(rules=7)
+    path = "registry/0002.yaml"
+    change = house.propose().add(registry).change()
+    after = MemoryView(house.files | {path: change.added[path]})
+    verdict = judge(replace(house.propose(house.result()).sign("north").change(), before=after))
+    assert verdict.outcome is Outcome.COULD_NOT_CHECK
+    assert "newer medperf-git" in verdict.findings[0].fix
+
+
+def test_names_that_are_easily_taken_for_others_are_shown_to_the_maintainer() -> None:
+    house = settled()
+    admitted = house.propose(member("m0a")).sign("ana", "m0a", "m0a:recovery").judge()
+    assert admitted.outcome is Outcome.PASS
+    assert [(one.rule, one.severity) for one in admitted.findings] == [("lookalike", Severity.WARNING)]
+    benchmark = house.benchmark(Ref("moa", "hearts", 1))
+    policy = house.first_policy(benchmark)
+    opened = house.propose(benchmark, policy).sign("dora", "emil", "moa", "ana").judge()
+    assert [one.message for one in opened.findings] == ["'hearts' is easily taken for 'dora/heart'"]
+
+
+def test_the_longest_chain_still_takes_what_ends_or_protects() -> None:
+    house = settled()
+    limits = replace(house.registry_now().limits, chain_length=1)
+    house.merge(house.propose(house.registry_now(limits=limits)).sign("ana", "ben"))
+    assert (
+        house.propose(house.event("reject", by="emil", side="committee", subject=NORTH)).sign("emil").judge().outcome
+        is Outcome.PASS
+    )
+    lost = house.member_now("north", status="retired")
+    assert house.propose(lost).sign("north").judge().outcome is Outcome.PASS
+    grown = house.member_now("north", keys=keys("north", "north:2", recovery=["north:recovery"]))
+    assert house.propose(grown).sign("north", "north:2").judge().outcome is Outcome.FAIL
+
+
+def test_a_committee_can_change_under_a_withdrawn_benchmark() -> None:
+    house = settled()
+    notice = house.notice("withdraw", "benchmarks/dora/heart/1/benchmark.yaml", by="dora")
+    house.merge(house.propose(notice).sign("dora", "emil"))
+    tighter = replace(house.policy_now().disclosure, min_cases=20)
+    assert house.propose(house.policy_now(disclosure=tighter)).sign("dora", "emil").judge().outcome is Outcome.PASS
 
 
 def test_what_git_cannot_read_is_said_once() -> None:

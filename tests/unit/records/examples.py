@@ -12,6 +12,7 @@ ANA, BOB, HOSPITAL = MemberName("ana"), MemberName("bob"), MemberName("hospital-
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "A" * 43
 OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "B" * 43
 THIRD_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAI" + "C" * 43
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
 AGE_KEY = "age1" + "q" * 58
 
 
@@ -58,6 +59,9 @@ COMPLETE: dict[str, m.Record] = {
         maintainers=(ANA, BOB),
         threshold=2,
         limits=LIMITS,
+        rules=1,
+        recovery_days=30,
+        checkpoint=m.Checkpoint("https://example.org/eval/checkpoint", KEY, 7),
         house_files={".github/workflows/check_all.yml": digest("check"), "README.md": digest("readme")},
     ),
     "members/hospital-a/0002.yaml": m.Member(
@@ -70,6 +74,24 @@ COMPLETE: dict[str, m.Record] = {
         status="active",
         keys=m.Keys((m.KeyEntry(KEY), m.KeyEntry(OTHER_KEY)), (m.KeyEntry(THIRD_KEY),), (m.KeyEntry(AGE_KEY),)),
         cosigning=m.Cosigning(dataset=1, result=2),
+    ),
+    "members/hospital-a/0003.yaml": m.Member(
+        created=TIME,
+        previous=digest("before"),
+        member=HOSPITAL,
+        title="Universitätsklinikum Ä",
+        status="active",
+        keys=m.Keys((m.KeyEntry(OTHER_KEY, "2027-01-01T00:00:00Z"),)),
+        revoked=(m.RevokedKey(KEY, COMMIT, "stolen"),),
+        pending=m.Keys((m.KeyEntry(THIRD_KEY),)),
+        recovered=m.Recovered(COMMIT),
+    ),
+    "registry/quarantine/0002.yaml": m.Quarantine(
+        created=TIME,
+        previous=digest("before"),
+        commit=COMMIT,
+        paths=("results/ana/aspirate/1/hospital-a.cohort.2/bob.forest.3/0001.yaml", "stray file"),
+        reason="forged",
     ),
     "cubes/bob/forest/3.yaml": m.Cube(
         created=TIME,
@@ -199,6 +221,7 @@ COMPLETE: dict[str, m.Record] = {
 }
 
 MINIMAL: dict[str, m.Record] = {
+    "registry/quarantine/0001.yaml": m.Quarantine(created=TIME, commit=COMMIT, paths=("x",), reason="other"),
     "registry/0001.yaml": m.Registry(
         created=TIME,
         name="r1",

@@ -124,11 +124,9 @@ def test_a_record_at_the_path_of_another_is_refused_and_says_where_it_belongs():
     assert (finding.rule, finding.expected) == ("path", "cubes/ana/prepare/1.yaml")
 
 
-@pytest.mark.parametrize("path", ["members/ana/0001.yaml", "members/hospital-a/0002.yaml"])
-def test_previous_stands_in_every_link_but_the_first(path):
-    data = write_record(EXAMPLES[path])
-    other = path.replace("0001", "0003") if "0001" in path else path.replace("0002", "0001")
-    assert only_finding(other, data).rule == "chain"
+def test_previous_does_not_stand_in_the_first_link():
+    data = write_record(EXAMPLES["members/hospital-a/0002.yaml"])
+    assert only_finding("members/hospital-a/0001.yaml", data).rule == "chain"
 
 
 def test_the_first_line_that_is_not_canonical_is_shown_with_what_it_should_be():
