@@ -9,7 +9,8 @@ import json
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from medperf_git.errors import Refused
 from medperf_git.records.strict_yaml import MAX_INTEGER, Value, pointer_step
@@ -18,6 +19,8 @@ from medperf_git.records.text import text_fault
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./@:+][A-Za-z0-9]+)*")
 _NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
 _MAX_PLAIN = 128
+
+_Trail: TypeAlias = "tuple[_Trail, str | int] | None"  # the steps to a value, its JSON Pointer once somebody asks
 
 
 class Unwritable(Refused, ValueError):
@@ -31,7 +34,7 @@ def emit(value: Mapping[str, Value], schema: Mapping[str, Any]) -> bytes:
     outside the format, a forbidden character.
     """
     writer = _Writer(schema)
-    writer.mapping(value, schema, indent="", pointer="")
+    writer.mapping(value, schema, indent="", trail=None)
     return ("\n".join(writer.lines) + "\n").encode("utf-8")
 
 
@@ -59,43 +62,45 @@ def _format_decimal(number: Decimal) -> str:
 
 
 class _Writer:
-    """Writes nodes as lines, following the schema for the order of keys and a JSON Pointer for messages."""
+    """Writes nodes as lines, following the schema for the order of keys, and a trail of steps for messages."""
 
     def __init__(self, root: Mapping[str, Any]) -> None:
         self._root = root
         self.lines: list[str] = []
 
-    def mapping(self, value: Mapping[str, Value], schema: Any, *, indent: str, pointer: str) -> None:
+    def mapping(self, value: Mapping[str, Value], schema: Any, *, indent: str, trail: _Trail) -> None:
         if not value:
-            raise _unwritable(pointer, "an empty mapping is not written", hint="leave the key out")
+            raise _unwritable(trail, "an empty mapping is not written", hint="leave the key out")
         shape = self._resolve(schema)
         properties: Mapping[str, Any] = shape.get("properties", {})
         known = [key for key in properties if key in value]
         free = sorted(key for key in value if key not in properties)
         for key in [*known, *free]:
             inner = properties.get(key, shape.get("additionalProperties", {}))
-            head = indent + _text(key, pointer) + ":"
-            self._entry(head, value[key], inner, indent=indent + "  ", pointer=pointer + pointer_step(key))
+            head = indent + _text(key, trail) + ":"
+            self._entry(head, value[key], inner, indent=indent + "  ", trail=(trail, key))
 
-    def _entry(self, head: str, value: Value, schema: Any, *, indent: str, pointer: str) -> None:
-        if isinstance(value, Mapping):
+    def _entry(self, head: str, value: Value, schema: Any, *, indent: str, trail: _Trail) -> None:
+        if isinstance(value, str):
+            self.lines.append(f"{head} {_text(value, trail)}")
+        elif isinstance(value, dict | Mapping):
             self.lines.append(head)
-            self.mapping(value, schema, indent=indent, pointer=pointer)
+            self.mapping(value, schema, indent=indent, trail=trail)
         elif isinstance(value, list):
             self.lines.append(head)
-            self._sequence(value, schema, indent=indent, pointer=pointer)
+            self._sequence(value, schema, indent=indent, trail=trail)
         else:
-            self.lines.append(f"{head} {_scalar(value, pointer)}")
+            self.lines.append(f"{head} {_scalar(value, trail)}")
 
-    def _sequence(self, items: list[Value], schema: Any, *, indent: str, pointer: str) -> None:
+    def _sequence(self, items: list[Value], schema: Any, *, indent: str, trail: _Trail) -> None:
         if not items:
-            raise _unwritable(pointer, "an empty list is not written", hint="leave the key out")
+            raise _unwritable(trail, "an empty list is not written", hint="leave the key out")
         inner = self._resolve(schema).get("items", {})
         for number, item in enumerate(items):
-            where = pointer + pointer_step(number)
-            if isinstance(item, Mapping):
+            where = (trail, number)
+            if isinstance(item, dict | Mapping):
                 first = len(self.lines)
-                self.mapping(item, inner, indent=indent + "  ", pointer=where)
+                self.mapping(item, inner, indent=indent + "  ", trail=where)
                 self.lines[first] = indent + "- " + self.lines[first][len(indent) + 2 :]
             elif isinstance(item, list):
                 raise _unwritable(where, "a list directly inside a list has no canonical form", hint="name its parts")
@@ -104,35 +109,49 @@ class _Writer:
 
     def _resolve(self, schema: Any) -> Mapping[str, Any]:
         """Follow a local `#/$defs/name` reference, the only kind our schemas use."""
-        if not isinstance(schema, Mapping):
+        if not isinstance(schema, dict | Mapping):
             return {}
         reference = schema.get("$ref")
         return self._root["$defs"][reference.rpartition("/")[2]] if reference else schema
 
 
-def _scalar(value: object, pointer: str) -> str:
+def _scalar(value: object, trail: _Trail) -> str:
+    if isinstance(value, str):
+        return _text(value, trail)
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, int | Decimal):
         try:
             return format_number(value)
         except Unwritable as error:
-            raise _unwritable(pointer, error.message, hint=error.hint) from error
-    if isinstance(value, str):
-        return _text(value, pointer)
+            raise _unwritable(trail, error.message, hint=error.hint) from error
     kind = "null" if value is None else type(value).__name__
-    raise _unwritable(pointer, f"a record holds no {kind}", hint="leave the key out, or use text, Decimal or int")
+    raise _unwritable(trail, f"a record holds no {kind}", hint="leave the key out, or use text, Decimal or int")
 
 
-def _text(text: str, pointer: str) -> str:
+def _text(text: str, trail: _Trail) -> str:
     if not isinstance(text, str):
-        raise _unwritable(pointer, f"key {text!r} is not text", hint="use text as key")
+        raise _unwritable(trail, f"key {text!r} is not text", hint="use text as key")
+    written = _written_short(text) if len(text) <= _MAX_PLAIN else _written(text)
+    if not written:
+        fix = "remove it; write composed characters (NFC) without invisible ones"
+        raise _unwritable(trail, text_fault(text), hint=fix)
+    return written
+
+
+def _written(text: str) -> str:
+    """Return how a text is written; nothing when no record may hold it."""
     if len(text) <= _MAX_PLAIN and _PLAIN.fullmatch(text) and text.lower() not in _NOT_PLAIN:
         return text
-    if fault := text_fault(text):
-        raise _unwritable(pointer, fault, hint="remove it; write composed characters (NFC) without invisible ones")
-    return json.dumps(text, ensure_ascii=False)
+    return "" if text_fault(text) else json.dumps(text, ensure_ascii=False)
 
 
-def _unwritable(pointer: str, message: str, *, hint: str) -> Unwritable:
-    return Unwritable(f"{message} (at {pointer or 'the top'})", hint=hint)
+_written_short = lru_cache(maxsize=4096)(_written)  # keys and names come again in every record
+
+
+def _unwritable(trail: _Trail, message: str, *, hint: str) -> Unwritable:
+    return Unwritable(f"{message} (at {_pointer(trail) or 'the top'})", hint=hint)
+
+
+def _pointer(trail: _Trail) -> str:
+    return "" if trail is None else _pointer(trail[0]) + pointer_step(trail[1])

@@ -7,6 +7,7 @@ reader finds in it. SPEED: about a fifth of libyaml and jsonschema.
 
 import operator
 import re
+import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import cache
@@ -119,10 +120,31 @@ def shape_test(kind: str) -> Test:
 def _compiled(schema: Any, root: Mapping[str, Any]) -> Test:
     if isinstance(schema, bool):
         return lambda _: schema
-    tests = [_test(word, argument, schema=schema, root=root) for word, argument in schema.items() if word not in _WORDS]
-    if _OBJECT & set(schema):
+    words = {word: argument for word, argument in schema.items() if word not in _WORDS}
+    if words.get("type") == "string" and words.keys() <= _OF_STRINGS:
+        return _string(words)
+    tests = [_test(word, argument, schema=schema, root=root) for word, argument in words.items()]
+    if _OBJECT & schema.keys():
         tests.append(_fields(schema, root))
-    return tests[0] if len(tests) == 1 else lambda value: all(test(value) for test in tests)
+    return _together(tests)
+
+
+def _together(tests: list[Test]) -> Test:
+    match tests:
+        case [one]:
+            return one
+        case [one, two]:
+            return lambda value: one(value) and two(value)
+        case [one, two, three]:
+            return lambda value: one(value) and two(value) and three(value)
+
+    def test(value: Any) -> bool:
+        for one in tests:  # noqa: SIM110  (twice as fast as `all` of a generator, for every record there is)
+            if not one(value):
+                return False
+        return True
+
+    return test
 
 
 def _test(word: str, argument: Any, *, schema: Mapping[str, Any], root: Mapping[str, Any]) -> Test:
@@ -150,14 +172,26 @@ def _test(word: str, argument: Any, *, schema: Mapping[str, Any], root: Mapping[
 def _fields(schema: Mapping[str, Any], root: Mapping[str, Any]) -> Test:
     known = {key: _compiled(inner, root) for key, inner in schema.get("properties", {}).items()}
     other = _compiled(schema.get("additionalProperties", True), root)
-    name = _compiled(schema.get("propertyNames", True), root)
+    name = _compiled(schema["propertyNames"], root) if "propertyNames" in schema else None
 
     def test(value: Any) -> bool:
-        return not isinstance(value, dict) or all(
-            name(key) and known.get(key, other)(inner) for key, inner in value.items()
-        )
+        if not isinstance(value, dict):
+            return True
+        if name is not None and not all(map(name, value)):
+            return False
+        for key, inner in value.items():  # noqa: SIM110  (as above)
+            if not known.get(key, other)(inner):
+                return False
+        return True
 
     return test
+
+
+def _string(words: Mapping[str, Any]) -> Test:
+    """Return the test of a schema that has nothing but keywords for strings, `type` among them."""
+    low, high = words.get("minLength", 0), words.get("maxLength", sys.maxsize)
+    search = re.compile(words.get("pattern", "")).search
+    return lambda value: isinstance(value, str) and low <= len(value) <= high and search(value) is not None
 
 
 def _sized(kind: type[str | list[Any] | dict[Any, Any]], fits: Callable[[int, int], bool]) -> Callable[[int], Test]:
@@ -169,6 +203,10 @@ def _type(named: str | list[str]) -> Test:
         return _TYPES[named]
     tests = [_TYPES[one] for one in named]
     return lambda value: any(test(value) for test in tests)
+
+
+def _required(keys: frozenset[str]) -> Test:
+    return lambda value: not isinstance(value, dict) or value.keys() >= keys
 
 
 def _pattern(text: str) -> Test:
@@ -187,6 +225,7 @@ _TYPES: dict[str, Test] = {
 }
 _OBJECT = frozenset({"properties", "additionalProperties", "propertyNames"})
 _WORDS = _OBJECT | {"$schema", "$id", "$defs", "title", "description", "then", "else"}
+_OF_STRINGS = frozenset({"type", "pattern", "minLength", "maxLength"})
 _ENOUGH: dict[str, Callable[[int, int], bool]] = {
     "allOf": lambda fitting, all_: fitting == all_,
     "anyOf": lambda fitting, _: fitting > 0,
@@ -205,5 +244,5 @@ _LEAVES: dict[str, Callable[[Any], Test]] = {
     "maxItems": _sized(list, operator.le),
     "minProperties": _sized(dict, operator.ge),
     "maxProperties": _sized(dict, operator.le),
-    "required": lambda keys: lambda value: not isinstance(value, dict) or all(key in value for key in keys),
+    "required": lambda keys: _required(frozenset(keys)),
 }

@@ -139,15 +139,19 @@ def _names(document: Document, value: Value, pointer: str) -> Iterator[Finding]:
     """Refuse reserved names wherever a name or a reference stands; their form is the schema's to check."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            where = pointer + pointer_step(key)
-            if isinstance(inner, str) and (fault := _name_fault(key, inner)):
-                yield _found(document, "name", where, message=fault, got=inner, fix="use another name")
-            if isinstance(inner, list) and key in _NAME_LISTS:
-                yield from _names_in_list(document, inner, where)
-            yield from _names(document, inner, where)
-    if isinstance(value, list):
+            if isinstance(inner, str):
+                if fault := _name_fault(key, inner):
+                    where = pointer + pointer_step(key)
+                    yield _found(document, "name", where, message=fault, got=inner, fix="use another name")
+            elif isinstance(inner, list | dict):
+                where = pointer + pointer_step(key)
+                if isinstance(inner, list) and key in _NAME_LISTS:
+                    yield from _names_in_list(document, inner, where)
+                yield from _names(document, inner, where)
+    elif isinstance(value, list):
         for number, inner in enumerate(value):
-            yield from _names(document, inner, pointer + pointer_step(number))
+            if isinstance(inner, list | dict):
+                yield from _names(document, inner, pointer + pointer_step(number))
 
 
 def _name_fault(key: str, text: str) -> str:
