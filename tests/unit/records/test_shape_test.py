@@ -14,10 +14,9 @@ from medperf_git.records.schemas import KINDS, _validator
 from .examples import EXAMPLES
 
 VALUES = {path: value_of(record) for path, record in EXAMPLES.items()}
-OTHERS = st.sampled_from(
-    ["", "a", "a\n", "\u0664", "a b", "sha256:" + "0" * 64, "ana", "ana/x@1", "x" * 300]
-    + [0, 1, -1, 2**53, True, False, Decimal("0.5"), Decimal("-1.25"), [], ["a"], ["a", "a"], {}, {"a": 1}]
-)
+TEXTS = ["", "a", "a\n", "\u0664", "a b", "sha256:" + "0" * 64, "ana", "ana/x@1", "x" * 300]
+NUMBERS = [0, 1, -1, 2**53, True, False, Decimal("0.5"), Decimal("-1.25")]
+OTHERS = st.sampled_from([*TEXTS, *NUMBERS, [], ["a"], ["a", "a"], {}, {"a": 1}])
 
 
 def places(value, steps=()):
