@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system) and the example's lock. Needs uv.
+# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system), the example's lock and the judge's. Needs uv.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -17,3 +17,18 @@ compile() {  # OUTPUT ARGUMENT…: the lock names no package index, so that a mi
 compile requirements.lock --universal --all-extras pyproject.toml requirements/dev.in
 example=examples/breast-cancer/runtime
 compile "$example/requirements.lock" --python-platform x86_64-manylinux_2_28 "$example/requirements.in"
+
+# What a registry's workflows install: wheels for Linux, by their hashes, in the versions that fit the oldest Python.
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+versions=requirements.lock
+for python in 3.11 3.12 3.13 3.14; do
+  for platform in x86_64 aarch64; do
+    "$UV" pip compile --quiet --format pylock.toml --no-header --no-annotate --only-binary :all: -c "$versions" \
+      --python-version "$python" --python-platform "$platform-manylinux_2_28" pyproject.toml >"$folder/$python-$platform.toml"
+  done
+  python3 scripts/judge-lock.py "$folder"/*.toml >"$folder/judge.lock"
+  versions=$folder/versions.txt
+  sed -n 's/^\([a-z].*==[^ ]*\) .*/\1/p' "$folder/judge.lock" >"$versions"
+done
+mv "$folder/judge.lock" requirements/judge.lock

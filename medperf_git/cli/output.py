@@ -4,14 +4,13 @@ Names, titles and messages come from other people. A terminal acts on control ch
 start with `::` or hold `##[`; `escape` shows all of them as visible text (threat T25).
 """
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from medperf_git.flows.wording import by_file, escape, one_line, render_findings, visible
+from medperf_git.flows.wording import escape, json_text, one_line, render_findings
 
 if TYPE_CHECKING:
     from medperf_git.records.findings import Finding
@@ -30,7 +29,7 @@ def say(text: str) -> None:
 
 def echo_json(value: Any) -> None:
     """Print one JSON document; other than ASCII is escaped."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=True, default=str))
+    click.echo(json_text(value))
 
 
 def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "") -> None:
@@ -53,57 +52,15 @@ def echo_findings(findings: Iterable["Finding"], *, err: bool = False) -> None:
         click.echo(line, err=err)
 
 
-def annotation(finding: "Finding") -> str:
-    """Return a finding as a GitHub annotation, its values escaped as the workflow commands' grammar says."""
-    level = "error" if finding.severity == "error" else "warning"
-    parts = {"file": finding.path, "line": str(finding.line) if finding.line else "", "title": finding.rule}
-    properties = ",".join(f"{key}={_property(value)}" for key, value in parts.items() if value)
-    told = f"{finding.message}{_expected(finding)}{f' Fix: {finding.fix}' if finding.fix else ''}"
-    return f"::{level} {properties}::{_data(told)}"
-
-
 def is_terminal() -> bool:
     """Tell whether a person reads the error stream, so that progress may be redrawn."""
     return sys.stderr.isatty()
-
-
-def _expected(finding: "Finding") -> str:
-    told = [f"{name} {value}" for name, value in (("expected", finding.expected), ("got", finding.got)) if value]
-    return f" ({', '.join(told)})" if told else ""
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
     return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
 
 
-def _data(text: str) -> str:
-    return visible(text).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
 def print_line(text: str) -> None:
-    """Print a line that was made harmless by its own grammar: an annotation, a script."""
+    """Print text that was made harmless by its own grammar: a report, a script."""
     click.echo(text)
-
-
-def echo_markdown(findings: Iterable["Finding"], *, title: str) -> None:
-    """Print findings as a Markdown list, grouped by file; what others wrote stands in code spans."""
-    echo_text(f"### {title}")
-    for path, group in by_file(findings).items():
-        echo_text(f"\n**{_code(path or 'the proposal as a whole')}**\n")
-        for finding in group:
-            where = f"line {finding.line}: " if finding.line else ""
-            fix = f" — fix: {_code(finding.fix)}" if finding.fix else ""
-            echo_text(f"- {where}{_code(finding.message)} ({finding.rule}){_spans(finding)}{fix}")
-
-
-def _spans(finding: "Finding") -> str:
-    pairs = (("expected", finding.expected), ("got", finding.got))
-    return "".join(f"; {name} {_code(value)}" for name, value in pairs if value)
-
-
-def _code(text: str) -> str:
-    return "`" + one_line(text).replace("`", "'") + "`"

@@ -7,16 +7,18 @@ import stat
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from medperf_git.errors import MedperfGitError, UsageProblem
 from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
+from medperf_git.flows.house import Host, host_of
+from medperf_git.flows.house_bare import examine_bare
+from medperf_git.flows.house_examined import Examined
+from medperf_git.flows.house_forge import examine_forge
 from medperf_git.flows.keyring import list_keys
 from medperf_git.flows.server_hook import hook_text
-from medperf_git.registry.bare import install_hook
+from medperf_git.registry.bare import install_hook, protect
 from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import MAIN, list_refs
 
@@ -24,25 +26,29 @@ OLDEST_GIT = (2, 30)
 _FIRST_DAY = 1_760_000_000  # no machine that runs this release has an earlier time
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """One thing that was looked at."""
-
-    state: Literal["ok", "warn", "fail"]
-    what: str
-    found: str
-    remedy: str = ""
-
-
 def examine(context: Context) -> list[Examined]:
     """Look at everything, in the order in which a person meets it."""
     return [finding for look in LOOKS for finding in look(context)]
 
 
+def examine_host(context: Context, url: str | None, *, host: str | None = None) -> list[Examined]:
+    """Look at the host of a registry, by its address or the current registry's: a bare repository or a forge."""
+    address = url.partition("#")[0] if url else Config.load(context.home).choose(context.registry)[1].url
+    remote = Remote.parse(address)
+    kind = Host(host) if host else host_of(address)
+    if remote.transport is Transport.PATH:
+        return examine_bare(Path(remote.url))
+    if kind is Host.PLAIN:
+        hint = "say --host github, gitlab or forgejo; on a plain Git server run `doctor forge PATH` there"
+        raise UsageProblem(f"nothing tells what kind of host {address} is", hint=hint)
+    return examine_forge(remote.url, kind, environ=context.environ)
+
+
 def renew_hook(repository: Path) -> Path:
-    """Write the hook of a bare repository anew, for the interpreter of now."""
+    """Write the hook of a bare repository anew, for the interpreter of now, and its protective settings."""
     if not (repository / "HEAD").is_file():
         raise UsageProblem(f"{repository} is no bare repository", hint="give the folder that holds HEAD and hooks/")
+    protect(repository)
     return install_hook(repository, hook_text(repository.absolute()))
 
 
@@ -129,10 +135,12 @@ def _registry(alias: str, known: Known) -> Examined:
     if MAIN not in refs:
         return Examined("fail", f"registry {alias}", "it has no main", "check the address")
     if remote.transport is Transport.PATH:
-        hook = Path(remote.url) / "hooks" / "pre-receive"
-        if not os.access(hook, os.X_OK):
-            remedy = f"medperf-git doctor --install-hook {remote.url}"
-            return Examined("fail", f"registry {alias}", "its pre-receive hook is missing: it takes everything", remedy)
+        wrong = [one for one in examine_bare(Path(remote.url)) if one.state == "fail"]
+        if gone := [one for one in wrong if one.what == "hook"]:
+            return Examined("fail", f"registry {alias}", gone[0].found, gone[0].remedy)
+        if wrong:
+            told = f"{len(wrong)} protective settings are missing"
+            return Examined("warn", f"registry {alias}", told, f"medperf-git doctor forge {remote.url}")
     return Examined("ok", f"registry {alias}", f"{known.url}, {len(refs) - 1} open proposals")
 
 

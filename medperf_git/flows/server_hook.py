@@ -1,5 +1,6 @@
 """The text of the installed `pre-receive` hook: this interpreter by absolute path, and a sentence if it is gone."""
 
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -25,3 +26,13 @@ def hook_text(repository: Path, *, python: str = sys.executable) -> str:
     """Return the text of the hook for a repository."""
     source = (asset_folder("hooks") / "pre-receive").read_text(encoding="utf-8")
     return _TEXT.format(python=shlex.quote(python), repository=shlex.quote(str(repository)), hook=source)
+
+
+def interpreter_of(text: str) -> str | None:
+    """Return the interpreter that an installed hook names, None when it is none of ours."""
+    line = re.search(r"(?m)^python=(.+)$", text)
+    try:
+        words = shlex.split(line.group(1)) if line else []
+    except ValueError:
+        return None
+    return words[0] if len(words) == 1 else None

@@ -4,6 +4,7 @@ A terminal acts on control characters, and a CI log on lines that start with `::
 shown as visible text.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator
 
@@ -27,6 +28,11 @@ def visible(text: str) -> str:
 def escape(text: str) -> str:
     """Return `text` with nothing in it that a terminal or a CI log would act upon; keeps line feeds."""
     return _COMMAND_START.sub(r"\1\\:", visible(text)).replace("##[", "#\\#[")
+
+
+def json_text(value: object) -> str:
+    """Return a value as one JSON document in ASCII, with nothing in it that a CI log would act upon."""
+    return json.dumps(value, indent=2, ensure_ascii=True, default=str).replace("##[", "\\u0023#[")
 
 
 def one_line(value: object) -> str:

@@ -1,6 +1,7 @@
 """Create the bare repositories this software lives in: a registry to push to, and the local copy of one."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import pygit2
@@ -9,6 +10,14 @@ from pygit2.enums import RepositoryInitFlag
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.objects import Store
 
+# What Git itself refuses before the hook is asked: damaged or deceptive objects, and more than one push may bring.
+# The hook allows the deletion of merged proposals and no other, so deletions may reach it.
+PROTECTION: Mapping[str, str] = {
+    "receive.fsckObjects": "true",
+    "transfer.fsckObjects": "true",
+    "receive.maxInputSize": str(256 * 1024 * 1024),
+    "receive.denyDeletes": "false",
+}
 _MAIN = "main"
 
 
@@ -18,9 +27,7 @@ def create_registry(path: Path, *, pre_receive: str) -> Store:
     UsageProblem: something is there already. EnvironmentProblem: the disk refuses.
     """
     store = _create(path)
-    config = store.repository.config
-    config["receive.fsckObjects"] = True
-    config["receive.denyDeletes"] = False  # the hook allows the deletion of merged proposals, and no other
+    protect(store.path)
     install_hook(store.path, pre_receive)
     return store
 
@@ -41,6 +48,27 @@ def install_hook(repository: Path, text: str) -> Path:
     fresh.chmod(0o755)
     fresh.replace(hook)
     return hook
+
+
+def protect(repository: Path) -> None:
+    """Write the settings of `PROTECTION` into a bare repository; others are left as they are."""
+    try:
+        config = pygit2.Config(str(repository / "config"))
+        for name, value in PROTECTION.items():
+            config[name] = value
+    except (pygit2.GitError, OSError) as error:
+        hint = "run this as the user who owns the repository"
+        raise EnvironmentProblem(f"cannot write the settings of {repository}: {error}", hint=hint) from error
+
+
+def read_settings(repository: Path) -> dict[str, str]:
+    """Return the settings that a repository itself holds, names in lower case; the last of several counts."""
+    try:
+        return {entry.name: str(entry.value) for entry in pygit2.Config(str(repository / "config"))}
+    except (pygit2.GitError, OSError) as error:
+        raise EnvironmentProblem(
+            f"cannot read the settings of {repository}: {error}", hint="see who owns it"
+        ) from error
 
 
 def _create(path: Path) -> Store:

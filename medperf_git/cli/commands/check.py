@@ -7,19 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from medperf_git.cli.options import registry_option
-from medperf_git.cli.output import annotation, echo_findings, echo_json, echo_markdown, echo_text, print_line
+from medperf_git.cli.output import print_line
 from medperf_git.cli.session import now, open_workspace
 from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from medperf_git.flows.checking import Checked
+    from medperf_git.registry.objects import Store
 
-WORDS = {
-    "pass": "pass: it would be accepted",
-    "needs-a-person": "needs a person: nothing is wrong, a signature is missing",
-    "fail": "fail: it would be refused",
-    "could-not-check": "could not check: the trouble is on this side, not in the proposal",
-}
 FORMATS = ("text", "json", "github", "markdown")
 CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 
@@ -28,6 +22,7 @@ CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--base", help="Commit or branch that the change would be merged into.")
 @click.option("--head", help="Commit or branch that is proposed.")
+@click.option("--steps", is_flag=True, help="HEAD is main as it would be: judge every step from BASE to it.")
 @click.option("--repo", type=click.Path(path_type=Path), help="Repository to read (default: here, else the registry).")
 @click.option("--at", "moment", help="Judge as of this time, like 2026-11-25T10:00:00Z (default: now).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it.")
@@ -38,6 +33,7 @@ def check(
     files: tuple[Path, ...],
     base: str | None,
     head: str | None,
+    steps: bool,
     repo: Path | None,
     moment: str | None,
     form: str,
@@ -45,44 +41,30 @@ def check(
     registry: str | None,
 ) -> int:
     """Judge a change between two commits, or record files by themselves; the judge is the one that merging obeys."""
-    from medperf_git.flows.checking import check_change, check_files, find_registry_here, open_repository  # noqa: PLC0415
+    from medperf_git.flows.checking import check_change, check_files  # noqa: PLC0415
+    from medperf_git.flows.house_steps import check_steps  # noqa: PLC0415
+    from medperf_git.flows.reports import REPORTS  # noqa: PLC0415
 
     if files:
         checked = check_files(files)
-    elif head:
-        at = _moment(moment)
-        if repo is not None:
-            store = open_repository(repo)
-        else:
-            here = None if registry else find_registry_here(Path.cwd())
-            store = here or open_workspace(registry, refresh=True).store
-        checked = check_change(store, base or "main", head, at=at)
-    else:
+    elif not head:
         raise UsageProblem("there is nothing to check", hint="give --head COMMIT (and --base), or files")
-    REPORTERS["json" if as_json else form](checked)
+    elif steps:
+        checked = check_steps(_store(repo, registry), base or "main", head)
+    else:
+        at = _moment(moment)
+        checked = check_change(_store(repo, registry), base or "main", head, at=at)
+    print_line(REPORTS["json" if as_json else form](checked).removesuffix("\n"))
     return CODES[str(checked.verdict.outcome)]
 
 
-def _text(checked: "Checked") -> None:
-    echo_findings(checked.verdict.findings)
-    echo_text(WORDS[str(checked.verdict.outcome)])
+def _store(repo: Path | None, registry: str | None) -> "Store":
+    from medperf_git.flows.checking import find_registry_here, open_repository  # noqa: PLC0415
 
-
-def _json(checked: "Checked") -> None:
-    echo_json(checked.as_value())
-
-
-def _github(checked: "Checked") -> None:
-    for finding in checked.verdict.findings:
-        print_line(annotation(finding))
-    echo_text(WORDS[str(checked.verdict.outcome)])
-
-
-def _markdown(checked: "Checked") -> None:
-    echo_markdown(checked.verdict.findings, title=WORDS[str(checked.verdict.outcome)])
-
-
-REPORTERS = {"text": _text, "json": _json, "github": _github, "markdown": _markdown}
+    if repo is not None:
+        return open_repository(repo)
+    here = None if registry else find_registry_here(Path.cwd())
+    return here or open_workspace(registry, refresh=True).store
 
 
 def _moment(text: str | None) -> datetime:

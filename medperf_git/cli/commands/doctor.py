@@ -1,26 +1,68 @@
-"""What is missing on this machine."""
+"""What is missing on this machine, or at the host of a registry."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from medperf_git.cli.options import json_option
+from medperf_git.cli.options import dry_run_option, json_option, registry_option
 from medperf_git.cli.output import echo_json, echo_text, table
-from medperf_git.cli.session import open_context
+from medperf_git.cli.session import open_context, open_workspace
+from medperf_git.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from medperf_git.flows.house import Host
+
+HOSTS = ("github", "gitlab", "forgejo")
 
 
 @click.command()
+@click.argument("subject", required=False, metavar="[forge]", type=click.Choice(["forge"]))
+@click.argument("url", required=False)
 @click.option(
-    "--install-hook", type=click.Path(path_type=Path), help="Write the pre-receive hook of a bare repository."
+    "--host", type=click.Choice(HOSTS), help="With forge: what kind of host it is, where its name does not say."
 )
+@click.option("--write", is_flag=True, help="With forge: propose the house files of this release, validator pinned.")
+@click.option("--install-hook", type=click.Path(path_type=Path), help="Write hook and settings of a bare repository.")
+@registry_option
+@dry_run_option
 @json_option
-def doctor(install_hook: Path | None, as_json: bool) -> int:
-    """Look at everything this program needs here, and say what to do about what is missing."""
-    from medperf_git.flows.doctor import examine, renew_hook  # noqa: PLC0415
+def doctor(
+    *,
+    subject: str | None,
+    url: str | None,
+    host: str | None,
+    write: bool,
+    install_hook: Path | None,
+    registry: str | None,
+    dry_run: bool,
+    as_json: bool,
+) -> int:
+    """Look at everything this program needs here, and say what to do about what is missing.
 
+    With `forge`: look at the settings of a registry's host that protect main (URL or path; default: the current one).
+    """
     if install_hook is not None:
-        echo_text(f"hook written: {renew_hook(install_hook)}")
-        return 0
+        return _install(install_hook)
+    if subject is None:
+        if url or write or host:
+            raise UsageProblem("these options look at a host", hint="say `medperf-git doctor forge`")
+        return _machine(as_json=as_json)
+    if write:
+        return _write(registry, host, dry_run=dry_run, as_json=as_json)
+    return _forge(url, registry, host, as_json=as_json)
+
+
+def _install(repository: Path) -> int:
+    from medperf_git.flows.doctor import renew_hook  # noqa: PLC0415
+
+    echo_text(f"hook written: {renew_hook(repository)}")
+    return 0
+
+
+def _machine(*, as_json: bool) -> int:
+    from medperf_git.flows.doctor import examine  # noqa: PLC0415
+
     findings = examine(open_context())
     rows = [{"state": one.state, "what": one.what, "found": one.found, "remedy": one.remedy} for one in findings]
     if as_json:
@@ -28,3 +70,47 @@ def doctor(install_hook: Path | None, as_json: bool) -> int:
     else:
         table(rows, ["state", "what", "found", "remedy"])
     return 3 if any(one.state == "fail" for one in findings) else 0
+
+
+def _forge(url: str | None, registry: str | None, host: str | None, *, as_json: bool) -> int:
+    from medperf_git.flows.doctor import examine_host  # noqa: PLC0415
+
+    findings = examine_host(open_context(registry), url, host=host)
+    rows = [{"state": one.state, "what": one.what, "found": one.found, "remedy": one.remedy} for one in findings]
+    if as_json:
+        echo_json(rows)
+        return _code([one.state for one in findings])
+    for one in findings:
+        echo_text(f"{one.state:8}{one.what}: {one.found}")
+        if one.remedy:
+            echo_text(f"        {one.remedy}")
+    if all(one.state == "unknown" for one in findings):
+        echo_text("this is a list to go through by hand; nothing was looked at")
+    return _code([one.state for one in findings])
+
+
+def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bool) -> int:
+    from medperf_git.cli.closing import report_proposed  # noqa: PLC0415
+    from medperf_git.flows.house_pins import find_pin  # noqa: PLC0415
+    from medperf_git.flows.house_update import plan_renewal, propose_renewal  # noqa: PLC0415
+
+    workspace = open_workspace(registry, refresh=True)
+    pin = find_pin()
+    renewal = plan_renewal(workspace, _host(workspace.url, host), pin)
+    if not as_json:
+        echo_text("house files: " + ", ".join(sorted(renewal.files)))
+        if not pin.sha256:
+            echo_text(f"the validator stays without a pin, and workflows refuse to judge: {pin.reason}")
+    report_proposed(propose_renewal(workspace, renewal, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
+    return 0
+
+
+def _host(url: str, host: str | None) -> "Host":
+    from medperf_git.flows.house import Host, host_of  # noqa: PLC0415
+
+    return Host(host) if host else host_of(url)
+
+
+def _code(states: list[str]) -> int:
+    """Nothing looked at is no success."""
+    return 3 if "fail" in states or all(state == "unknown" for state in states) else 0

@@ -24,8 +24,6 @@ def test_the_root_commit_holds_exactly_the_registry_record_its_maintainer_bundle
     records = {path for path in files_of(town) if not path.endswith(".sigstore.json")}
     assert records == {
         "README.md",
-        ".github/workflows/judge.yml",
-        ".github/workflows/site.yml",
         "registry/0001.yaml",
         "members/ana/0001.yaml",
     }
@@ -164,7 +162,7 @@ RAW = {
     "a deleted record": {"members/ana/0001.yaml": None},
     "a stray file": {"notes.txt": b"hello\n"},
     "an unsigned record": {
-        "members/eve/0001.yaml": b'kind: member\nspec: 1\ncreated: "2025-06-02T10:00:00Z"\nmember: eve\ntitle: Eve\n'
+        "members/eve/0001.yaml": b'kind: member\nspec: 1\ncreated: "2026-11-25T11:00:00Z"\nmember: eve\ntitle: Eve\n'
         b'status: active\nkeys:\n  signing:\n    - key: "ssh-ed25519 '
         b'AAAAC3NzaC1lZDI1NTE5AAAAIAuSHSNb6tZQmC3hy9LNsz7/qQKHd+hUYWpQpxVE9Vlj"\n'
     },
