@@ -6,6 +6,7 @@ A name is `[a-z0-9](-?[a-z0-9]){1,62}` in ASCII; reserved names are refused; two
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NewType, Self
 
 MemberName = NewType("MemberName", str)
@@ -43,6 +44,7 @@ class Ref:
     version: int
 
     @classmethod
+    @lru_cache(maxsize=4096)  # the same few stand in every path and every record
     def parse(cls, text: str) -> Self:
         """Read `member/name@3`; ValueError says what is wrong."""
         match = _REF.fullmatch(text)

@@ -58,6 +58,14 @@ def read_record(path: str, data: bytes) -> Reading:
     return _read_carefully(place, data)
 
 
+def check_record(path: str, data: bytes) -> tuple[Finding, ...]:
+    """Return what is wrong with the record file at `path`, as `read_record` does, building no record."""
+    place = place_of(path)
+    if place is not None and _accepted(place, data) is not None:
+        return ()
+    return read_record(path, data).findings
+
+
 def _accepted(place: Place, data: bytes) -> dict[str, Value] | None:
     """Return the values of a record without fault, the quick way; None when only the careful way can tell."""
     value = parse_canonical(data)

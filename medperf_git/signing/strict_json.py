@@ -11,9 +11,12 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from medperf_git.errors import IntegrityBroken
+from medperf_git.records.json_bounds import bounds_fault
 
 Json = str | list["Json"] | dict[str, "Json"]
 
+_MAX_DEPTH = 8
+_MAX_NODES = 64
 _PLAIN = re.compile(r"[ !#-\[\]-~]*")
 REMAKE = "discard this bundle and sign the record again with `medperf-git sign`"
 
@@ -25,8 +28,10 @@ def broken(reason: str) -> IntegrityBroken:
 
 def canonical(value: Json) -> bytes:
     """Return `value` as RFC 8785 JSON (IntegrityBroken for a text that would need an escape)."""
-    _require_plain(value)
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    data = json.dumps(value, sort_keys=True, separators=(",", ":")).encode("ascii")
+    if b"\\" in data or b"\x7f" in data:  # every other character outside `_PLAIN` was written with a backslash
+        _require_plain(value)
+    return data
 
 
 def parse_json(data: bytes, *, limit: int, what: str) -> object:
@@ -34,11 +39,15 @@ def parse_json(data: bytes, *, limit: int, what: str) -> object:
     if len(data) > limit:
         raise broken(f"{what} has {len(data)} bytes, more than {limit}")
     try:
-        return json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_no_constant)
+        text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise broken(f"{what} is not UTF-8") from error
-    except RecursionError as error:
-        raise broken(f"{what} is nested too deeply") from error
+    if fault := bounds_fault(text, max_depth=_MAX_DEPTH, max_nodes=_MAX_NODES):
+        raise broken(f"{what} is {fault}")
+    try:
+        return json.loads(
+            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_refuse, parse_float=_refuse
+        )
     except ValueError as error:
         raise broken(f"{what} is not strict JSON: {error}") from error
 
@@ -101,5 +110,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+def _refuse(literal: str) -> NoReturn:
+    raise ValueError(f"{shown(literal)} stands where signed data holds texts only")
