@@ -10,7 +10,7 @@ from typing import NamedTuple
 import click
 
 from medperf_git import __version__
-from medperf_git.cli.options import registry_option
+from medperf_git.cli.options import accept_registry, registry_option
 
 _HOME = "medperf_git.cli.commands."
 
@@ -80,6 +80,14 @@ COMMANDS: dict[str, str] = {
     name: _HOME + entry.target for section in SECTIONS.values() for name, entry in section.items()
 }
 
+# Commands, and groups of them, for which there is no registry to choose.
+WITHOUT_REGISTRY = frozenset(
+    (
+        *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "new", "fmt"),
+        *("runs", "key new", "key ls", "cube import", "benchmark new", "dataset hash"),
+    )
+)
+
 ALIASES: dict[str, str] = {
     "container": "cube",
     "model": "cube",
@@ -106,13 +114,15 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         """Import one command; None when there is none of that name."""
-        target = COMMANDS.get(ALIASES.get(cmd_name, cmd_name))
+        name = ALIASES.get(cmd_name, cmd_name)
+        target = COMMANDS.get(name)
         if target is None:
             return None
         module, _, function = target.partition(":")
         command = getattr(importlib.import_module(module), function)
         if not isinstance(command, click.Command):
             raise TypeError(f"{target} is no click command")
+        accept_registry(command, name, without=WITHOUT_REGISTRY)
         return command
 
     def resolve_command(
@@ -147,6 +157,3 @@ def main(registry: str | None) -> None:
     Data never leaves a hospital; models run there in containers; only signed results travel.
     Start with `medperf-git doctor`, then `registry add URL`, or `init` a registry of your own.
     """
-    from medperf_git.cli.session import remember_registry  # noqa: PLC0415
-
-    remember_registry(registry)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from medperf_git.cli.options import CHOSEN
 from medperf_git.cli.output import say
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.wording import escape
@@ -18,8 +19,6 @@ from medperf_git.flows.wording import escape
 if TYPE_CHECKING:
     from medperf_git.flows.context import Context
     from medperf_git.flows.workspace import Workspace
-
-_CHOSEN = "medperf_git.registry"
 
 
 class TerminalPerson:
@@ -37,19 +36,13 @@ class TerminalPerson:
         return bool(click.confirm(escape(question), default=False, err=True))
 
 
-def remember_registry(registry: str | None) -> None:
-    """Keep what `-R` before the command said, for `open_context`."""
-    if registry is not None:
-        click.get_current_context().meta[_CHOSEN] = registry
-
-
 def open_context(registry: str | None = None, *, yes: bool = False) -> "Context":
-    """Build the context of this command; `registry` is what its own `-R` said, if it has one."""
+    """Build the context of this command; `registry` is one that it names itself, else what `-R` said counts."""
     from medperf_git.flows.context import Context  # noqa: PLC0415
     from medperf_git.flows.home import home_folder  # noqa: PLC0415
 
     here = click.get_current_context(silent=True)
-    chosen = registry or (here.meta.get(_CHOSEN) if here else None) or os.environ.get("MEDPERF_GIT_REGISTRY") or None
+    chosen = registry or (here.meta.get(CHOSEN) if here else None) or os.environ.get("MEDPERF_GIT_REGISTRY") or None
     return Context(
         home=home_folder(os.environ),
         clock=now,
