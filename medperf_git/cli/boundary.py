@@ -4,13 +4,14 @@
 """
 
 import contextlib
+import errno
 import os
 import platform
 import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -20,9 +21,22 @@ import click
 from medperf_git import __version__
 from medperf_git.cli.main import main as command_line
 from medperf_git.cli.output import echo_findings, echo_text
-from medperf_git.errors import EnvironmentProblem, Interrupted, MedperfGitError
+from medperf_git.errors import EnvironmentProblem, Interrupted, MedperfGitError, UsageProblem
 
 BUG = 70
+
+# What the system refuses for reasons outside this program: what is said, and what to do about it.
+SYSTEM: Mapping[int, tuple[str, str]] = {
+    errno.ENOSPC: ("the disk is full", "make room on that disk, then run the same command again"),
+    errno.EDQUOT: ("your quota of disk space is used up", "make room, or ask for more, then run it again"),
+    errno.EROFS: ("the disk is mounted read-only", "mount it so that it can be written, or choose another folder"),
+    errno.EIO: ("the disk failed to read or write", "look at the system's log; the disk may be broken"),
+    errno.EACCES: ("permission denied", "check who owns it and who may read and write it"),
+    errno.EPERM: ("the system does not permit it", "check who owns it and who may read and write it"),
+    errno.EMFILE: ("too many files are open at once", "raise the limit (`ulimit -n 4096`), then run it again"),
+    errno.ENFILE: ("too many files are open on this machine", "end other programs, then run it again"),
+    errno.ENOMEM: ("the machine is out of memory", "end other programs, then run it again"),
+}
 
 
 def run() -> None:
@@ -38,6 +52,7 @@ def main(argv: Sequence[str]) -> int:
     """Run one command line and return its exit code; everything it has to say is said."""
     try:
         code = command_line.main(args=list(argv), prog_name="medperf-git", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as problem:
         return _usage(problem)
     except (click.Abort, KeyboardInterrupt):
@@ -47,7 +62,9 @@ def main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         return _pipe_closed()
     except OSError as problem:
-        return _told(_as_ours(problem)) if problem.filename is not None else _unexpected(problem, argv)
+        _let_go_of_output()
+        ours = _as_ours(problem, argv)
+        return _told(ours) if ours else _unexpected(problem, argv)
     except Exception as bug:  # noqa: BLE001  (the last line of defence: nothing may escape as a traceback)
         return _unexpected(bug, argv)
     return code if isinstance(code, int) else 0
@@ -78,16 +95,44 @@ def _told(problem: MedperfGitError) -> int:
     return problem.exit_code
 
 
-def _as_ours(problem: OSError) -> EnvironmentProblem:
-    hint = "check that the file exists, that you may read and write it, and that the disk is not full"
-    return EnvironmentProblem(f"{problem.strerror or problem}: {problem.filename}", hint=hint)
+def _as_ours(problem: OSError, argv: Sequence[str]) -> MedperfGitError | None:
+    """Return what the system refused as a sentence; None for what only a fault of this program explains."""
+    where = "" if problem.filename is None else f": {problem.filename}"
+    if isinstance(problem, FileNotFoundError) and where and _was_typed(str(problem.filename), argv):
+        return UsageProblem(f"there is no such file{where}", hint="check the path that you gave")
+    known = SYSTEM.get(problem.errno or 0)
+    if known is None and not where:
+        return None
+    said, hint = known or (problem.strerror or str(problem), "check that the file exists, and that you may use it")
+    return EnvironmentProblem(f"{said}{where}", hint=hint if where else f"{hint} ({_places()})")
+
+
+def _was_typed(filename: str, argv: Sequence[str]) -> bool:
+    """Tell whether a path is one that the person wrote, as a word or as the value of an option."""
+    words = [word.partition("=")[2] if word.startswith("--") else word for word in argv]
+    return any(word and Path(word).absolute() == Path(filename).absolute() for word in words)
+
+
+def _places() -> str:
+    """Name where this program writes, for a refusal that does not say where."""
+    from medperf_git.flows.home import home_folder  # noqa: PLC0415
+
+    return f"it writes in {home_folder(os.environ)}, in {tempfile.gettempdir()}, and where you told it to"
 
 
 def _pipe_closed() -> int:
     """End quietly when the reader of our output has gone, as `| head` does."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _let_go_of_output()
     return 0
+
+
+def _let_go_of_output() -> None:
+    """Where standard output takes no more, keep the interpreter from trying it again at its end."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _unexpected(bug: Exception, argv: Sequence[str]) -> int:

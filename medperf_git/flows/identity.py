@@ -139,6 +139,9 @@ def _kept_introduction(workspace: Workspace, fresh: Member) -> Member:
 
 
 def _named(context: Context, key: str) -> Signer:
+    if not Path(key).exists():
+        hint = "check the path that you gave, or leave --key out: a key is found or made"
+        raise UsageProblem(f"there is no key file {key}", hint=hint)
     return _load(context, Path(key))
 
 

@@ -1,5 +1,7 @@
 """Every way a command can end, and nothing that looks like a traceback."""
 
+import errno
+import os
 import signal
 import subprocess
 import sys
@@ -49,6 +51,68 @@ def test_each_kind_of_error_has_its_exit_code_and_says_what_to_do_now(
     assert said.err.lstrip().startswith("error: ")
     assert "do now: " in said.err
     assert "Traceback" not in said.err + said.out
+
+
+@pytest.mark.parametrize("number", sorted(boundary.SYSTEM))
+@pytest.mark.parametrize("where", [None, "/somewhere/file"])
+def test_what_the_system_refuses_is_never_called_a_bug(
+    ana: Human, monkeypatch: pytest.MonkeyPatch, number: int, where: str | None
+) -> None:
+    ending_with(monkeypatch, OSError(number, os.strerror(number), where))
+    said = ana.run("sync", code=3)
+    assert boundary.SYSTEM[number][0] in said.err
+    assert (where or str(ana.home)) in said.err
+    assert "do now: " in said.err
+
+
+def test_an_error_of_the_system_that_nothing_outside_explains_is_a_bug(
+    ana: Human, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ending_with(monkeypatch, OSError(errno.EINVAL, "Invalid argument"))
+    ana.run("sync", code=boundary.BUG)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
+def test_a_full_disk_is_told_wherever_the_write_failed(ana: Human, monkeypatch: pytest.MonkeyPatch) -> None:
+    @click.command()
+    def write() -> None:
+        with Path("/dev/full").open("w", encoding="utf-8") as stream:
+            stream.write("x")
+
+    monkeypatch.setattr(main.LazyGroup, "get_command", lambda *_: write)
+    assert "the disk is full" in ana.run("sync", code=3).err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a full disk at hand")
+def test_output_that_the_disk_does_not_take_is_no_success(ana: Human) -> None:
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        done = ana.spawn("--help", capture_output=False, stdout=full, stderr=subprocess.PIPE)
+    assert done.returncode == 3, done
+    assert "the disk is full" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("check", "/nope.yaml"),
+        ("fmt", "/nope.yaml"),
+        ("fmt", "nope.yaml"),
+        ("cube", "import", "/nope.yaml", "--role", "model", "--name", "x"),
+        ("dataset", "hash", "/nope"),
+        ("verify", "x", "--key", "/nope.pub"),
+        ("init", "there", "--name", "heart", "--as", "ana", "--key", "/nope", "--yes"),
+        ("doctor", "--install-hook", "/nope"),
+        ("leaderboard", "build", "--repo", "/nope", "--out", "x"),
+    ],
+    ids=" ".join,
+)
+def test_a_path_that_the_person_typed_and_that_is_nothing_is_a_usage_problem(
+    ana: Human, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, argv: tuple[str, ...]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = ana.run(*argv, code=2)
+    assert "nope" in said.err
 
 
 def test_a_bug_ends_with_70_and_a_report_to_paste(ana: Human, monkeypatch: pytest.MonkeyPatch) -> None:
