@@ -28,13 +28,14 @@ Holders = tuple[tuple[str, PublicKey], ...]
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A record that is what its signers signed, and where it entered main."""
+    """A record that is what its signers signed, and where it entered main; `unchecked` bundles are of other keys."""
 
     path: str
     digest: Digest
     vouches: tuple[Vouch, ...]
     commit: str
     merged: str
+    unchecked: tuple[str, ...] = ()
 
     def as_value(self) -> dict[str, object]:
         """Return plain values for JSON."""
@@ -46,6 +47,7 @@ class Verified:
             "path": self.path,
             "digest": self.digest,
             "signers": signers,
+            "not_checked": list(self.unchecked),
             "commit": self.commit,
             "merged": self.merged,
         }
@@ -53,42 +55,60 @@ class Verified:
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """A record and the bundles that lie beside it, wherever they were read."""
+    """A record and the bundles that lie beside it, wherever they were read; `others` are left unchecked."""
 
     path: str
     data: bytes
     bundles: dict[str, bytes]
+    others: tuple[str, ...] = ()
+
+    def by(self, key: PublicKey | None) -> "Signed":
+        """Return the record with the bundle of one key alone; IntegrityBroken when that key has none here."""
+        if key is None:
+            return self
+        own = {path: data for path, data in self.bundles.items() if _is_of(path, key)}
+        others = tuple(path.rpartition("/")[2] for path in sorted(self.bundles.keys() - own.keys()))
+        if not own:
+            hint = "ask for the key of one who signed it" if others else "copy the *.sigstore.json beside it too"
+            raise IntegrityBroken(
+                f"{key.fingerprint} has not signed {self.path}: it has no bundle beside it", hint=hint
+            )
+        return Signed(self.path, self.data, own, others)
 
 
 def verify_text(workspace: Workspace, text: str, *, key: Path | None) -> Verified:
     """Verify a file on disk, a path in the registry, or a result given by the first hex digits of its SHA-256.
 
+    With `key` that one key is believed and its own bundle verified; those of other keys are only listed.
     IntegrityBroken: one of the links does not hold, and which.
     """
-    on_disk = Path(text)
+    on_disk, given = Path(text), _given_key(key) if key else None
     if on_disk.is_file():
-        return _verify_copy(workspace, read_signed(on_disk), key=key)
+        return _verify_copy(workspace, read_signed(on_disk, given).by(given), given)
     path = text if layout.place_of(text) else _result_by_digits(workspace, text)
     data = workspace.view.blob(path)
     if data is None:
         raise UsageProblem(f"{text!r} is neither a file here nor a record of {workspace.alias}", hint="see `result ls`")
     bundles = {bundle: workspace.view.blob(bundle) or b"" for bundle in bundles_of(workspace.view, path)}
-    return _verify(workspace, Signed(path, data, bundles), holders=_holders(workspace, key))
+    return _verify(workspace, Signed(path, data, bundles).by(given), holders=_holders(workspace, given))
 
 
 def verify_alone(text: str, *, key: Path, registry: str | None = None) -> Verified:
     """Verify a file on disk beside its bundle with one key and no registry at all."""
-    signed = read_signed(Path(text))
     public = _given_key(key)
+    signed = read_signed(Path(text), public).by(public)
     holders = _any_name(signed, public)
     vouches = tuple(_vouches(signed, holders, registry=registry or _claimed_registry(signed)))
-    return Verified(signed.path, digest_of(signed.data), vouches, "", "")
+    return Verified(signed.path, digest_of(signed.data), vouches, "", "", signed.others)
 
 
-def read_signed(path: Path) -> Signed:
-    """Read a record file and the bundles beside it; UsageProblem when none lie there."""
+def read_signed(path: Path, key: PublicKey | None = None) -> Signed:
+    """Read a record file and the bundles beside it; UsageProblem when none lie there.
+
+    A copy outside the folders of its registry is placed by a bundle, by that of `key` where it has one.
+    """
     place = record_path_of(path)
-    beside = sorted(path.parent.glob(f"{path.name}.*.sigstore.json"))
+    beside = sorted(path.parent.glob(f"{path.name}.*.sigstore.json"), key=lambda one: (not _is_of(one.name, key), one))
     if not place and beside:
         place = parse_bundle(beside[0].read_bytes()).unverified_statement().path
     if not place:
@@ -101,7 +121,7 @@ def read_signed(path: Path) -> Signed:
     )
 
 
-def _verify_copy(workspace: Workspace, signed: Signed, *, key: Path | None) -> Verified:
+def _verify_copy(workspace: Workspace, signed: Signed, given: PublicKey | None) -> Verified:
     merged = workspace.view.blob(signed.path)
     if merged is None:
         raise IntegrityBroken(
@@ -114,7 +134,7 @@ def _verify_copy(workspace: Workspace, signed: Signed, *, key: Path | None) -> V
             f"{_first_difference(merged, signed.data)}",
             hint="this copy was changed; the registry's own file is what counts",
         )
-    return _verify(workspace, signed, holders=_holders(workspace, key))
+    return _verify(workspace, signed, holders=_holders(workspace, given))
 
 
 def _verify(workspace: Workspace, signed: Signed, *, holders: Holders) -> Verified:
@@ -125,9 +145,8 @@ def _verify(workspace: Workspace, signed: Signed, *, holders: Holders) -> Verifi
         raise IntegrityBroken(f"no signature lies beside {signed.path}", hint="ask a maintainer")
     vouches = tuple(_vouches(signed, holders, registry=workspace.registry_id))
     commit = merged_at(workspace, signed.path)
-    return Verified(
-        signed.path, digest_of(signed.data), vouches, commit, format_time(workspace.store.commit(commit).time)
-    )
+    merged = format_time(workspace.store.commit(commit).time)
+    return Verified(signed.path, digest_of(signed.data), vouches, commit, merged, signed.others)
 
 
 def merged_at(workspace: Workspace, path: str) -> str:
@@ -171,10 +190,14 @@ def _given_key(path: Path) -> PublicKey:
         raise IntegrityBroken(f"{path.name}: {error.message}", hint=error.hint) from error
 
 
-def _holders(workspace: Workspace, key: Path | None) -> Holders:
+def _is_of(bundle: str, key: PublicKey | None) -> bool:
+    """Tell whether a bundle is, by its name, the one of a key."""
+    return key is not None and bundle.endswith(f".{key.short}.sigstore.json")
+
+
+def _holders(workspace: Workspace, given: PublicKey | None) -> Holders:
     """Return every key a member ever had in the verified registry, or the one the caller gives under every name."""
     found: list[tuple[str, PublicKey]] = []
-    given = _given_key(key) if key else None
     for name in members(workspace.view):
         if given:
             found.append((name, given))

@@ -8,10 +8,12 @@ from medperf_git.cli.options import json_option, registry_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context, open_workspace
 
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
 
 @click.command()
 @click.argument("record", metavar="RECORD|RESULT")
-@click.option("--key", type=click.Path(path_type=Path), help="Public key file to believe, instead of the registry's.")
+@click.option("--key", type=_FILE, help="Public key file to believe, instead of the registry's.")
 @registry_option
 @json_option
 def verify(record: str, key: Path | None, registry: str | None, as_json: bool) -> None:
@@ -31,6 +33,8 @@ def verify(record: str, key: Path | None, registry: str | None, as_json: bool) -
     echo_text(f"  bytes      {verified.digest}")
     for vouch in verified.vouches:
         echo_text(f"  signed by  {vouch.member} with {vouch.key.fingerprint}")
+    for name in verified.unchecked:
+        echo_text(f"  not checked {name}: it is of another key than the one you gave")
     if verified.commit:
         echo_text(f"  merged     {verified.merged} in {verified.commit}")
     else:

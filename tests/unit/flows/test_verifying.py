@@ -75,7 +75,7 @@ def test_a_record_without_a_signature_beside_it_is_refused(town: Town, copy: Pat
 def test_another_key_than_the_right_one_is_refused(town: Town) -> None:
     ana, bob = town.founder, town.people["bob"]
     said = ana.run("verify", "registry/0001.yaml", "--key", f"{bob.key}.pub", code=5)
-    assert "not a key that counts here" in said.err
+    assert f"{bob.signer().public.fingerprint} has not signed registry/0001.yaml" in said.err
     assert "verified" in ana.run("verify", "registry/0001.yaml", "--key", f"{ana.key}.pub").out
 
 
@@ -86,6 +86,38 @@ def test_without_any_registry_a_copy_is_verified_with_a_given_key(town: Town, co
     assert "only the key you gave was believed" in said.out
     flip(registry, 30)
     nobody.run("verify", registry, "--key", f"{town.founder.key}.pub", code=5)
+
+
+@pytest.mark.parametrize("who", ["ana", "bob"])
+def test_of_a_co_signed_record_the_bundle_of_the_given_key_is_verified_and_the_others_are_listed(
+    town: Town, copy: Path, tmp_path: Path, who: str
+) -> None:
+    key, nobody = f"{town.people[who].key}.pub", Town(tmp_path / "elsewhere").human("nobody")
+    others = {one.name for one in copy.parent.glob("*.sigstore.json")}
+    others -= {f"{copy.name}.{town.people[who].signer().public.short}.sigstore.json"}
+    assert others
+    for human, name in ((town.founder, RECORD), (town.founder, copy), (nobody, copy)):
+        told = human.run("verify", name, "--key", key, "--json").value
+        assert [signer["key"] for signer in told["signers"]] == [town.people[who].signer().public.fingerprint]
+        assert set(told["not_checked"]) == others
+    assert nobody.run("verify", copy, "--key", key).out.count("not checked") == len(others)
+
+
+def test_a_broken_bundle_of_another_key_does_not_matter_and_the_own_one_does(
+    town: Town, copy: Path, tmp_path: Path
+) -> None:
+    nobody = Town(tmp_path / "elsewhere").human("nobody")
+    flat = tmp_path / "0001.yaml"
+    own = f"{copy.name}.{town.founder.signer().public.short}.sigstore.json"
+    flat.write_bytes(copy.read_bytes())
+    for one in copy.parent.glob("*.sigstore.json"):
+        (tmp_path / one.name).write_bytes(one.read_bytes() if one.name == own else b"{}")
+    key = f"{town.founder.key}.pub"
+    assert "verified" in nobody.run("verify", flat, "--key", key).out
+    flip(tmp_path / own, (tmp_path / own).read_bytes().index(b'"sig":"') + 20)
+    assert own in nobody.run("verify", flat, "--key", key, code=5).err
+    (tmp_path / own).unlink()
+    nobody.run("verify", flat, "--key", key, code=5)
 
 
 def test_a_name_that_is_nothing_is_a_usage_problem(town: Town) -> None:
