@@ -319,6 +319,7 @@ def evaluate(story: Story) -> None:
         "64m",
         "--model",
         "lab-trees/forest",
+        code=4,
         show=14,
     )
     submit_results(story, "hospital-north", show=30)

@@ -10,24 +10,32 @@ from typing import Any
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows import drafts
 from medperf_git.flows.associations import build_request
+from medperf_git.flows.bench import assets_folder
 from medperf_git.flows.context import Context
 from medperf_git.flows.importing import checked, describe_image
 from medperf_git.flows.naming import Found, find, next_version, refuse_withdrawn
 from medperf_git.flows.propose import Draft
+from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.trying import TrialInputs, try_cube
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
-from medperf_git.records.models import Benchmark, Cube
+from medperf_git.records.models import Asset, Benchmark, Cube, Tested
 from medperf_git.records.names import MemberName, Ref, name_fault
 from medperf_git.records.record import Stored, write_record
 from medperf_git.records.times import format_time
 from medperf_git.runner.engines import open_engine
+from medperf_git.runner.fetch import describe_asset
 from medperf_git.runner.importing import Role, import_file
+from medperf_git.runner.plan import FilesMissing, PinnedCube, plan_task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CubeImport:
-    """What the container's owner says beside the configuration file; `local_only`: the image was built here."""
+    """What the container's owner says beside the configuration file; `local_only`: the image was built here.
+
+    `additional_files` is the address or the path of a packed archive, `additional_url` where others fetch a path's.
+    """
 
     config: Path
     role: Role
@@ -36,6 +44,8 @@ class CubeImport:
     description: str | None = None
     license: str | None = None
     parameters: Path | None = None
+    additional_files: str | None = None
+    additional_url: str | None = None
     local_only: bool = False
     engine: str = "docker"
 
@@ -69,17 +79,42 @@ def import_cube(context: Context, wish: CubeImport) -> tuple[Cube, Path]:
             image=image,
             tasks=found.tasks,
             parameters=_text_of(parameters) if parameters else None,
+            additional_files=_additional_files(context, wish),
         )
     )
+    _refuse_unrunnable(cube)
     return cube, drafts.save_cube(context.home, cube)
+
+
+def lacks_test(workspace: Workspace, name: str, benchmark: str) -> bool:
+    """Tell whether a draft is a model that was not tested on the demo data of a benchmark, just as it is."""
+    draft = drafts.load_cube(workspace.context.home, name)
+    demo = find(workspace.view, Benchmark, benchmark, member=workspace.member).record.demo_data
+    return draft.role == "model" and draft.tested != Tested(demo.digest, "complete")
+
+
+def test_draft(workspace: Workspace, name: str, benchmark: str) -> None:
+    """Test a draft on the demo data of the benchmark that it would join; `Refused` when it fails."""
+    context = workspace.context
+    context.say(f"{name} was not tested on the demo data of {benchmark} yet, so it is tested now")
+    trial = try_cube(context, workspace, name, TrialInputs(benchmark=benchmark), settings=RunSettings())
+    if trial.failure:
+        hint = f"{trial.hint}; try again with your own options: medperf-git cube test {name} --benchmark {benchmark}"
+        raise Refused(f"nothing was sent, since the test failed: {trial.failure}", hint=hint)
 
 
 def build_submission(
     workspace: Workspace, name: str, *, created: str, benchmark: str | None = None
 ) -> tuple[list[Draft], Ref]:
-    """Compose the next version of a cube from its draft, with its request to join a benchmark where one is named."""
+    """Compose the next version of a cube from its draft, with its request to join a benchmark where one is named.
+
+    Raises `Refused` when the draft's last test failed.
+    """
     view, member = workspace.view, workspace.require_member()
     draft = drafts.load_cube(workspace.context.home, name)
+    if draft.tested is not None and draft.tested.outcome == "failed":
+        hint = f"mend it and import it again, or test it with other options: medperf-git cube test {name} …"
+        raise Refused(f"the test of {name} failed", hint=hint)
     version = next_version(view, Cube, member, name)
     record = replace(draft, member=MemberName(member), version=version, created=created)
     before = _same_before(workspace, record)
@@ -114,6 +149,32 @@ def _same_before(workspace: Workspace, record: Cube) -> Ref | None:
     older = find(workspace.view, Cube, f"{record.member}/{record.name}@{record.version - 1}", member=None)
     same = replace(older.record, version=record.version, created=record.created, tested=record.tested)
     return older.ref if replace(same, resources=record.resources) == record else None
+
+
+def _additional_files(context: Context, wish: CubeImport) -> Asset | None:
+    """Return the record's entry about additional files; their bytes are read once, for size and digest."""
+    source = wish.additional_files
+    if source is None:
+        return None
+    path = Path(source)
+    asset = describe_asset(path.resolve().as_uri() if path.exists() else source, assets_folder(context))
+    if wish.additional_url is not None:
+        return replace(asset, url=wish.additional_url)
+    if path.exists():
+        context.say(f"note: only this machine can fetch {asset.url}; say with --additional-url where others find it")
+    return asset
+
+
+def _refuse_unrunnable(cube: Cube) -> None:
+    """Raise `Refused` when a hospital could not start a task of this cube as its configuration says."""
+    pinned = PinnedCube(cube, digest_of(write_record(cube)))
+    for task in cube.tasks:
+        try:
+            plan_task(pinned, task)
+        except FilesMissing as error:
+            raise Refused(error.message, hint="name them: --additional-files, --parameters") from error
+        except Refused as error:
+            raise Refused(error.message, hint="correct the configuration, then import again") from error
 
 
 def _text_of(path: Path) -> str:

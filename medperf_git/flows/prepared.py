@@ -1,6 +1,7 @@
 """Prepared datasets on this machine: folders of data, labels and metadata, and what is known about them.
 
-Nothing in here ever leaves; `dataset.json` holds what a dataset record is made of, the salt of a commitment too.
+Each lies in `<registry>.<member>.<name>.<number>`. Nothing in here ever leaves; `dataset.json` holds what a dataset
+record is made of, the salt of a commitment too.
 """
 
 import json
@@ -43,6 +44,12 @@ class Prepared:
     def roots(self) -> dict[Role, Path]:
         """The folders that the content digest covers, by role."""
         return {role: self.folder / role for role in _ROLES if (self.folder / role).is_dir()}
+
+    @property
+    def number(self) -> int:
+        """Which preparation of that name this is; the newest has the highest, 0 where the folder does not say."""
+        last = self.folder.name.rpartition(".")[2]
+        return int(last) if last.isascii() and last.isdigit() else 0
 
     @property
     def published_digest(self) -> Digest:
@@ -90,15 +97,15 @@ def find_prepared(home: Path, name: str) -> Prepared:
     try:
         if fault := name_fault(bare):
             raise ValueError(fault)
-        wanted = Ref.parse(name).folder if "/" in name and "@" in name else ""
+        wanted = "." + Ref.parse(name).folder if "/" in name and "@" in name else ""
     except ValueError as error:
         hint = "`medperf-git dataset ls --local` lists them"
         raise UsageProblem(f"{name!r} is no name of a dataset: {error}", hint=hint) from error
-    found = [one for one in iter_prepared(home) if one.name == bare and wanted in ("", one.folder.name)]
+    found = [one for one in iter_prepared(home) if one.name == bare and f".{one.folder.name}".endswith(wanted)]
     if not found:
         hint = "`medperf-git dataset prepare` makes one; `dataset ls --local` lists those that are here"
         raise UsageProblem(f"no dataset called {name!r} is prepared on this machine", hint=hint)
-    return max(found, key=lambda one: int(one.folder.name.rpartition(".")[2]))
+    return max(found, key=lambda one: one.number)
 
 
 def prepared_for(home: Path, dataset: Dataset) -> Prepared:

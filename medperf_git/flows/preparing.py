@@ -1,11 +1,13 @@
 """Raw data → a prepared dataset on this machine: prepare, sanity check, statistics, in the sandbox.
 
-The new folder takes its place only when all three succeeded; nothing of it leaves.
+The new folder takes its place in one step, when all three succeeded. An older one of the same name stays while a
+record or a proposal names its content. Nothing of it leaves.
 """
 
 import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,15 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.bench import check_engine, opened_bench
 from medperf_git.flows.datasets import acquisition_words, new_salt
 from medperf_git.flows.home import read_json, write_json
-from medperf_git.flows.naming import at_ref, find, next_version, refuse_withdrawn
-from medperf_git.flows.prepared import Prepared, datasets_folder, save
+from medperf_git.flows.naming import at_ref, find, iter_found, next_version, refuse_withdrawn
+from medperf_git.flows.outbox import Outbox
+from medperf_git.flows.prepared import Prepared, datasets_folder, iter_prepared, save
 from medperf_git.flows.progress import StepProgress
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.workspace import Workspace
-from medperf_git.records.models import Benchmark, Cube, Dataset, Number
-from medperf_git.records.names import Ref, name_fault
+from medperf_git.records.models import Benchmark, Cube, Dataset, Number, Reference
+from medperf_git.records.names import name_fault
+from medperf_git.runner.durable import locked
 from medperf_git.runner.plan import PinnedCube
 from medperf_git.runner.prepare import prepare_dataset as run_preparator
 from medperf_git.runner.trees import remove_tree
@@ -69,41 +73,59 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
     refuse_withdrawn(view, benchmark.stored)
     preparator = at_ref(view, Cube, benchmark.record.data_preparator.ref)
     words = _words(wish)
-    target = datasets_folder(context.home) / _folder_name(workspace, wish.name)
-    partial = _work_folder(target, wish)
-    with opened_bench(context, settings) as bench:
+    with _work_folder(workspace, wish, preparator.reference) as folder, opened_bench(context, settings) as bench:
         made = run_preparator(
             PinnedCube(preparator.record, preparator.stored.digest),
             wish.data,
             wish.labels,
-            target=partial,
+            target=folder,
             bench=bench,
             profile=settings.profile,
             on_event=StepProgress(context.say, str(preparator.ref)),
             check_sandbox=lambda: check_engine(context, bench.engine, settings),
         )
-    statistics = numbers_of(made.statistics)
-    published = _chosen(wish.published, statistics)
-    cases = wish.cases or count_cases(statistics)
-    remove_tree(target)
-    partial.rename(target)
-    prepared = Prepared(
-        folder=target,
-        name=wish.name,
-        title=wish.title,
-        preparator=preparator.reference,
-        benchmark=str(benchmark.ref),
-        cases=cases,
-        content=made.content,
-        files=made.files,
-        statistics=statistics,
-        published=published,
-        salt=new_salt(secrets.token_bytes(32)) if wish.salted else "",
-        words=words,
-        seconds=round(made.seconds, 1),
-    )
-    save(prepared)
-    return prepared
+        statistics = numbers_of(made.statistics)
+        prepared = Prepared(
+            folder=folder,
+            name=wish.name,
+            title=wish.title,
+            preparator=preparator.reference,
+            benchmark=str(benchmark.ref),
+            cases=wish.cases or count_cases(statistics),
+            content=made.content,
+            files=made.files,
+            statistics=statistics,
+            published=_chosen(wish.published, statistics),
+            salt=new_salt(secrets.token_bytes(32)) if wish.salted else "",
+            words=words,
+            seconds=round(made.seconds, 1),
+        )
+        save(prepared)
+        return _put_in_place(workspace, prepared)
+
+
+def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
+    """Give a whole preparation its own folder; then remove those of that name here which nothing names."""
+    home, stem = workspace.context.home, _stem(workspace, prepared.name)
+    older = [one for one in iter_prepared(home) if one.name == prepared.name]
+    registered = next_version(workspace.view, Dataset, _member(workspace), prepared.name) - 1
+    number = 1 + max([registered, *(one.number for one in older)])
+    place = datasets_folder(home) / f"{stem}.{number}"
+    prepared.folder.rename(place)
+    for one in older:
+        if one.folder.name.startswith(f"{stem}.") and not _is_named(workspace, one):
+            remove_tree(one.folder)
+    return replace(prepared, folder=place)
+
+
+def _is_named(workspace: Workspace, prepared: Prepared) -> bool:
+    """Tell whether a record, or a proposal of mine to any registry, names the content of a prepared dataset."""
+    digest = prepared.published_digest
+    if any(found.record.content.digest == digest for found in iter_found(workspace.view, Dataset)):
+        return True
+    boxes = sorted((workspace.context.home / "outbox").glob("*/"))
+    entries = (entry for box in boxes for entry in Outbox(box).entries() if entry.state != "replaced")
+    return any(digest.encode() in data for entry in entries for data in entry.records.values())
 
 
 def numbers_of(statistics: Any) -> dict[str, Number]:
@@ -113,14 +135,26 @@ def numbers_of(statistics: Any) -> dict[str, Number]:
     return dict(list(numbers.items())[:_MAX_STATISTICS])
 
 
-def _work_folder(target: Path, wish: PrepareWish) -> Path:
-    """Return where preparation goes on after a failure; it begins anew when other raw folders are given."""
-    folder = target.with_name(f".{target.name}.partial")
-    source = {"data": str(wish.data.resolve()), "labels": str(wish.labels.resolve()), "benchmark": wish.benchmark}
-    if read_json(folder / "source.json") != source:
-        remove_tree(folder)
-        write_json(folder / "source.json", source)
-    return folder
+@contextmanager
+def _work_folder(workspace: Workspace, wish: PrepareWish, preparator: Reference) -> Iterator[Path]:
+    """Yield where preparation goes on after a failure; it begins anew when other raw folders are given."""
+    folder = datasets_folder(workspace.context.home) / f".{_stem(workspace, wish.name)}.partial"
+    source = {
+        "data": str(wish.data.resolve()),
+        "labels": str(wish.labels.resolve()),
+        "benchmark": wish.benchmark,
+        "preparator": preparator.digest,
+    }
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder.with_suffix(".lock")))
+        except BlockingIOError as error:
+            hint = "wait until it has ended, or choose another --name"
+            raise Refused(f"{wish.name} is being prepared by another process", hint=hint) from error
+        if read_json(folder / "source.json") != source:
+            remove_tree(folder)
+            write_json(folder / "source.json", source)
+        yield folder
 
 
 def _flatten(value: Any, prefix: str, into: dict[str, Number]) -> None:
@@ -166,6 +200,10 @@ def _words(wish: PrepareWish) -> dict[str, Any]:
     return kept | ({"acquisition": acquisition} if acquisition else {})
 
 
-def _folder_name(workspace: Workspace, name: str) -> str:
-    member = workspace.member or "local"
-    return Ref(member, name, next_version(workspace.view, Dataset, member, name)).folder
+def _stem(workspace: Workspace, name: str) -> str:
+    """Return how the folders of a name begin, other than those of the same name for another registry."""
+    return f"{workspace.registry_id.removeprefix('mg1:')[:12]}.{_member(workspace)}.{name}"
+
+
+def _member(workspace: Workspace) -> str:
+    return workspace.member or "local"

@@ -173,20 +173,19 @@ def try_cube(
 ) -> CubeTrial:
     """Test a draft or a registered cube; a draft keeps what the test needed and how it ended."""
     cube, is_draft = _subject(context, workspace, name)
+    data = _tested_on(workspace, cube, inputs)
     needs: dict[str, Measured] = {}
     walk, failure, hint = Walk({}, (), None, needs), "", ""
     with _stage(context, settings, inputs.out) as (bench, place):
         trial = _Trial(context, bench, settings, place, needs)
         try:
-            walk, data = _try(trial, workspace, cube, inputs)
+            walk = _try(trial, workspace, cube, inputs)
         except StepFailed as failed:
             failure, hint = f"{cube.name}: {failed.message} ({failed.reason})", failed.hint
             hint = hint or f"its logs are in {context.home / 'logs'}"
-            data = None
-    if is_draft and data is not None:
-        drafts.save_cube(context.home, replace(cube, resources=_resources(cube, walk), tested=Tested(data, "complete")))
-    elif is_draft:
-        drafts.save_cube(context.home, replace(cube, tested=None))
+    if is_draft:
+        tested = Tested(data, "failed" if failure else "complete")
+        drafts.save_cube(context.home, replace(cube, resources=_resources(cube, walk), tested=tested))
     return CubeTrial(name, cube, walk, failure, hint, is_draft)
 
 
@@ -244,39 +243,51 @@ def _subject(context: Context, workspace: Workspace | None, name: str) -> tuple[
     return find(workspace.view, Cube, name, member=workspace.member).record, False
 
 
-def _try(trial: _Trial, workspace: Workspace | None, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
+def _tested_on(workspace: Workspace | None, cube: Cube, inputs: TrialInputs) -> Digest:
+    """Return the digest of what a cube is about to be tested on."""
     if inputs.benchmark is not None:
-        if workspace is None:
-            raise UsageProblem("a benchmark lies in a registry", hint="add one: medperf-git registry add URL")
-        return _try_in_benchmark(trial, workspace, cube, inputs)
-    return _try_alone(trial, cube, inputs)
+        return _benchmark(workspace, inputs).demo_data.digest
+    match cube.role:
+        case "data-preparator":
+            return content_digest({"data": _given(inputs.data, "--data"), "labels": _given(inputs.labels, "--labels")})
+        case "model":
+            return content_digest({"data": _given(inputs.data, "--data (prepared data), or --benchmark")})
+        case "metrics":
+            predictions = _given(inputs.predictions, "--predictions")
+            return content_digest({"data": predictions, "labels": _given(inputs.labels, "--labels")})
 
 
-def _try_in_benchmark(trial: _Trial, workspace: Workspace, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
-    benchmark = find(workspace.view, Benchmark, inputs.benchmark or "", member=workspace.member).record
+def _benchmark(workspace: Workspace | None, inputs: TrialInputs) -> Benchmark:
+    if workspace is None:
+        raise UsageProblem("a benchmark lies in a registry", hint="add one: medperf-git registry add URL")
+    return find(workspace.view, Benchmark, inputs.benchmark or "", member=workspace.member).record
+
+
+def _try(trial: _Trial, workspace: Workspace | None, cube: Cube, inputs: TrialInputs) -> Walk:
+    if inputs.benchmark is None or workspace is None:
+        return _try_alone(trial, cube, inputs)
+    benchmark = _benchmark(workspace, inputs)
     asset = benchmark.demo_data
     archive = inputs.demo_data or fetch(trial.context, asset)
     if archive.is_file():
         check_asset(archive, asset)
     with opened(archive, trial.bench.scratch) as raw:
-        return _walk(trial, workspace.view, benchmark, raw=raw, tried=cube), asset.digest
+        return _walk(trial, workspace.view, benchmark, raw=raw, tried=cube)
 
 
-def _try_alone(trial: _Trial, cube: Cube, inputs: TrialInputs) -> tuple[Walk, Digest]:
-    pinned, needs = _pinned(cube), trial.needs
+def _try_alone(trial: _Trial, cube: Cube, inputs: TrialInputs) -> Walk:
+    pinned = _pinned(cube)
     match cube.role:
         case "data-preparator":
             data, labels = _given(inputs.data, "--data"), _given(inputs.labels, "--labels")
             trial.run(pinned, {"data_path": data, "labels_path": labels})
-            return Walk({}, (), None, needs), content_digest({"data": data, "labels": labels})
         case "model":
             data = _given(inputs.data, "--data (prepared data), or --benchmark")
             trial.run(pinned, {"data_path": data})
-            return Walk({}, (), None, needs), content_digest({"data": data})
         case "metrics":
             predictions, labels = _given(inputs.predictions, "--predictions"), _given(inputs.labels, "--labels")
             _results(trial.run(pinned, {"predictions": predictions, "labels": labels}))
-            return Walk({}, (), None, needs), content_digest({"data": predictions, "labels": labels})
+    return Walk({}, (), None, trial.needs)
 
 
 def _walk(trial: _Trial, view: RecordView, benchmark: Benchmark, *, raw: DemoData, tried: Cube | None) -> Walk:

@@ -139,7 +139,8 @@ def test_a_hospital_runs_reviews_and_submits(town: Town) -> None:
     assert "not declared by the benchmark, so it stays here: leak" in reviewed
     assert "merged" in clinic.run("result", "submit", run_of(clinic), "--yes").out
     assert "every approved model has a result" in clinic.run("run", BENCHMARK, "--dataset", "cohort").out
-    clinic.run("run", BENCHMARK, "--dataset", "cohort", "--model", "ana/broken")
+    failed = clinic.run("run", BENCHMARK, "--dataset", "cohort", "--model", "ana/broken", code=4)
+    assert "the model failed" in failed.err
     clinic.run("review")  # the latest run, which is this one
     clinic.run("result", "submit", "--yes")
     states = [row["state"] for row in clinic.run("result", "ls", "--model", "ana/broken", "--json").value]
@@ -153,7 +154,8 @@ def test_hostile_models_are_stopped_named_and_shown_and_the_others_still_run(tow
     for mode in HOSTILE:
         config = EXAMPLE / "hostile" / mode / "container_config.yaml"
         ana.run("cube", "import", config, "--role", "model", "--name", mode)
-        ana.run("cube", "submit", mode, "--request", BENCHMARK, "--yes")
+        ana.run("cube", "submit", mode, "--yes")  # untested: its owner means ill
+        ana.run("association", "request", BENCHMARK, "--model", mode, "--yes")
     limits = ("--timeout", "15s", "--max-parallel", "2")
     done = clinic.run("run", BENCHMARK, "--dataset", "cohort", *limits, "--json").value
     outcomes = {row["model"].removeprefix("ana/").removesuffix("@1"): row for row in done["models"]}

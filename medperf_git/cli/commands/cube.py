@@ -37,6 +37,8 @@ def cube() -> None:
 @click.option("--description", help="What it is, for a reader.")
 @click.option("--license", "licence", metavar="SPDX", help="Its licence.")
 @click.option("--parameters", type=_FILE, help="Its parameters file, kept verbatim.")
+@click.option("--additional-files", metavar="URL|FILE", help="Packed files that it mounts (.tar.gz, .zip).")
+@click.option("--additional-url", metavar="URL", help="Where others fetch them, when FILE is here.")
 @click.option("--image-from-engine", is_flag=True, help="The image was built here and is in no image registry.")
 @click.option("--engine", default="docker", show_default=True, help="Container engine: docker, podman.")
 @json_option
@@ -49,6 +51,8 @@ def import_(
     description: str | None,
     licence: str | None,
     parameters: Path | None,
+    additional_files: str | None,
+    additional_url: str | None,
     image_from_engine: bool,
     engine: str,
     as_json: bool,
@@ -66,6 +70,8 @@ def import_(
         description=description,
         license=licence,
         parameters=parameters,
+        additional_files=additional_files,
+        additional_url=additional_url,
         local_only=image_from_engine,
         engine=engine,
     )
@@ -123,13 +129,21 @@ def test(
 @yes_option
 @dry_run_option
 def submit(name: str, benchmark: str | None, yes: bool, dry_run: bool) -> None:
-    """Register a draft as the next version of your cube NAME."""
+    """Register a draft as the next version of your cube NAME; one that failed its test is refused.
+
+    A model that asks to join a benchmark is tested on its demo data first, unless `cube test` did so already.
+    """
     from medperf_git.flows.associations import say_after_request  # noqa: PLC0415
-    from medperf_git.flows.cubes import build_submission  # noqa: PLC0415
+    from medperf_git.flows.cubes import build_submission, lacks_test, test_draft  # noqa: PLC0415
     from medperf_git.records.record import write_record  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)
     workspace.require_member()
+    if benchmark and lacks_test(workspace, name, benchmark):
+        if dry_run:
+            echo_text(f"it would first be tested on the demo data of {benchmark}")
+        else:
+            test_draft(workspace, name, benchmark)
     drafts, ref = build_submission(workspace, name, created=created_now(workspace), benchmark=benchmark)
     for draft in drafts:
         echo_text(draft.path, bold=True)
