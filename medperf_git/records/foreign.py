@@ -14,6 +14,7 @@ from typing import Any
 import yaml
 
 from medperf_git.records.findings import Finding
+from medperf_git.records.json_bounds import bounds_fault, has_lone_surrogate
 from medperf_git.records.strict_yaml import Unreadable
 
 MAX_BYTES = 16 * 1024 * 1024
@@ -23,6 +24,9 @@ _MAX_NUMBER = 400  # characters; 1:1:1:… is a number in base 60 whose conversi
 _LOADER: type[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 _PLAIN_TAGS = {_TAG + name for name in ("null", "bool", "int", "float", "str", "timestamp")}
+# An IndexError or KeyError comes from PyYAML's constructors, of `!!int ""` and `!!bool x`.
+_NOT_YAML = (yaml.YAMLError, ValueError, RecursionError, IndexError, KeyError)
+_SURROGATE = re.compile(r"\\[uU](?:0000)?[dD][89a-fA-F]")
 _EXPONENT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)[eE][-+]?[0-9]+\Z")
 
 
@@ -35,19 +39,26 @@ def load_foreign_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Any:
         raise _fault(f"{len(data)} bytes; at most {max_bytes} are read")
     try:
         text = data.decode("utf-8")
-        if text.startswith("\ufeff"):
-            raise _fault("it starts with a byte order mark")
-        if text.lstrip()[:1] in ("{", "["):
-            try:
-                return _load_json(text)
-            except json.JSONDecodeError:
-                pass  # YAML in flow style
-        _check_events(text)
-        return yaml.load(text, Loader=_loader())  # noqa: S506  (a safe loader with fewer constructors)
+        value = _load(text)
     except Unreadable:
         raise
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _fault(f"not YAML: {str(error).splitlines()[0][:200]}") from error
+    except _NOT_YAML as error:
+        raise _fault(f"not YAML: {(str(error).splitlines() or [type(error).__name__])[0][:200]}") from error
+    if _SURROGATE.search(text) and has_lone_surrogate(value):
+        raise _fault("an escape makes half a character (a lone surrogate)")
+    return value
+
+
+def _load(text: str) -> Any:
+    if text.startswith("\ufeff"):
+        raise _fault("it starts with a byte order mark")
+    if text.lstrip()[:1] in ("{", "["):
+        try:
+            return _load_json(text)
+        except json.JSONDecodeError:
+            pass  # YAML in flow style
+    _check_events(text)
+    return yaml.load(text, Loader=_loader())  # noqa: S506  (a safe loader with fewer constructors)
 
 
 def dump_foreign_yaml(value: Any) -> bytes:
@@ -56,20 +67,9 @@ def dump_foreign_yaml(value: Any) -> bytes:
 
 
 def _load_json(text: str) -> Any:
-    value = json.loads(text, object_pairs_hook=_once)
-    level, depth = [value], 0
-    while level:
-        depth += 1
-        if depth > _MAX_DEPTH + 1:
-            raise _fault(f"deeper than {_MAX_DEPTH} levels")
-        level = [inner for outer in level for inner in _inside(outer)]
-    return value
-
-
-def _inside(value: Any) -> Iterable[Any]:
-    if isinstance(value, dict):
-        return value.values()
-    return value if isinstance(value, list) else ()
+    if fault := bounds_fault(text, max_depth=_MAX_DEPTH, max_nodes=_MAX_NODES):
+        raise _fault(fault)
+    return json.loads(text, object_pairs_hook=_once)
 
 
 def _check_events(text: str) -> None:

@@ -43,11 +43,9 @@ def parse_json(data: bytes, *, limit: int, what: str) -> object:
     except UnicodeDecodeError as error:
         raise broken(f"{what} is not UTF-8") from error
     if fault := bounds_fault(text, max_depth=_MAX_DEPTH, max_nodes=_MAX_NODES):
-        raise broken(f"{what} is {fault}")
+        raise broken(f"{what} is nested too deeply, or holds too much: {fault}")
     try:
-        return json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse, parse_int=_refuse, parse_float=_refuse
-        )
+        return json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except ValueError as error:
         raise broken(f"{what} is not strict JSON: {error}") from error
 
@@ -110,5 +108,5 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return result
 
 
-def _refuse(literal: str) -> NoReturn:
-    raise ValueError(f"{shown(literal)} stands where signed data holds texts only")
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

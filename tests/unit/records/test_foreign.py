@@ -78,6 +78,16 @@ def test_t24_what_is_no_number_stays_what_it_is(data):
         (b"a: !!int " + b"1" * 5000, "a number of"),
         (b"a: !!int x\n", "not YAML"),
         (b"a: \x00\n", "not YAML"),
+        (b'a: !!int ""\n', "not YAML"),
+        (b'a: !!float "_"\n', "not YAML"),
+        (b"a: !!bool x\n", "not YAML"),
+        (b"a: !!int\n", "not YAML"),
+        (b'{"a": "\\ud800"}', "surrogate"),
+        (b'{"\\uDFFF": 1}', "surrogate"),
+        (b'["\\ud83d\\ude00", ["\\ude00\\ud83d"]]', "surrogate"),
+        (b"[" + b"[]," * 1_000_000 + b"1]", "nodes"),
+        (b'["\\\\", ' + b"[" * 50 + b"]" * 50 + b"]", "deeper"),
+        (b'["\\"", ' + b"[" * 50 + b"]" * 50 + b"]", "deeper"),
     ],
 )
 def test_t24_what_could_harm_or_be_read_in_two_ways_is_refused_quickly(data, said):
@@ -89,6 +99,10 @@ def test_t24_what_could_harm_or_be_read_in_two_ways_is_refused_quickly(data, sai
 def test_depth_up_to_the_limit_is_read():
     assert load_foreign_yaml(b"[" * 40 + b"]" * 40)
     assert load_foreign_yaml(b"a: " + b"[" * 39 + b"]" * 39)
+
+
+def test_brackets_in_text_are_no_depth():
+    assert load_foreign_yaml(b'["' + b"[" * 500 + b'", "\\"' + b"[{" * 500 + b'", "\\\\", "]"]')[0] == "[" * 500
 
 
 def test_bytes_and_nodes_are_bounded(monkeypatch):
