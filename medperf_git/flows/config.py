@@ -2,11 +2,18 @@
 
 import json
 import re
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
-from medperf_git.errors import UsageProblem
-from medperf_git.flows.home import read_json, write_json
+from medperf_git.errors import IntegrityBroken, UsageProblem
+from medperf_git.flows.home import Damaged, read_json, write_json
+from medperf_git.records.names import name_fault
+
+ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+REGISTRY_ID = re.compile(r"mg1:[0-9a-f]{64}")
+MERGES = ("auto", "manual")
+_AGAIN = "move the file away; `registry add URL#mg1:…` and `join` write it anew, keys and prepared data stay"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +41,19 @@ class Config:
 
     @classmethod
     def load(cls, home: Path) -> "Config":
-        """Read the configuration; an absent file is an empty one."""
-        value = read_json(_path(home))
-        registries = {alias: Known(**fields) for alias, fields in value.get("registries", {}).items()}
-        return cls(registries, value.get("current"))
+        """Read the configuration; an absent file is an empty one.
+
+        Damaged: it is not what was written here. IntegrityBroken: an id is none, and all trust rests on it.
+        """
+        path = _path(home)
+        value = read_json(path)
+        registries, current = value.get("registries", {}), value.get("current")
+        if not isinstance(registries, dict):
+            raise Damaged(path, "`registries` is no object", hint=_AGAIN)
+        known = {alias: _known(path, alias, inner) for alias, inner in registries.items()}
+        if current is not None and (not isinstance(current, str) or current not in known):
+            raise Damaged(path, "`current` is none of its registries", hint=_AGAIN)
+        return cls(known, current)
 
     def save(self, home: Path) -> None:
         """Write the configuration."""
@@ -84,3 +100,20 @@ def free_alias(config: Config, wanted: str) -> str:
 
 def _path(home: Path) -> Path:
     return home / "config.json"
+
+
+def _known(path: Path, alias: str, value: Any) -> Known:
+    """Read one registry of the configuration; see `Config.load`."""
+    if not ALIAS.fullmatch(alias):
+        raise Damaged(path, f"{alias!r} is no alias", hint=_AGAIN)
+    if not isinstance(value, dict) or value.keys() - {one.name for one in fields(Known)}:
+        raise Damaged(path, f"what it says of {alias} is of another form", hint=_AGAIN)
+    if not isinstance(value.get("id"), str) or not REGISTRY_ID.fullmatch(value["id"]):
+        hint = f"{_AGAIN}; ask a maintainer for the id over another way than the address"
+        raise IntegrityBroken(f"{path}: the id of {alias} is no registry id", hint=hint)
+    texts = [inner for inner in value.values() if inner is not None]
+    member = value.get("member")
+    whole = all(isinstance(text, str) and text.isprintable() for text in texts) and isinstance(value.get("url"), str)
+    if not whole or value.get("merge", "auto") not in MERGES or (member is not None and name_fault(member)):
+        raise Damaged(path, f"what it says of {alias} is of another form", hint=_AGAIN)
+    return Known(**value)

@@ -79,15 +79,27 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object; an absent file is an empty one; EnvironmentProblem when it is damaged."""
+    """Read a JSON object; an absent file is an empty one; `Damaged` when it is none."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        hint = "move the file away; `medperf-git registry add` and `join` write it anew"
-        raise EnvironmentProblem(f"cannot read {path}: {error}", hint=hint) from error
-    return value if isinstance(value, dict) else {}
+    except OSError as error:
+        hint = "see who owns it and who may read it"
+        raise EnvironmentProblem(f"cannot read {path}: {error.strerror}", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise Damaged(path, str(error)) from error
+    if not isinstance(value, dict):
+        raise Damaged(path, "it holds no object")
+    return value
+
+
+class Damaged(EnvironmentProblem):
+    """A file of ours that somebody or something else has written to."""
+
+    def __init__(self, path: Path, why: str, *, hint: str = "") -> None:
+        told = hint or "move the file away; what it said is asked for or fetched again"
+        super().__init__(f"{path} is damaged: {why}", hint=told)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -3,15 +3,20 @@
 A signature once made lies here and is used again, so a lost acknowledgement or a crash costs nothing.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, get_args
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows.home import read_json, write_json
+from medperf_git.flows.home import Damaged, read_json, write_json
+from medperf_git.records.times import parse_time
+from medperf_git.registry.commits import submission_id
 
 State = Literal["ready", "sent", "merged", "replaced"]
+_PROPOSAL = re.compile(r"[0-9a-f]{32}")
+_HINT = "move the file away; what was sent is not lost: `medperf-git inbox --all` lists what is open"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +58,19 @@ class Outbox:
         return cls(home / "outbox" / alias)
 
     def get(self, proposal: str) -> Entry | None:
-        """Return one entry."""
-        value = read_json(self._path(proposal))
-        return Entry(**value) if value else None
+        """Return one entry; Damaged when its file is not what was written here."""
+        path = self._path(proposal)
+        value = read_json(path)
+        return _entry(path, value) if path.exists() else None
 
     def put(self, entry: Entry) -> None:
         """Keep an entry."""
         write_json(self._path(entry.id), asdict(entry))
 
     def entries(self) -> Iterator[Entry]:
-        """Yield all entries, oldest first."""
+        """Yield all entries, oldest first; a file with another name than an entry's is a stray and left alone."""
         paths = sorted(self.folder.glob("*.json")) if self.folder.is_dir() else []
+        paths = [path for path in paths if _PROPOSAL.fullmatch(path.stem)]
         found = [entry for path in paths if (entry := self.get(path.stem)) is not None]
         yield from sorted(found, key=lambda entry: (entry.at, entry.id))
 
@@ -81,3 +88,17 @@ class Outbox:
 def as_text(files: Mapping[str, bytes]) -> dict[str, str]:
     """Return files as an entry keeps them; records and bundles are UTF-8."""
     return {path: data.decode() for path, data in sorted(files.items())}
+
+
+def _entry(path: Path, value: Mapping[str, Any]) -> Entry:
+    """Read an entry; its id is that of its records, so other bytes than those that were kept are never sent."""
+    try:
+        entry = Entry(**value)
+        parse_time(entry.at)
+        texts = [text for name, text in value.items() if name != "files"]
+        whole = all(isinstance(text, str) and text.isprintable() for text in texts) and entry.state in get_args(State)
+        if whole and submission_id(entry.records) == entry.id == path.stem:
+            return entry
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise Damaged(path, "it is no entry of the outbox", hint=_HINT) from error
+    raise Damaged(path, "its id is not that of its records", hint=_HINT)

@@ -1,11 +1,10 @@
 """Which registries are known here: add, list, choose, show, forget."""
 
-import re
 import shutil
 from dataclasses import dataclass, replace
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows.config import Config, Known, free_alias
+from medperf_git.flows.config import ALIAS, REGISTRY_ID, Config, Known, free_alias
 from medperf_git.flows.context import Context
 from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
 from medperf_git.forge.choice import forge_for
@@ -15,8 +14,6 @@ from medperf_git.registry.history import line_between
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.sync import registry_id
 from medperf_git.registry.transport import UPSTREAM_MAIN
-
-_PINNED = re.compile(r"mg1:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +30,10 @@ class Added:
 def add_registry(context: Context, address: str, *, alias: str | None = None) -> Added:
     """Fetch a registry, verify it from its genesis, and remember it."""
     place, _, pinned = address.partition("#")
-    if pinned and not _PINNED.fullmatch(pinned):
+    if pinned and not REGISTRY_ID.fullmatch(pinned):
         raise UsageProblem(f"{pinned!r} is no registry id", hint="it looks like mg1: and 64 hexadecimal digits")
+    if alias is not None and not ALIAS.fullmatch(alias):
+        raise UsageProblem(f"{alias!r} cannot be an alias", hint="use letters, digits, dots and hyphens, like heart-2")
     remote = Remote.parse(place)
     config = Config.load(context.home)
     known_as = next((a for a, known in config.registries.items() if known.url == remote.url), None)
