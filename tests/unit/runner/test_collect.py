@@ -89,3 +89,11 @@ def test_an_output_that_was_replaced_by_a_link_is_refused(tmp_path: Path) -> Non
     (tmp_path / "out").symlink_to("/etc")
     with pytest.raises(HostileOutput):
         collect(tmp_path / "out", tmp_path / "taken")
+
+
+def test_a_path_longer_than_ours_may_get_is_refused_in_a_short_sentence(tmp_path: Path) -> None:
+    folder = tmp_path / "out"
+    folder.joinpath(*["x" * 200] * 6).mkdir(parents=True)
+    with pytest.raises(HostileOutput, match="a path of more than 1024 characters") as refused:
+        collect(folder, tmp_path / "taken")
+    assert len(refused.value.message) < 400

@@ -48,6 +48,14 @@ def test_worst_policy_counts_them_in_as_the_worst_value() -> None:
     assert one({"cases": [{"dice": 0}, {}]}, hd95).value == 187
 
 
+@pytest.mark.parametrize("number", [1e30, -1e25, 10**40])
+def test_a_number_too_large_to_be_rounded_is_invalid(number: float) -> None:
+    with pytest.raises(InvalidOutput, match="outside"):
+        one({"cases": [{"dice": number}]}, metric())
+    with pytest.raises(InvalidOutput, match="digits"):
+        one({"cases": [{"dice": number}]}, metric(range=Range(-(10**41), 10**41)))
+
+
 def test_an_undefined_single_number_has_no_value_and_n_0() -> None:
     assert one({"dice": math.nan}, metric("/dice", reduction="none"), cases=7) == MetricValue(
         n=0, n_failed=0, n_undefined=7

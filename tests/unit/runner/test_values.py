@@ -1,6 +1,9 @@
 """Sandbox bodies, probes, preflight, unpacking, fetching, marks: everything that needs no engine."""
 
+import errno
 import io
+import os
+import shutil
 import subprocess
 import tarfile
 from decimal import Decimal
@@ -11,17 +14,22 @@ import pytest
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import digest_of
 from medperf_git.records.models import Asset
+from medperf_git.runner import fetch, staging
 from medperf_git.runner.collect import TakenFile
+from medperf_git.runner.disk import DiskFull
 from medperf_git.runner.engine import GIB, Bind, BindKind, Limits, Profile, StepSpec, User
 from medperf_git.runner.engines import probe
+from medperf_git.runner.engines.answers import engine_info, manifest_of
 from medperf_git.runner.engines.preflight import suspicions
 from medperf_git.runner.engines.sandbox import container_body, denied_variables
 from medperf_git.runner.fetch import fetch_asset
+from medperf_git.runner.mounts import check_mounts
 from medperf_git.runner.owners import CLIENT, is_orphan, labels_of_this_client
 from medperf_git.runner.plan import parse_bytes
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, outputs_match
+from medperf_git.runner.tasks import StepFailed, failing_on_full_disk
 from medperf_git.runner.unpack import UnpackCaps, unpack
 
 
@@ -62,6 +70,62 @@ def test_a_mount_inside_another_is_refused() -> None:
     step = spec(bind("data_path", "/in"), bind("output_path", "/in/out", read_only=False))
     with pytest.raises(Refused, match="output_path mounted inside its data_path"):
         container_body(step, User(1, 1), image={}, labels={})
+
+
+@pytest.mark.parametrize(
+    ("mounts", "fault"),
+    [
+        ([("output_path", "/tmp/")], "mounted at /tmp, which is always a fresh folder"),
+        ([("output_path", "//tmp")], "mounted at /tmp"),
+        ([("data_path", "/a"), ("output_path", "/a/")], "both mounted at /a"),
+        ([("data_path", "/a/b"), ("output_path", "/a")], "data_path mounted inside its output_path"),
+        ([("data_path", "a")], "over a part of the system"),
+    ],
+)
+def test_mounts_that_cannot_be_are_refused(mounts: list[tuple[str, str]], fault: str) -> None:
+    with pytest.raises(Refused, match=fault):
+        check_mounts(mounts)
+
+
+def test_mounts_below_tmp_and_beside_each_other_are_fine() -> None:
+    check_mounts([("data_path", "/tmp/data"), ("output_path", "/out"), ("report_file", "/out.yaml")])
+
+
+@pytest.mark.parametrize("volume", ["/usr", "//usr/", "/etc", "/proc/x"])
+def test_an_image_whose_volume_covers_the_system_is_refused(volume: str) -> None:
+    with pytest.raises(Refused, match="cannot be covered"):
+        container_body(spec(), User(1, 1), image={"Volumes": {volume: {}}}, labels={})
+
+
+def test_caps_leave_room_for_outputs_and_their_copy() -> None:
+    limits = Limits(memory_bytes=GIB, cpus=1)
+    assert limits.within(1 << 50) == limits
+    small = limits.within(9 * GIB)
+    assert small.tmp_bytes + 2 * small.output_bytes <= 9 * GIB
+    assert (limits.of_disk(5).tmp_bytes, limits.of_disk(5).output_bytes, limits.of_disk(5).volume_bytes) == (5, 5, 5)
+
+
+def test_the_manifest_is_that_of_the_repository_that_the_reference_names() -> None:
+    one, two, three = (digest_of(text) for text in (b"1", b"2", b"3"))
+    digests = [f"ghcr.io/lab/model@{one}", f"localhost:5000/lab/model@{two}", f"python@{three}"]
+    assert manifest_of("localhost:5000/lab/model:1", digests) == two
+    assert manifest_of(f"ghcr.io/lab/model:1@{two}", digests) == one
+    assert manifest_of("docker.io/library/python:3.12", digests) == three
+    assert manifest_of("python", digests) == three
+    assert manifest_of("lab/model", digests) is None
+
+
+def test_security_options_and_cgroups_are_part_of_what_an_engine_is() -> None:
+    said = {
+        "Architecture": "x86_64",
+        "NCPU": 1,
+        "MemTotal": 1,
+        "SecurityOptions": ["name=seccomp"],
+        "CgroupVersion": "2",
+    }
+    one = engine_info("docker", said, {"Version": "1"})
+    for change in ({"SecurityOptions": []}, {"CgroupVersion": "1"}, {"DefaultRuntime": "crun"}):
+        assert engine_info("docker", said | change, {"Version": "1"}).security != one.security
 
 
 def test_t75_the_deny_list_of_variables() -> None:
@@ -190,6 +254,53 @@ def mark(files: tuple[TakenFile, ...], **changes: object) -> Mark:
         "peak_disk": 0, "started": "2026-11-25T10:00:00Z", "finished": "2026-11-25T10:00:00Z",
     }  # fmt: skip
     return Mark(**fields | changes)
+
+
+def test_an_asset_that_is_no_file_and_one_that_comes_too_slowly_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for url in (str(tmp_path / "pipe"), "/dev/zero", str(tmp_path)):
+        with pytest.raises(Refused, match="no regular file"):
+            fetch_asset(Asset(url, 3, digest_of(b"abc")), tmp_path / "cache")
+    (tmp_path / "file").write_bytes(b"abc")
+    monkeypatch.setattr(fetch, "_PATIENCE", -1)
+    with pytest.raises(EnvironmentProblem, match="too slowly"):
+        fetch_asset(Asset(str(tmp_path / "file"), 3, digest_of(b"abc")), tmp_path / "cache")
+
+
+@pytest.mark.parametrize("url", ["https://[", "http://localhost:x/y"])
+def test_an_address_that_is_none_is_an_environment_problem(tmp_path: Path, url: str) -> None:
+    with pytest.raises(EnvironmentProblem, match="could not be fetched"):
+        fetch_asset(Asset(url, 3, digest_of(b"abc")), tmp_path / "cache")
+
+
+def test_size_and_digest_of_an_asset_are_filled_in_and_its_bytes_kept(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    url = (tmp_path / "file").as_uri()
+    asset = fetch.describe_asset(url, tmp_path / "cache")
+    assert asset == Asset(url, 3, digest_of(b"abc"))
+    (tmp_path / "file").unlink()
+    assert fetch_asset(asset, tmp_path / "cache").read_bytes() == b"abc"
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+def test_a_full_disk_while_copying_is_told_from_other_errors(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(error, os.strerror(error))
+
+    (tmp_path / "data" / "x").mkdir(parents=True)
+    (tmp_path / "data" / "x" / "file").touch()
+    monkeypatch.setattr(staging, "is_readable", lambda *_: False)
+    monkeypatch.setattr(shutil, "copyfile", full)
+    with pytest.raises(DiskFull, match="no room"):
+        staging.readable_view(tmp_path / "data", User(1, 1), staging=tmp_path / "staging")
+    assert list((tmp_path / "staging").iterdir()) == []
+    with pytest.raises(StepFailed) as failure, failing_on_full_disk():
+        full()
+    assert failure.value.reason == "disk"
 
 
 def test_a_mark_counts_only_while_key_and_outputs_fit(tmp_path: Path) -> None:

@@ -1,0 +1,116 @@
+"""What a run keeps: its plan, what was asked of it, which models wait for the data to be looked at again."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken
+from medperf_git.records.digests import digest_of
+from medperf_git.records.names import Ref
+from medperf_git.runner.durable import write_durably
+from medperf_git.runner.execute import verify_after_run
+from medperf_git.runner.manifest import content_digest
+from medperf_git.runner.store import RunFolder, RunStore
+from medperf_git.runner.wish import Wish, wish_from_value
+
+ONE, TWO = Ref("ana", "one", 1), Ref("ana", "two", 1)
+PLAN = {"benchmark": {"ref": "ana/bench@1"}, "dataset": {"ref": "dora/set@1"}, "models": [{"model": {"ref": str(ONE)}}]}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    run = RunFolder(tmp_path / "runs" / "0123456789abcdef")
+    for ref in (ONE, TWO):
+        run.model(ref).write_outcome({"outcome": "complete", "attempt": 1})
+    (run.path / "plan.json").write_text(json.dumps(PLAN))
+    return run
+
+
+def test_strays_beside_models_are_no_models(run: RunFolder) -> None:
+    (run.path / "models" / ".DS_Store").touch()
+    (run.path / "models" / "not a reference").mkdir()
+    (run.path / "models" / "ana.file.1").touch()
+    (run.path.parent / ".DS_Store").touch()
+    assert run.models() == (ONE, TWO)
+    assert RunStore(run.path.parent).runs() == (run,)
+
+
+@pytest.mark.parametrize(
+    "text", ["{", "[]", "{}", '{"benchmark": "x", "dataset": 1}', "[" * 5000, json.dumps(PLAN | {"models": [1]})]
+)
+def test_a_damaged_plan_is_an_environment_problem_that_names_the_file(run: RunFolder, text: str) -> None:
+    (run.path / "plan.json").write_text(text)
+    with pytest.raises(EnvironmentProblem, match=r"plan\.json is damaged"):
+        run.plan()
+
+
+def test_t14_exactly_what_ran_since_the_last_look_is_forgotten_when_the_data_changed(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "a").write_text("a")
+    content = content_digest({"data": data})
+    run.await_verification([TWO])
+    assert run.unverified() == (TWO,)
+    verify_after_run(run, {"data": data}, content, moment="now")
+    assert run.unverified() == ()
+    run.await_verification([TWO])
+    (data / "a").write_text("b")
+    with pytest.raises(IntegrityBroken):
+        verify_after_run(run, {"data": data}, content, moment="now")
+    assert run.unverified() == ()
+    assert run.model(ONE).outcome() is not None
+    assert run.model(TWO).outcome() is None
+
+
+def test_t14_a_note_that_cannot_be_read_means_every_model(run: RunFolder) -> None:
+    (run.path / "unverified").touch()
+    assert run.unverified() == (ONE, TWO)
+
+
+def test_predictions_that_wait_for_the_data_serve_no_other_run(run: RunFolder) -> None:
+    from tests.unit.runner.test_values import mark  # noqa: PLC0415
+
+    run.model(ONE).predictions.mkdir()
+    run.model(ONE).write_mark("infer", mark(()))
+    store = RunStore(run.path.parent)
+    assert store.find_predictions(digest_of(b"key")) is not None
+    run.await_verification([ONE])
+    assert store.find_predictions(digest_of(b"key")) is None
+
+
+def test_a_wish_is_kept_and_a_torn_one_is_none(run: RunFolder) -> None:
+    wish = Wish(models=((ONE, 1), (TWO, 0)), again=True, retry_failed=True, how="x")
+    run.write_wish(wish)
+    assert run.wish() == wish
+    assert not run.is_finished()
+    run.write_wish(wish.fulfilled())
+    assert run.is_finished()
+    assert wish_from_value({"models": [["x", 1]], "again": True}) is None
+    (run.path / "wish.json").write_text("{")
+    assert run.wish() is None
+
+
+def test_an_outcome_whose_note_was_cut_off_counts_as_an_attempt(run: RunFolder) -> None:
+    (run.path / "models" / ONE.folder / "attempts.json").write_text('{"attempts": 1, "open": true}')
+    assert run.model(ONE).ended_attempts() == 1
+    assert run.model(ONE).begin_attempt() == 2
+
+
+def test_a_disk_that_is_full_is_said_with_the_file_and_keeps_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno  # noqa: PLC0415
+    import os  # noqa: PLC0415
+
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    write_durably(tmp_path / "note", b"old")
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(EnvironmentProblem, match="note cannot be written: No space left") as problem:
+        write_durably(tmp_path / "note", b"new")
+    assert problem.value.exit_code == 3
+    assert (tmp_path / "note").read_bytes() == b"old"
