@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
-from medperf_git.leaderboard.analysis import Analysis, Standing, analyse
+from medperf_git.leaderboard.analysis import Analysis, Score, Standing, analyse
 from medperf_git.leaderboard.reading import read_tables
-from medperf_git.leaderboard.text import NOTHING, fixed, span
+from medperf_git.leaderboard.section_ranking import ranking_notes
+from medperf_git.leaderboard.text import NOTHING, fixed, some, span
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
 
@@ -15,6 +17,7 @@ from medperf_git.records.view import RecordView
 class Shown:
     """One benchmark: a sentence, what it rests on, a table and notes below it.
 
+    `sites` and `cases` of a row are those that its score rests on. A range or interval over others bears ‡.
     `numeric` says which columns are numbers and stand to the right.
     """
 
@@ -44,8 +47,8 @@ def _shown(analysis: Analysis) -> Shown:
         title=table.title,
         headline=analysis.headline,
         explanation=analysis.explanation,
-        columns=("rank", "model", *scores, "without a site", *others, "sites", "cases"),
-        numeric=(True, False, *(True for _ in scores), True, *(True for _ in others), True, True),
+        columns=("rank", "model", *scores, "sites", "cases", "without a site", *others),
+        numeric=(True, False, *(True for _ in scores), True, True, True, *(True for _ in others)),
         rows=tuple(_row(analysis, row) for row in analysis.standings),
         notes=tuple(_notes(analysis)),
     )
@@ -54,25 +57,36 @@ def _shown(analysis: Analysis) -> Shown:
 def _row(analysis: Analysis, row: Standing) -> tuple[str, ...]:
     scores: list[str] = []
     for score in row.scores:
-        decimals = score.metric.decimals
-        scores.append(fixed(score.value, decimals))
-        scores.append(_bounds(score.interval, decimals))
+        scores.append(fixed(score.value, score.metric.decimals))
+        scores.append(_bounds(score))
     ranks = row.others or (None,) * len(analysis.others)
     return (
         _rank(row.rank),
         str(row.model.ref),
         *scores,
+        *_counted(analysis, row),
         span(*map(str, row.rank_range)) if row.rank_range else NOTHING,
         *(_rank(rank) for rank in ranks),
-        f"{row.sites}/{len(analysis.table.sites)}",
-        NOTHING if row.cases is None else str(row.cases),
     )
 
 
-def _bounds(interval: un.Interval | un.Undefined, decimals: int) -> str:
+def _counted(analysis: Analysis, row: Standing) -> tuple[str, str]:
+    """Return the sites and the cases of its own that a model's score rests on, of all sites."""
+    if not isinstance(analysis.ranking, rk.Ranking) or row.rank is None:
+        return NOTHING, NOTHING
+    counted = [site for site in row.scores[0].per_site if str(site) in analysis.ranking.counted.grid.sites]
+    measured = [analysis.table.cells[row.model.ref, site].measured(row.scores[0].metric.id) for site in counted]
+    sizes = [one.n for one in measured if one is not None and one.n is not None]
+    cases = str(sum(sizes)) if len(sizes) == len(counted) else NOTHING
+    return f"{len(counted)}/{len(analysis.table.sites)}", cases
+
+
+def _bounds(score: Score) -> str:
+    interval, decimals = score.interval, score.metric.decimals
     if isinstance(interval, un.Undefined):
         return NOTHING
-    return span(fixed(interval.low, decimals), fixed(interval.high, decimals))
+    bounds = span(fixed(interval.low, decimals), fixed(interval.high, decimals))
+    return f"{bounds} ‡" if score.own_sites_differ else bounds
 
 
 def _rank(rank: int | None) -> str:
@@ -80,13 +94,24 @@ def _rank(rank: int | None) -> str:
 
 
 def _notes(analysis: Analysis) -> Iterator[str]:
+    yield from ranking_notes(analysis)
     for row in analysis.standings:
         if row.rank is None:
             yield f"{row.model.ref} is not ranked: {row.unranked}"
         elif row.beside_first and row.rank > 1:
             yield f"{row.model.ref} cannot be told from first place"
+        yield from (_own_sites(row, score) for score in row.scores if score.own_sites_differ)
     for cell in analysis.table.cells.values():
         if not cell.counts:
             yield f"{cell.model} at {cell.dataset}: {cell.state} ({cell.reason})"
-    if analysis.table.hidden:
-        yield f"{len(analysis.table.hidden)} results are hidden: superseded or unreadable"
+    if hidden := len(analysis.table.hidden):
+        yield f"{some(hidden, 'result is', 'results are')} hidden:"
+    for one in analysis.table.hidden:
+        yield f"  {one.path}: {one.reason}"
+
+
+def _own_sites(row: Standing, score: Score) -> str:
+    """Say over what the range or interval of a score is, where it is over more than the score."""
+    sites = some(score.interval.sites, "site") if isinstance(score.interval, un.Interval) else NOTHING
+    cases = f", {some(row.cases, 'case')}" if row.cases is not None and score is row.scores[0] else ""
+    return f"{row.model.ref}: the range or interval of {score.metric.title} is over {sites}{cases}"

@@ -18,6 +18,28 @@ def test_show_gives_rows_in_rank_order_with_their_notes():
     assert "ben/near@1 at summit/tumours@1: failed (it needed more memory than it was given)" in shown.notes
 
 
+def test_sites_and_cases_of_a_row_are_those_of_its_score_and_what_is_over_others_is_said():
+    (shown,) = show(lr.demo().view(), lr.BENCHMARK)
+    assert shown.columns[2:6] == ("AUROC ↑", "range or interval", "sites", "cases")
+    rows = {row[1]: row[2:6] for row in shown.rows}
+    assert rows["ben/logit@1"] == ("0.978", "0.974–0.992 ‡", "2/3", "180")
+    assert rows["ben/near@1"] == ("0.950", "0.947–0.952", "2/3", "180")
+    assert rows["ben/late@1"] == ("–", "–", "–", "–")
+    assert any(note.startswith("‡ The range or interval covers all sites of this model") for note in shown.notes)
+    assert "ben/logit@1: the range or interval of AUROC is over 3 sites, 380 cases" in shown.notes
+    assert "Left out of the ranking: summit/tumours@1 (no value: ben/near@1)." in shown.notes
+
+
+def test_each_hidden_result_is_named_with_its_reason():
+    registry = lr.demo()
+    (shown,) = show(registry.view(), lr.BENCHMARK)
+    assert shown.notes[-2] == "1 result is hidden:"
+    assert "results/ana/breast/1/river.tumours.1/ben.forest.1/0001.yaml: superseded by " in shown.notes[-1]
+    registry.result("forest", "river", {"auroc": 0.96})
+    (shown,) = show(registry.view(), lr.BENCHMARK)
+    assert shown.notes[-3] == "2 results are hidden:"
+
+
 def test_show_of_an_unknown_benchmark_is_empty():
     assert show(lr.demo().view(), Ref("ana", "other", 1)) == ()
 
