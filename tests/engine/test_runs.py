@@ -40,12 +40,14 @@ class Site:
     def __init__(self, bench: Bench, data: DatasetFolders, root: Path) -> None:
         self.bench, self.data, self.store = bench, data, RunStore(root / "runs")
         self.events: list[Event] = []
+        self.on_event: Callable[[Event], None] = self.events.append
 
     def run(self, plan: RunPlan, **options: object) -> tuple[Outcome, ...]:
         self.events.clear()
+        told, self.on_event = self.on_event, self.events.append
         return execute(
             plan, self.data, bench=replace(self.bench, stop=threading.Event()), store=self.store, now=clock,
-            on_event=self.events.append, **options,
+            on_event=told, **options,
         )  # fmt: skip
 
     def steps(self) -> list[tuple[str, str]]:
@@ -167,6 +169,110 @@ def test_a_stopped_run_leaves_no_container_and_goes_on(site: Site, make_cube: Ma
     assert my_containers() == []
     assert [outcome.outcome for outcome in site.run(plan)] == ["complete", "complete"]
     assert ("one", "infer") not in site.steps()
+
+
+def stop_during(site: Site, model: str, step: str = "infer") -> None:
+    """Send SIGINT a little after a step has begun."""
+    tell = site.events.append
+
+    def told(event: Event) -> None:
+        tell(event)
+        if event.kind is EventKind.STARTED and event.model and (event.model.name, event.step) == (model, step):
+            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+    site.on_event = told
+
+
+def test_the_same_request_goes_on_where_it_was_stopped(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    one, two = make_cube("predict", name="one"), make_cube("slow", "predict", name="two")
+    score = make_cube("score", name="score", role="metrics")
+    plan = make_plan([one, two], score)
+    site.run(plan)
+    stop_during(site, "two")
+    with pytest.raises(Interrupted):
+        site.run(plan, again=True)
+    run = site.store.run(plan.run_id)
+    assert not run.is_finished()
+    assert [outcome.attempt for outcome in site.run(plan, again=True)] == [2, 2]
+    assert site.steps() == [("two", "infer"), ("two", "evaluate")]
+    assert run.is_finished()
+    assert [outcome.attempt for outcome in site.run(plan, again=True)] == [3, 3]
+
+
+def test_a_step_that_a_stopped_repetition_finished_is_kept(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    plan = make_plan([make_cube("predict", name="one")], make_cube("slow", "score", name="score", role="metrics"))
+    site.run(plan)
+    stop_during(site, "one", "evaluate")
+    with pytest.raises(Interrupted):
+        site.run(plan, again=True)
+    assert [outcome.attempt for outcome in site.run(plan, again=True)] == [2]
+    assert site.steps() == [("one", "evaluate")]
+
+
+def test_a_failure_of_the_stopped_request_is_not_tried_again(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    models = [make_cube("fail", name="one"), make_cube("slow", "predict", name="two")]
+    plan = make_plan(models, make_cube("score", name="score", role="metrics"))
+    stop_during(site, "two")
+    with pytest.raises(Interrupted):
+        site.run(plan, retry_failed=True)
+    assert [outcome.attempt for outcome in site.run(plan, retry_failed=True)] == [1, 1]
+    assert [outcome.attempt for outcome in site.run(plan, retry_failed=True)] == [2, 1]
+
+
+def test_t14_what_a_stopped_run_finished_is_undone_when_the_data_changed_since(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    before, one, two = (
+        make_cube("predict", name="before", run_args={"environment": {"N": "0"}}),
+        make_cube("predict", name="one", run_args={"environment": {"N": "1"}}),
+        make_cube("slow", "predict", name="two"),
+    )
+    score = make_cube("score", name="score", role="metrics")
+    site.run(make_plan([before], score))
+    plan = make_plan([before, one, two], score)
+    stop_during(site, "two")
+    with pytest.raises(Interrupted):
+        site.run(plan)
+    run = site.store.run(plan.run_id)
+    assert [ref.name for ref in run.unverified()] == ["one", "two"]
+    (site.data.data / "a.txt").write_text("data of A")
+    with pytest.raises(IntegrityBroken):
+        site.run(plan)
+    outcomes = {ref.name: run.model(ref).outcome() is not None for ref in run.models()}
+    assert outcomes == {"before": True, "one": False, "two": False}
+    (site.data.data / "a.txt").write_text("data of a")
+    assert {outcome.outcome for outcome in site.run(plan)} == {"complete"}
+    assert run.unverified() == ()
+
+
+def test_a_full_disk_is_the_failure_of_the_model_that_fills_it(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", disk], check=True)
+    try:
+        models = [make_cube(action, name=action) for action in ("fill-tmp", "fill-output", "flood-disk", "predict")]
+        site.bench, site.store = replace(site.bench, scratch=disk / "scratch"), RunStore(disk / "runs")
+        outcomes = site.run(make_plan(models, make_cube("score", name="score", role="metrics")))
+        assert [(one.outcome, one.reason) for one in outcomes] == [("failed", "disk")] * 3 + [("complete", None)]
+        assert shutil.disk_usage(disk).used < 8 << 20
+        with (disk / "ballast").open("wb") as file, contextlib.suppress(OSError):
+            while True:
+                file.write(b"x" * 65536)
+        with pytest.raises(EnvironmentProblem) as problem:
+            site.run(make_plan(models, make_cube("score", name="score", role="metrics")), again=True)
+        assert problem.value.exit_code == 3
+        (disk / "ballast").unlink()
+        assert [one.outcome for one in site.run(make_plan(models, make_cube("score", name="score", role="metrics")))][
+            -1
+        ] == "complete"
+    finally:
+        subprocess.run(["umount", "-l", disk], check=True)
 
 
 CLIENT = """

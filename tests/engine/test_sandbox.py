@@ -41,6 +41,19 @@ def test_the_probe_finds_the_strict_sandbox_whole(engine: DockerEngine, tmp_path
     assert (tmp_path / "sandbox-docker-strict.ok").is_file()
 
 
+def test_the_probe_runs_again_when_the_engine_is_set_otherwise(
+    engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[Profile] = []
+    monkeypatch.setattr(DockerEngine, "_probe", lambda _, profile: probed.append(profile) or ())
+    for _ in range(2):
+        engine.check_sandbox(Profile.STRICT, cache=tmp_path)
+    assert probed == [Profile.STRICT]
+    monkeypatch.setattr(engine, "_info", replace(engine.info(), security=("seccomp=unconfined",)))
+    engine.check_sandbox(Profile.STRICT, cache=tmp_path)
+    assert len(probed) == 2
+
+
 def test_the_probe_refuses_an_engine_that_ignores_limits(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = adapter.container_body
 

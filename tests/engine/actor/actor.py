@@ -160,6 +160,10 @@ def fill(folder: Path, pause: float = 0.05) -> None:
         time.sleep(pause)
 
 
+def flood_disk() -> None:
+    fill(Path("/tmp"), pause=0)
+
+
 def many_files() -> None:
     for number in range(10_000_000):
         (OUT / "predictions" / f"f{number}").touch()

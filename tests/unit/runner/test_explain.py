@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import pytest
 
 from medperf_git import runner
 from medperf_git.cli.main import main
