@@ -1,0 +1,1 @@
+"""One fuzz harness over everything that is read from outside: `python -m tests.fuzz --seconds 60`."""
