@@ -20,7 +20,7 @@ def audit_registry(workspace: Workspace) -> SyncReport:
         if done % 200 == 0:
             say(f"verified {done} of {steps} steps")
 
-    return audit(workspace.store, tip, expected=workspace.registry_id, progress=progress)
+    return audit(workspace.store, tip, expected=workspace.registry_id, progress=progress, now=workspace.context.clock())
 
 
 def list_steps(workspace: Workspace, number: int) -> list[dict[str, object]]:

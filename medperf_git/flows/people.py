@@ -29,7 +29,16 @@ def describe_member(workspace: Workspace, name: str) -> dict[str, object]:
         **{key: value for key, value in optional.items() if value},
         "signing": [entry.key for entry in state.keys.signing],
         "recovery": [entry.key for entry in state.keys.recovery or ()],
+        **_life(state),
     }
+
+
+def _life(state: Member) -> dict[str, list[str]]:
+    """Return what is to say about the keys beyond the keys themselves; nothing for most members."""
+    ends = [f"{entry.key} until {entry.expires}" for entry in state.keys.signing if entry.expires]
+    revoked = [f"{entry.key} since {entry.since[:12]} ({entry.reason})" for entry in state.revoked or ()]
+    pending = [entry.key for entry in state.pending.signing] if state.pending else []
+    return {key: lines for key, lines in {"ends": ends, "revoked": revoked, "announced": pending}.items() if lines}
 
 
 def describe_me(workspace: Workspace) -> dict[str, object]:

@@ -19,7 +19,7 @@ from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.models import Record
 from medperf_git.records.record import write_record
 from medperf_git.records.times import format_time, parse_time
-from medperf_git.records.view import RecordView, chain
+from medperf_git.records.view import RecordView, chain, next_number
 from medperf_git.registry.commits import Author, submission_id, write_commit
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.steps import judge_proposal
@@ -57,7 +57,7 @@ class Proposed:
 def next_link(view: RecordView, folder: str) -> tuple[int, Digest | None]:
     """Return the number of the next record of a chain, and the digest of the one before it."""
     links = chain(view, folder)
-    return len(links) + 1, links[-1].digest if links else None
+    return next_number(view, folder), links[-1].digest if links else None
 
 
 def propose(

@@ -4,6 +4,7 @@ Nothing of a registry is believed that was not judged here, step by step, since 
 """
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
@@ -20,7 +21,7 @@ from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.sync import SyncReport, read_pin, sync
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
-from medperf_git.signing.signers import Signer
+from medperf_git.signing.signers import FileSigner, Signer
 
 _PROPOSAL = re.compile(r"[0-9a-f]{32}")
 
@@ -132,6 +133,14 @@ class Workspace:
             self._signer = self._find_signer()
         return self._signer
 
+    def act_as(self, member: str | None, key: Path | None) -> None:
+        """Sign as a member, or with a key, for this command alone: for a key that is about to become somebody's."""
+        if member is not None:
+            self.remember(replace(self.known, member=member), only_here=True)
+        if key is not None:
+            ask = self.context.person.passphrase
+            self._signer = FileSigner.load(key, passphrase=lambda path: ask(f"Passphrase of {path}"))
+
     def remember(self, known: Known, *, only_here: bool = False) -> None:
         """Keep who I am in this registry; with `only_here` for this command alone."""
         self.known = known
@@ -145,7 +154,8 @@ class Workspace:
         if tip is None:
             hint = "check the address; a new registry is made with `medperf-git init`"
             raise UsageProblem(f"{self.url} holds no registry: it has no branch main", hint=hint)
-        report = sync(self.store, tip, pin_file=self.pin_file, expected=self.known.id, progress=self._progress)
+        now = self.context.clock()
+        report = sync(self.store, tip, pin_file=self.pin_file, expected=self.known.id, progress=self._progress, now=now)
         if report.pin is not None:
             self._stand_on(report.pin.commit)
         if report.stopped is not None:

@@ -163,7 +163,8 @@ def _possession(case: Case, stored: Stored) -> Iterator[Need]:
     for key in brought:
         if key not in known:
             who = f"the new key {key.fingerprint}"
-            yield Need(who, (record.member,), 1, ((record.member, key),), brought=old is not None)
+            brings = old is not None and record.pending is None  # who lost every key asks like somebody new
+            yield Need(who, (record.member,), 1, ((record.member, key),), brought=brings)
 
 
 def _new_member_needs(case: Case, stored: Stored) -> Iterator[Need]:

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-START = datetime(2025, 6, 2, 10, 0, tzinfo=UTC)
+START = datetime(2026, 11, 25, 11, 0, tzinfo=UTC)
 
 
 class TestClock:

@@ -1,12 +1,13 @@
 """Sign what somebody else proposes."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from medperf_git.cli.closing import report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
-from medperf_git.cli.output import echo_text
+from medperf_git.cli.output import echo_findings, echo_text
 from medperf_git.cli.session import open_workspace
 
 if TYPE_CHECKING:
@@ -15,15 +16,29 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("proposal")
+@click.option(
+    "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="Sign with this key."
+)
+@click.option("--as", "member", metavar="MEMBER", help="In whose name, when the proposal makes your key one of theirs.")
 @registry_option
 @dry_run_option
 @yes_option
 @json_option
-def sign(proposal: str, *, registry: str | None, dry_run: bool, yes: bool, as_json: bool) -> None:
+def sign(
+    proposal: str,
+    *,
+    key: Path | None,
+    member: str | None,
+    registry: str | None,
+    dry_run: bool,
+    yes: bool,
+    as_json: bool,
+) -> None:
     """Look at PROPOSAL (its first digits, or what it is about) and add your signature to it."""
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True)
+    workspace.act_as(member, key)
     ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json, dry_run=dry_run)
 
 
@@ -33,6 +48,7 @@ def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool, dry_ru
     from medperf_git.flows.admission import look_at, sign_proposal  # noqa: PLC0415
 
     seen = look_at(workspace, proposal)
+    echo_findings([one for one in seen.verdict.findings if one.severity == "warning"], err=True)
     for path, text in seen.records.items():
         echo_text(f"── {path}", err=True, bold=True)
         echo_text(text.rstrip(), err=True)

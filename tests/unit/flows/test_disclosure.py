@@ -41,7 +41,7 @@ def test_thirty_six_hidden_bytes_do_not_survive():
 def test_nine_cases_are_held_back_and_that_is_said():
     values = {"auroc": m.MetricValue(value=Decimal("0.9"), sd=Decimal("0.1"), n=9)}
     shown = publishable(values, [AUROC], limits(), cases=60)
-    assert shown.values["auroc"] == m.MetricValue(n=9)
+    assert shown.values["auroc"] == m.MetricValue(n=9, absent="held-back")
     assert "rests on 9 cases; at least 10" in shown.held_back[0]
 
 
