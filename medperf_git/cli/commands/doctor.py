@@ -1,5 +1,6 @@
 """What is missing on this machine, or at the host of a registry."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,8 +13,22 @@ from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
     from medperf_git.flows.house import Host
+    from medperf_git.flows.house_examined import Examined
 
 HOSTS = ("github", "gitlab", "forgejo")
+PURPOSES = ("reading", "signing", "running")
+# What each thing is needed for, everything where nothing is said; no key is no lack, since `join` makes one.
+NEEDED_FOR: Mapping[str, tuple[str, ...]] = {
+    "git": PURPOSES,
+    "home folder": PURPOSES,
+    "registries": PURPOSES,
+    "registry": PURPOSES,
+    "keys": ("signing",),
+    "clock": ("signing",),
+    "container engine": ("running",),
+}
+# In which states a thing is missing, other than `fail`: without an engine all but running goes on.
+MISSING: Mapping[str, tuple[str, ...]] = {"container engine": ("warn", "fail")}
 
 
 @click.command()
@@ -64,21 +79,35 @@ def _machine(*, as_json: bool) -> int:
     from medperf_git.flows.doctor import examine  # noqa: PLC0415
 
     findings = examine(open_context())
-    rows = [{"state": one.state, "what": one.what, "found": one.found, "remedy": one.remedy} for one in findings]
+    lacking = {purpose: [one.what for one in findings if _lacks(one, purpose)] for purpose in PURPOSES}
     if as_json:
-        echo_json(rows)
+        echo_json([{**_row(one), "needed_for": list(_purposes(one))} for one in findings])
     else:
-        table(rows, ["state", "what", "found", "remedy"])
-    return 3 if any(one.state == "fail" for one in findings) else 0
+        rows = [{**_row(one), "needed for": ", ".join(_purposes(one))} for one in findings]
+        table(rows, ["state", "what", "needed for", "found", "remedy"])
+        for purpose, missing in lacking.items():
+            echo_text(f"{purpose + ':':<9}{'missing: ' + ', '.join(missing) if missing else 'ready'}")
+    return 3 if any(lacking.values()) else 0
+
+
+def _row(one: "Examined") -> dict[str, str]:
+    return {"state": one.state, "what": one.what, "found": one.found, "remedy": one.remedy}
+
+
+def _purposes(one: "Examined") -> tuple[str, ...]:
+    return NEEDED_FOR.get("registry" if one.what.startswith("registry ") else one.what, PURPOSES)
+
+
+def _lacks(one: "Examined", purpose: str) -> bool:
+    return purpose in _purposes(one) and one.state in MISSING.get(one.what, ("fail",))
 
 
 def _forge(url: str | None, registry: str | None, host: str | None, *, as_json: bool) -> int:
     from medperf_git.flows.doctor import examine_host  # noqa: PLC0415
 
     findings = examine_host(open_context(registry), url, host=host)
-    rows = [{"state": one.state, "what": one.what, "found": one.found, "remedy": one.remedy} for one in findings]
     if as_json:
-        echo_json(rows)
+        echo_json([_row(one) for one in findings])
         return _code([one.state for one in findings])
     for one in findings:
         echo_text(f"{one.state:8}{one.what}: {one.found}")

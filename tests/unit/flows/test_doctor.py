@@ -1,10 +1,14 @@
 """Doctor says what is missing and what to do about it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from medperf_git.flows import doctor
+from medperf_git.flows.context import Context
 from medperf_git.flows.doctor import examine
+from medperf_git.flows.house_examined import Examined
 from tests.support.people import Human, Town
 
 
@@ -16,6 +20,24 @@ def found(human: Human) -> dict[str, tuple[str, str]]:
 def test_a_new_machine_has_nothing_to_fail_for(tmp_path: Path) -> None:
     states = {what: state for what, (state, _) in found(Human("ana", tmp_path)).items()}
     assert states["git"] == states["home folder"] == states["keys"] == states["clock"] == states["registries"] == "ok"
+
+
+@pytest.mark.parametrize(("state", "code", "told"), [("ok", 0, "ready"), ("warn", 3, "missing: container engine")])
+def test_without_an_engine_running_is_not_ready_and_the_rest_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str, code: int, told: str
+) -> None:
+    def engine(_context: Context) -> Iterator[Examined]:
+        yield Examined(state, "container engine", "as told")  # type: ignore[arg-type]  # one of its states
+
+    monkeypatch.setattr(doctor, "LOOKS", tuple(engine if look is doctor._engine else look for look in doctor.LOOKS))
+    ana = Human("ana", tmp_path)
+    lines = [line.split(maxsplit=1) for line in ana.run("doctor", code=code).out.splitlines()]
+    assert ["running:", told] in lines
+    assert ["reading:", "ready"] in lines
+    assert ["signing:", "ready"] in lines
+    needs = {row["what"]: row["needed_for"] for row in ana.run("doctor", "--json", code=code).value}
+    assert needs["container engine"] == ["running"]
+    assert needs["keys"] == ["signing"]
 
 
 def test_a_home_that_others_may_read_fails_with_the_command_that_mends_it(tmp_path: Path) -> None:
