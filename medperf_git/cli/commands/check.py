@@ -15,15 +15,16 @@ if TYPE_CHECKING:
     from medperf_git.registry.objects import Store
 
 FORMATS = ("text", "json", "github", "markdown")
+_PLACE = click.Path(path_type=Path, exists=True)
 CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 
 
 @click.command()
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
+@click.argument("files", nargs=-1, type=_PLACE)
 @click.option("--base", help="Commit or branch that the change would be merged into.")
 @click.option("--head", help="Commit or branch that is proposed.")
 @click.option("--steps", is_flag=True, help="HEAD is main as it would be: judge every step from BASE to it.")
-@click.option("--repo", type=click.Path(path_type=Path), help="Repository to read (default: here, else the registry).")
+@click.option("--repo", type=_PLACE, help="Repository to read (default: here, else the registry).")
 @click.option("--at", "moment", help="Judge as of this time, like 2026-11-25T10:00:00Z (default: now).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

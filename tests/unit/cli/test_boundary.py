@@ -103,6 +103,7 @@ def test_output_that_the_disk_does_not_take_is_no_success(ana: Human) -> None:
         ("verify", "x", "--key", "/nope.pub"),
         ("init", "there", "--name", "heart", "--as", "ana", "--key", "/nope", "--yes"),
         ("doctor", "--install-hook", "/nope"),
+        ("check", "--repo", "/nope", "--head", "main"),
         ("leaderboard", "build", "--repo", "/nope", "--out", "x"),
     ],
     ids=" ".join,
