@@ -100,7 +100,7 @@ def test_what_is_laid_over_is_shown_and_asked_and_a_no_leaves_everything(
 def test_two_updates_of_one_member_both_hold(manual: Town) -> None:
     north = manual.human("north")
     first = send(north, house_of(manual).member_now("north", website="https://north.example"))
-    second = house_of(manual).member_now("north", title="North Hospital", created="2025-06-02T12:30:00Z")
+    second = house_of(manual).member_now("north", title="North Hospital", created="2026-11-25T10:30:00Z")
     send(north, second)
     manual.founder.run("merge", first.id)
     said = north.run("submit", "--resume", "--yes")
@@ -137,9 +137,9 @@ def test_of_several_decisions_only_what_stands_is_dropped(manual: Town) -> None:
 def test_a_result_is_never_numbered_anew_and_the_rest_of_its_proposal_goes_on(manual: Town) -> None:
     north, house = manual.human("north"), house_of(manual)
     other = rb.values(auroc=rb.value("0.913"))
-    mine = [house.result(NORTH, TREE, created="2025-06-02T12:40:00Z"), house.result(NORTH, rb.REFERENCE)]
+    mine = [house.result(NORTH, TREE, created="2026-11-25T10:40:00Z"), house.result(NORTH, rb.REFERENCE)]
     send(north, *mine, title="Submit 2 results")
-    second = replace(house.result(NORTH, TREE, values=other), created="2025-06-02T12:50:00Z")
+    second = replace(house.result(NORTH, TREE, values=other), created="2026-11-25T10:50:00Z")
     first = send(north, second)
     manual.founder.run("merge", first.id)
     branches = manual.git("for-each-ref", "--format=%(refname)", "refs/heads/submit")

@@ -131,7 +131,7 @@ def test_the_loser_of_two_equal_decisions_has_nothing_to_do(town: Town) -> None:
     dora, emil = town.people["dora"], town.people["emil"]
     manually(dora, emil)
     first = send(dora, decide(dora, "approve"))
-    send(emil, replace(decide(emil, "approve"), created="2025-06-02T11:00:00Z"))
+    send(emil, replace(decide(emil, "approve"), created="2026-11-25T10:30:00Z"))
     dora.run("merge", first.id)
     said = emil.run("submit", "--resume")
     assert "nothing to do: it is already approved, by dora" in said.out
@@ -216,7 +216,7 @@ def test_sign_refuses_what_would_fail_whoever_signs(town: Town) -> None:
     said = emil.run("sign", "0" * 32, "--yes", code=2)
     assert "no open proposals begin with" in said.err
     newer = house_of(dora).policy_now(disclosure=models.Disclosure(min_cases=20, decimals=3, n="exact"))
-    proposed = send(dora, replace(newer, created="2025-06-02T12:00:00Z"), title="Tighten")
+    proposed = send(dora, replace(newer, created="2026-11-25T10:40:00Z"), title="Tighten")
     assert proposed.waits_for.startswith("2 committee members: emil")
     said = dora.run("sign", proposed.id, "--yes", code=1)
     assert "does not ask for your signature" in said.err
