@@ -12,7 +12,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.bench import check_engine, opened_bench
 from medperf_git.flows.datasets import acquisition_words, new_salt
 from medperf_git.flows.home import read_json, write_json
@@ -112,9 +112,14 @@ def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
     number = 1 + max([registered, *(one.number for one in older)])
     place = datasets_folder(home) / f"{stem}.{number}"
     prepared.folder.rename(place)
-    for one in older:
-        if one.folder.name.startswith(f"{stem}.") and not _is_named(workspace, one):
-            remove_tree(one.folder)
+    replaced = [one for one in older if one.folder.name.startswith(f"{stem}.")]
+    try:
+        unnamed = [one for one in replaced if not _is_named(workspace, one)]
+    except EnvironmentProblem as problem:  # what cannot be read may name any of them
+        workspace.context.say(f"older folders of {prepared.name} stay: {problem.message}")
+        unnamed = []
+    for one in unnamed:
+        remove_tree(one.folder)
     return replace(prepared, folder=place)
 
 
@@ -123,9 +128,15 @@ def _is_named(workspace: Workspace, prepared: Prepared) -> bool:
     digest = prepared.published_digest
     if any(found.record.content.digest == digest for found in iter_found(workspace.view, Dataset)):
         return True
-    boxes = sorted((workspace.context.home / "outbox").glob("*/"))
-    entries = (entry for box in boxes for entry in Outbox(box).entries() if entry.state != "replaced")
-    return any(digest.encode() in data for entry in entries for data in entry.records.values())
+    return any(digest.encode() in data for data in _iter_proposed(workspace.context.home))
+
+
+def _iter_proposed(home: Path) -> Iterator[bytes]:
+    """Yield every file of every proposal of mine, to whichever registry, that was not replaced by another."""
+    for box in sorted((home / "outbox").glob("*/")):
+        for entry in Outbox(box).entries():
+            if entry.state != "replaced":
+                yield from entry.data.values()
 
 
 def numbers_of(statistics: Any) -> dict[str, Number]:

@@ -1,6 +1,7 @@
 """The commands of daily work on a real engine and a real registry, with tiny containers."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,12 +99,23 @@ def town(tmp_path: Path, images: dict[str, str]) -> Town:
         for case in "abcdefghijk":
             (raw / role / f"{case}.txt").write_text(f"{role} of {case}")
         (raw / role / "cases.csv").write_text("case\nP0001\n")  # what the example's hostile model reads
+    demo = shutil.copytree(raw, tmp_path / "demo")
+    (demo / "data" / "at-once").touch()  # nobody looks at demo data first
     with tarfile.open(tmp_path / "demo.tar.gz", "w:gz") as archive:
-        archive.add(raw, "raw")
+        archive.add(demo, "raw")
     (tmp_path / "science.yaml").write_text(SCIENCE)
     ana.run(
         *("benchmark", "new", "--name", "cells", "--data-preparator", "prepare", "--reference-model", "slow"),
-        *("--metrics", "score", "--demo-data", tmp_path / "demo.tar.gz", "--science", tmp_path / "science.yaml"),
+        *(
+            "--metrics",
+            "score",
+            "--demo-data",
+            tmp_path / "demo.tar.gz",
+            "--demo-url",
+            tmp_path / "demo.tar.gz",
+            "--science",
+            tmp_path / "science.yaml",
+        ),
         *("--out", tmp_path / "cells.yaml"),
     )
     approvals = ("--auto-approve-models", "always", "--auto-approve-datasets", "always")
@@ -201,3 +213,133 @@ def test_a_killed_run_goes_on_and_leaves_no_container(town: Town) -> None:
     assert docker("ps", "-aq", "--filter", f"label=org.medperf-git.run={run}") == ""
     again = clinic.run("run", BENCHMARK, "--dataset", "cohort", "--model", "ana/slow", "--resume")
     assert "was finished before" in again.err
+
+
+def started(clinic: Human, *words: str) -> "subprocess.Popen[bytes]":
+    """Start `run` as a program, and return once the second model is at work."""
+    command = [sys.executable, "-m", "medperf_git", "run", BENCHMARK, "--dataset", "cohort", *words]
+    process = subprocess.Popen(command, env=clinic.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    for _ in range(300):
+        if list((clinic.home / "runs").glob("*/models/ana.slow.1/logs/*/infer.log")):
+            return process
+        time.sleep(0.1)
+    raise AssertionError(process.communicate())
+
+
+def test_a_second_run_neither_disturbs_the_first_nor_is_disturbed(town: Town) -> None:
+    clinic = town.human("clinic")
+    with started(clinic, "--model", "ana/slow", "--json") as first:
+        assert "under way" in clinic.run("run", BENCHMARK, "--dataset", "cohort", code=1).err
+        assert clinic.run("runs", "ls", "--json").value[0]["state"] == "running"
+        out, _ = first.communicate(timeout=60)
+    assert [row["outcome"] for row in json.loads(out)["models"]] == ["complete"]
+    assert list((clinic.home / "scratch").iterdir()) == []
+
+
+def test_t14_nothing_leaves_of_a_stopped_run_until_its_data_was_looked_at_again(town: Town) -> None:
+    clinic = town.human("clinic")
+    with started(clinic, "--model", "ana/broken", "--model", "ana/slow") as stopped:
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.wait(60) == 130
+    assert clinic.run("runs", "ls", "--json").value[0]["state"] == "interrupted"
+    refused = clinic.run("result", "submit", "--yes", code=1)
+    assert "the data was not looked at again since ana/broken@1 ran" in refused.err
+    reviewed = clinic.run("review")  # which looks at it
+    assert "ana/broken@1: failed" in reviewed.out
+    goes_on = clinic.run("run", BENCHMARK, "--dataset", "cohort", "--resume", "--json")
+    outcomes = {row["model"]: (row["outcome"], row["attempt"]) for row in goes_on.value["models"]}
+    assert outcomes == {"ana/broken@1": ("failed: exit-code", 1), "ana/slow@1": ("complete", 1)}
+    with started(clinic, "--model", "ana/broken", "--model", "ana/slow") as stopped:
+        time.sleep(2)
+        stopped.send_signal(signal.SIGINT)
+        assert stopped.wait(60) == 130
+    (case,) = (clinic.home / "datasets").glob("*/data/a.txt")
+    case.chmod(0o644)
+    case.write_text("data of b")
+    clinic.run("review", code=5)
+    assert [row["outcome"] for row in clinic.run("runs", "show", "--json").value["models"]] == []
+
+
+def test_a_damaged_run_is_named_and_strays_are_passed_over(town: Town) -> None:
+    clinic = town.human("clinic")
+    clinic.run("run", BENCHMARK, "--dataset", "cohort", "--model", "ana/broken", "--disk", "1g", code=4)
+    (folder,) = (clinic.home / "runs").iterdir()
+    for place in (folder, folder / "models", folder / "models" / "ana.broken.1" / "logs"):
+        (place / ".DS_Store").touch()
+    assert clinic.run("runs", "ls", "--json").value[0]["failed"] == 1
+    clinic.run("runs", "logs")
+    (folder / "plan.json").write_text('{"benchmark": 1}')
+    for words in (("runs", "ls"), ("runs", "show"), ("review",)):
+        assert f"{folder / 'plan.json'} is damaged" in clinic.run(*words, code=3).err
+
+
+def test_a_dataset_prepared_again_leaves_the_registered_one(town: Town, tmp_path: Path) -> None:
+    clinic = town.human("clinic")
+    words = ("dataset", "prepare", "--benchmark", BENCHMARK, "--name", "cohort", "--title", "Cohort")
+    (tmp_path / "raw" / "data" / "a.txt").write_text("new data of a")
+    raw = ("--data", tmp_path / "raw" / "data", "--labels", tmp_path / "raw" / "labels")
+    clinic.run(*words, *raw, code=4)
+    clinic.run(*words, *raw)
+    assert len(list((clinic.home / "datasets").glob("[!.]*"))) == 2
+    assert "unchanged" in clinic.run("dataset", "verify", "clinic/cohort").out
+    done = clinic.run("run", BENCHMARK, "--dataset", "clinic/cohort", "--model", "ana/slow", "--json").value
+    assert [row["outcome"] for row in done["models"]] == ["complete"]
+    clinic.run("dataset", "submit", "cohort", "--yes")
+    assert "clinic/cohort@2" in clinic.run("dataset", "ls").out
+
+
+def config_of(folder: Path, name: str, **infer: object) -> Path:
+    inputs, outputs = TASKS["model"]["infer"]
+    task = {"run_args": {"command": "predict"}, "input_volumes": inputs, "output_volumes": outputs} | infer
+    config = folder / f"{name}.yaml"
+    image = {"container_type": "DockerImage", "image": "medperf-git-test/full:1"}
+    config.write_text(json.dumps({**image, "tasks": {"infer": task}}))
+    return config
+
+
+def test_a_cube_that_no_hospital_could_start_is_refused_at_import(town: Town, tmp_path: Path) -> None:
+    ana = town.human("ana")
+    words = ("--role", "model", "--name", "bad", "--image-from-engine")
+    files = volumes(data_path="/input/data", additional_files="/input/files")
+    for change, said in (
+        ({"output_volumes": volumes(output_path="/tmp")}, "mounted at /tmp"),
+        ({"output_volumes": volumes(output_path="/input/data")}, "both mounted at"),
+        ({"run_args": {"command": "python3 'x"}}, "cannot be split into words"),
+        ({"run_args": {"command": "predict", "shm_size": "much"}}, "shm_size"),
+        ({"input_volumes": files}, "additional_files"),
+    ):
+        refused = ana.run("cube", "import", config_of(tmp_path, "bad", **change), *words, code=1)
+        assert said in refused.err
+    (tmp_path / "weights.bin").write_bytes(b"weights")
+    with tarfile.open(tmp_path / "files.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "weights.bin", "weights.bin")
+    config = config_of(tmp_path, "bad", input_volumes=files, run_args={"command": ["files", "predict"]})
+    imported = ana.run("cube", "import", config, *words, "--additional-files", tmp_path / "files.tar.gz", "--json")
+    asset = imported.value["record"]["additional_files"]
+    assert asset["size"] == (tmp_path / "files.tar.gz").stat().st_size
+    assert "--additional-url" in imported.err
+    url = ("--additional-url", "https://example.org/files.tar.gz")
+    again = ana.run("cube", "import", config, *words, "--additional-files", tmp_path / "files.tar.gz", *url, "--json")
+    assert again.value["record"]["additional_files"] == asset | {"url": url[1]}
+    ana.run("cube", "test", "bad", "--benchmark", BENCHMARK)
+
+
+def test_a_model_that_asks_to_join_is_tested_first(town: Town, tmp_path: Path) -> None:
+    ana = town.human("ana")
+    words = ("--role", "model", "--image-from-engine", "--name")
+    ana.run("cube", "import", config_of(tmp_path, "fails", run_args={"command": "fail"}), *words, "fails")
+    submit = ("cube", "submit", "fails", "--request", BENCHMARK, "--yes")
+    assert "would first be tested" in ana.run(*submit, "--dry-run").out
+    refused = ana.run(*submit, code=1)
+    assert "so it is tested now" in refused.err
+    assert "nothing was sent, since the test failed" in refused.err
+    assert "the test of fails failed" in ana.run("cube", "submit", "fails", "--yes", code=1).err
+    assert ana.run("cube", "ls", "--drafts", "--json").value[0]["tested"] in ("failed", "no")
+    ana.run("cube", "import", config_of(tmp_path, "works", environment=None), *words, "works", code=1)
+    ana.run("cube", "import", config_of(tmp_path, "works"), *words, "works")
+    done = ana.run("cube", "submit", "works", "--request", BENCHMARK, "--yes")
+    assert "so it is tested now" in done.err
+    assert "outcome: complete" in done.out
+    ana.run("cube", "import", config_of(tmp_path, "works", run_args={"command": ["predict"]}), *words, "works")
+    ana.run("cube", "test", "works", "--benchmark", BENCHMARK)
+    assert "tested now" not in ana.run("cube", "submit", "works", "--request", BENCHMARK, "--yes").err
