@@ -25,6 +25,8 @@ MAX_TREE_BYTES = 4 * 1024 * 1024
 MAX_COMMIT_BYTES = 64 * 1024
 
 _CACHED_COMMITS = 4096
+_RECENT_BYTES = 4 * 1024 * 1024
+_RECENT_OBJECT = 64 * 1024
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 _COMMIT = re.compile(
     rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author [^\n\0]*\n"
@@ -97,6 +99,7 @@ class Store:
         self.meter = Meter()
         self._odb = repository.odb
         self._commits: OrderedDict[str, Commit] = OrderedDict()
+        self._recent = _Recent()
 
     @classmethod
     def open(cls, path: Path, *, quarantine: Path | None = None, trust_owner: bool = False) -> Self:
@@ -188,14 +191,12 @@ class Store:
         return (str(commit.id) for commit in walker)
 
     def _read(self, oid: pygit2.Oid, kind: ObjectType, limit: int) -> bytes:
+        if (known := self._recent.get(oid)) is not None:
+            _refuse_unfit(oid, kind, limit, found=known[0], size=len(known[1]))
+            return known[1]
         try:
             found, size = self._odb.read_header(oid)
-            if found != kind:
-                raise BadObject("git-object", f"object {oid} is not a {kind.name.lower()}", got=f"type {int(found)}")
-            if size > limit:
-                raise BadObject(
-                    "too-large", f"{size} bytes where {limit} are allowed", expected=f"{limit}", got=f"{size}"
-                )
+            _refuse_unfit(oid, kind, limit, found=found, size=size)
             data: bytes = self._odb.read(oid)[1]
         except KeyError as error:
             hint = "fetch again with the whole history (no --depth, no --filter)"
@@ -204,6 +205,7 @@ class Store:
             hint = "remove this copy and fetch it again"
             raise IntegrityBroken(f"Git object {oid} in {self.path} is damaged: {error}", hint=hint) from error
         self._count(kind, len(data))
+        self._recent.keep(oid, kind, data)
         return data
 
     def _count(self, kind: ObjectType, size: int) -> None:
@@ -213,6 +215,38 @@ class Store:
         else:
             self.meter.others_read += 1
             self.meter.other_bytes += size
+
+
+class _Recent:
+    """Keeps the small objects read last: one step of a history needs nearly the trees and records of the one before."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[pygit2.Oid, tuple[ObjectType, bytes]] = OrderedDict()
+        self._size = 0
+
+    def get(self, oid: pygit2.Oid) -> tuple[ObjectType, bytes] | None:
+        """Return kind and bytes of an object, None when it is not kept."""
+        found = self._kept.get(oid)
+        if found is not None:
+            self._kept.move_to_end(oid)
+        return found
+
+    def keep(self, oid: pygit2.Oid, kind: ObjectType, data: bytes) -> None:
+        """Keep an object, and forget the oldest beyond the limit."""
+        if len(data) > _RECENT_OBJECT:
+            return
+        self._kept[oid] = (kind, data)
+        self._size += len(data)
+        while self._size > _RECENT_BYTES:
+            _, (_, oldest) = self._kept.popitem(last=False)
+            self._size -= len(oldest)
+
+
+def _refuse_unfit(oid: pygit2.Oid, kind: ObjectType, limit: int, *, found: ObjectType, size: int) -> None:
+    if found != kind:
+        raise BadObject("git-object", f"object {oid} is not a {kind.name.lower()}", got=f"type {int(found)}")
+    if size > limit:
+        raise BadObject("too-large", f"{size} bytes where {limit} are allowed", expected=f"{limit}", got=f"{size}")
 
 
 def is_commit_id(text: str) -> bool:

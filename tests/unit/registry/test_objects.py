@@ -96,3 +96,20 @@ def test_git_variables_do_not_redirect_reading(store: Store, tmp_path: Path, mon
     for name in ("GIT_DIR", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_COMMON_DIR"):
         monkeypatch.setenv(name, str(tmp_path / "elsewhere"))
     assert Store.open(store.path).has_commit(genesis(store))
+
+
+def test_what_was_read_lately_is_not_read_again_and_keeps_its_limits(store: Store) -> None:
+    small = blob(store)
+    assert store.blob(small, limit=5) == store.blob(small, limit=5) == b"data\n"
+    assert store.meter.others_read == 1
+    with pytest.raises(BadObject, match="5 bytes where 4 are allowed"):
+        store.blob(small, limit=4)
+    with pytest.raises(BadObject, match="is not a tree"):
+        store.tree(small)
+
+
+def test_what_was_read_long_ago_is_forgotten(store: Store) -> None:
+    first, *others = (blob(store, b"%060000d" % number) for number in range(100))
+    for raw_id in (first, *others, first):
+        store.blob(raw_id, limit=60_000)
+    assert store.meter.others_read == 101
