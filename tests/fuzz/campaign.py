@@ -11,6 +11,7 @@ from tests.fuzz.targets import TARGETS
 
 CORPUS = Path(__file__).with_name("corpus")
 HANGS_AFTER = 20.0  # seconds; then the tracebacks are printed and the process ends
+POOL = 2000  # inputs kept in memory; then news takes the last place
 GROWTH = 256 * 1024  # KiB that one target may add to the process at its largest
 
 
@@ -72,7 +73,7 @@ def fuzz(name: str, *, seconds: float, seed: int, keep: Path | None = None) -> T
         tally.runs, tally.slowest = tally.runs + 1, max(tally.slowest, took)
         if outcome not in seen:
             seen.add(outcome)
-            pool.append(data)
+            pool[POOL:] = [data]
             if keep is not None and tally.runs > len(pool):
                 _write(keep / name, data)
     tally.outcomes = len(seen)
