@@ -54,13 +54,20 @@ def open_context(registry: str | None = None, *, yes: bool = False) -> "Context"
     )
 
 
-def open_workspace(registry: str | None = None, *, yes: bool = False, refresh: bool = False) -> "Workspace":
-    """Open the chosen registry; with `refresh`, fetch and verify what is new first."""
+def open_workspace(
+    registry: str | None = None, *, yes: bool = False, refresh: bool = False, healing: bool = False
+) -> "Workspace":
+    """Open the chosen registry; with `refresh`, fetch and verify what is new first.
+
+    `healing` is for the commands by which maintainers mend a registry: an invalid step is said, and does not end them.
+    """
     from medperf_git.flows.workspace import Workspace  # noqa: PLC0415
 
-    workspace = Workspace.open(open_context(registry, yes=yes))
+    workspace = Workspace.open(open_context(registry, yes=yes), healing=healing)
     if refresh:
         workspace.refresh()
+    if workspace.broken is not None:
+        say(f"note: {workspace.broken.message}")
     return workspace
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
-from medperf_git.flows.merging import added_by, merge_change
+from medperf_git.flows.merging import added_by, may_go_on, merge_change
 from medperf_git.flows.propose import (
     Proposed,
     author_of,
@@ -54,7 +54,9 @@ def look_at(workspace: Workspace, proposal: str) -> Seen:
     Unacceptable: it would be refused for another reason than a missing signature. Refused: mine is not asked for.
     """
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock())
+    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
+    if workspace.broken is not None and not may_go_on(workspace, judgement.change.added):
+        raise workspace.broken
     refuse_failed(judgement.verdict, f"submit/{proposal[:12]} would be refused whoever signs it")
     mine = asked_of(judgement.change, workspace.signer(), workspace.require_member())
     if not mine:
@@ -81,7 +83,7 @@ def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:
     author = author_of(member, now_text(workspace))
     message = f"Sign as {member}\n"
     commit = write_commit(workspace.store, seen.commit, bundles, message=message, author=author)
-    verdict = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock()).verdict
+    verdict = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock()).verdict
     refuse_failed(verdict, "with this signature it would not be accepted; nothing was sent")
     sent = workspace.forge.propose(workspace.copy, seen.id, commit)
     if not sent.accepted:

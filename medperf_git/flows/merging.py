@@ -1,10 +1,12 @@
 """Merge what the judge passes: one merge commit on main, its tree exactly what was judged."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
 from medperf_git.registry.steps import judge_proposal
 from medperf_git.registry.transport import PushOutcome
@@ -49,10 +51,15 @@ def find_proposal(workspace: Workspace, text: str) -> str:
     return found[0]
 
 
+def may_go_on(workspace: Workspace, paths: Iterable[str]) -> bool:
+    """Tell whether a proposal of these paths may be signed and merged: behind an invalid step only what mends it."""
+    return workspace.broken is None or all(path.startswith(f"{QUARANTINE}/") for path in paths)
+
+
 def added_by(workspace: Workspace, proposal: str) -> frozenset[str]:
     """Return the paths that an open proposal adds."""
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock())
+    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
     return frozenset(judgement.change.added)
 
 
@@ -63,14 +70,15 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
     this host does not let us; then it waits.
     """
     for _ in range(ATTEMPTS):
-        at = max(workspace.context.clock(), workspace.store.commit(workspace.head).time)
-        judgement = judge_proposal(workspace.store, workspace.head, commit, at=at)
-        if judgement.outcome is not Outcome.PASS:
+        base = workspace.base
+        at = max(workspace.context.clock(), workspace.store.commit(base).time)
+        judgement = judge_proposal(workspace.store, base, commit, at=at)
+        if judgement.outcome is not Outcome.PASS or not may_go_on(workspace, judgement.change.added):
             return False
         who = workspace.member or "medperf-git"
         merge = write_merge(
             workspace.store,
-            workspace.head,
+            base,
             commit,
             files=judgement.change.added,
             message=f"Merge submit/{proposal}\n\n{title}\n",
@@ -98,17 +106,17 @@ def _is_about(paths: frozenset[str], text: str) -> bool:
 
 
 def _moved(workspace: Workspace) -> bool:
-    before = workspace.head
+    before = workspace.base
     workspace.refresh()
-    return workspace.head != before
+    return workspace.base != before
 
 
 def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     if not workspace.forge.merges_by_push:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     commit = workspace.proposals()[proposal]
-    at = max(workspace.context.clock(), workspace.store.commit(workspace.head).time)
-    judgement = judge_proposal(workspace.store, workspace.head, commit, at=at)
+    at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
+    judgement = judge_proposal(workspace.store, workspace.base, commit, at=at)
     if dry_run:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)

@@ -112,7 +112,7 @@ def standpoint_of(workspace: Workspace) -> Standpoint:
 
 def judge_entry(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
     """Commit a proposal on the verified main, or on what lies at its branch already; return commit and verdict."""
-    base = workspace.head
+    base = workspace.base
     there = workspace.proposals().get(entry.id)
     files = entry.data
     if there is not None:

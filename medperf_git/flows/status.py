@@ -79,7 +79,7 @@ def _standing(workspace: Workspace, entry: Entry) -> dict[str, object]:
 
 def _open_proposal(workspace: Workspace, proposal: str, *, everything: bool) -> dict[str, object] | None:
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.head, commit, at=workspace.context.clock())
+    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
     title = workspace.store.message(_first_commit(workspace, commit)).partition("\n")[0]
     row: dict[str, object] = {"what": "", "about": f"{title} (submit/{proposal[:12]})", "do": "", "findings": []}
     outcome = judgement.outcome
@@ -101,7 +101,7 @@ def _asks_me(workspace: Workspace, change: Change) -> bool:
 
 def _first_commit(workspace: Workspace, commit: str) -> str:
     """Return the oldest commit of a proposal beyond main, which bears its title."""
-    beyond = list(workspace.store.iter_beyond(commit, workspace.head))
+    beyond = list(workspace.store.iter_beyond(commit, workspace.base))
     return beyond[-1] if beyond else commit
 
 

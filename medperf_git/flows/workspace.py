@@ -27,10 +27,15 @@ _PROPOSAL = re.compile(r"[0-9a-f]{32}")
 
 
 class InvalidHistory(IntegrityBroken):
-    """A step of main is not valid; carries the findings of its judge."""
+    """A step of main is not valid; carries which, and the findings of its judge."""
 
-    def __init__(self, message: str, findings: tuple[Finding, ...], *, hint: str) -> None:
-        super().__init__(message, hint=hint)
+    def __init__(self, commit: str, findings: tuple[Finding, ...]) -> None:
+        super().__init__(
+            f"commit {commit[:12]} of main is not valid; nothing after it is believed",
+            hint="do not go on with this registry; tell its maintainers which commit it is. They set it aside with: "
+            f"medperf-git withdraw {commit[:12]}",
+        )
+        self.commit = commit
         self.findings = findings
 
 
@@ -47,12 +52,18 @@ class Workspace:
         self._signer: Signer | None = None
         self._head = ""
         self._view: Snapshot | None = None
+        self._healing = False
+        self.broken: InvalidHistory | None = None
 
     @classmethod
-    def open(cls, context: Context) -> "Workspace":
-        """Open the chosen registry as last verified; the first time it is fetched."""
+    def open(cls, context: Context, *, healing: bool = False) -> "Workspace":
+        """Open the chosen registry as last verified; the first time it is fetched.
+
+        `healing`: an invalid step does not end the command, which works on what was valid before it (`broken`).
+        """
         alias, known = Config.load(context.home).choose(context.registry)
         workspace = cls(context, alias, known)
+        workspace._healing = healing
         pin = read_pin(workspace.pin_file)
         if pin is None or not workspace.store.has_commit(pin.commit):
             workspace.refresh()
@@ -79,6 +90,11 @@ class Workspace:
     def head(self) -> str:
         """The last verified commit of main, 40 hexadecimal digits."""
         return self._head
+
+    @property
+    def base(self) -> str:
+        """On which commit of main a proposal stands: `head`, and behind an invalid step the newest, to mend it."""
+        return self.store.ref(UPSTREAM_MAIN) or self._head if self.broken is not None else self._head
 
     @property
     def view(self) -> Snapshot:
@@ -118,7 +134,7 @@ class Workspace:
                     raise
                 self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
                 return None
-            self.online = True
+            self.online, self.broken = True, None
             return self._verify()
 
     def proposals(self) -> dict[str, str]:
@@ -159,11 +175,9 @@ class Workspace:
         if report.pin is not None:
             self._stand_on(report.pin.commit)
         if report.stopped is not None:
-            raise InvalidHistory(
-                f"commit {report.stopped.commit[:12]} of main is not valid; nothing after it is believed",
-                report.stopped.judgement.findings,
-                hint="do not go on with this registry; tell its maintainers which commit it is",
-            )
+            self.broken = InvalidHistory(report.stopped.commit, report.stopped.judgement.findings)
+            if not self._healing:
+                raise self.broken
         return report
 
     def _stand_on(self, commit: str) -> None:

@@ -17,5 +17,5 @@ def admit(member: str, *, registry: str | None, dry_run: bool, yes: bool, as_jso
     """Admit a new member: sign its introduction, as a maintainer."""
     from medperf_git.flows.admission import find_introduction  # noqa: PLC0415
 
-    workspace = open_workspace(registry, yes=yes, refresh=True)
+    workspace = open_workspace(registry, yes=yes, refresh=True, healing=True)
     ask_and_sign(workspace, find_introduction(workspace, member), as_json=as_json, dry_run=dry_run)

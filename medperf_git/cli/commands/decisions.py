@@ -1,13 +1,17 @@
 """The commands that decide: approve, reject, withdraw, reinstate, prioritise, dispute, resolve."""
 
 from collections.abc import Callable
+from string import hexdigits
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, send
+from medperf_git.cli.closing import report_proposed
 from medperf_git.cli.options import dry_run_option, yes_option
 from medperf_git.cli.output import echo_text, table
+from medperf_git.cli.session import open_workspace
+from medperf_git.errors import Interrupted
 
 if TYPE_CHECKING:
     from medperf_git.flows.decisions import AssociationEvent, Decision, NoticeEvent
@@ -68,11 +72,29 @@ def prioritise(refs: tuple[str, ...], priority: int, benchmark: str | None, yes:
 @yes_option
 @dry_run_option
 def withdraw(refs: tuple[str, ...], benchmark: str | None, reason: str, yes: bool, dry_run: bool) -> None:
-    """Withdraw a cube, dataset, benchmark or result; with --benchmark, leave a benchmark."""
+    """Withdraw a cube, dataset, benchmark or result; with --benchmark, leave a benchmark.
+
+    Maintainers set an invalid step of main aside by naming its commit.
+    """
     if benchmark:
         _decide("withdraw", refs, benchmark=benchmark, yes=yes, dry_run=dry_run)
-    else:
+    elif not _set_aside(refs, reason, yes=yes, dry_run=dry_run):
         _notify("withdraw", refs, reason, yes, dry_run)
+
+
+def _set_aside(refs: tuple[str, ...], reason: str, *, yes: bool, dry_run: bool) -> bool:
+    """Set the step aside at which everybody stops, when it is what is named; tell whether it was."""
+    from medperf_git.flows.setting_aside import is_broken_step, set_aside  # noqa: PLC0415
+
+    if len(refs) != 1 or not all(letter in hexdigits for letter in refs[0]):
+        return False
+    workspace = open_workspace(yes=yes, refresh=True, healing=True)
+    if not is_broken_step(workspace, refs[0]):
+        return False
+    if not dry_run and not workspace.context.agrees("Sign that everything this step added counts as absent?"):
+        raise Interrupted("not signed", hint="nothing was sent")
+    report_proposed(set_aside(workspace, reason=reason, dry_run=dry_run), dry_run=dry_run)
+    return True
 
 
 @click.command()

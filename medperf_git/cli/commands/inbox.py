@@ -15,7 +15,7 @@ def inbox(everything: bool, registry: str | None, as_json: bool) -> None:
     """Show what waits for you: signatures, merges, decisions on datasets and models."""
     from medperf_git.flows.status import list_inbox  # noqa: PLC0415
 
-    rows = list_inbox(open_workspace(registry, refresh=True), everything=everything)
+    rows = list_inbox(open_workspace(registry, refresh=True, healing=True), everything=everything)
     if as_json:
         echo_json(rows)
     else:

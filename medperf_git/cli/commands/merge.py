@@ -16,7 +16,7 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
     """Merge a proposal that passes; without one, all that pass."""
     from medperf_git.flows.merging import merge_all, merge_proposal  # noqa: PLC0415
 
-    workspace = open_workspace(registry, refresh=True)
+    workspace = open_workspace(registry, refresh=True, healing=True)
     done = [merge_proposal(workspace, proposal, dry_run=dry_run)] if proposal else merge_all(workspace, dry_run=dry_run)
     if as_json:
         echo_json(

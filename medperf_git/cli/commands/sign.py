@@ -37,7 +37,7 @@ def sign(
     """Look at PROPOSAL (its first digits, or what it is about) and add your signature to it."""
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
-    workspace = open_workspace(registry, yes=yes, refresh=True)
+    workspace = open_workspace(registry, yes=yes, refresh=True, healing=True)
     workspace.act_as(member, key)
     ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json, dry_run=dry_run)
 

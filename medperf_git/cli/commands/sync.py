@@ -20,3 +20,5 @@ def sync(registry: str | None, as_json: bool) -> None:
         echo_json({"head": workspace.head, "verified": verified, "steps": steps, "reached": report is not None})
     elif report:
         echo_text(f"{workspace.alias}: {verified} new steps verified, {steps} in all; main is {workspace.head[:12]}")
+        for commit in report.set_aside:
+            echo_text(f"  {commit[:12]} was invalid and is set aside: what it added counts as absent")
