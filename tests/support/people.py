@@ -207,7 +207,7 @@ def git_environ() -> dict[str, str]:
     return {"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", **fixed, **who}
 
 
-_WHO = {"NAME": "mallory", "EMAIL": "mallory@example.invalid", "DATE": "2026-11-25T13:00:00Z"}
+_WHO = {"NAME": "mallory", "EMAIL": "mallory@example.invalid", "DATE": "2026-11-25T11:08:00Z"}
 
 
 def write_key(path: Path, seed: str) -> PublicKey:
