@@ -62,6 +62,12 @@ def test_the_pinned_release_and_everything_it_needs_are_installed_by_hash(wheel:
             [program, *words], capture_output=True, text=True, check=False, env=forge_environ(tmp_path)
         )
         assert done.returncode == 0, done.stderr
+    script = "from medperf_git.flows.house import *; print(*house_files('x', host=Host.GITHUB))"
+    brought = subprocess.run([program.with_name("python"), "-c", script], capture_output=True, text=True, check=True)
+    assert ".github/workflows/judge.yml" in brought.stdout.split()
+    script = "from medperf_git.flows.house_pins import *; print(render_pins(Pin('1', '0' * 64)).decode())"
+    brought = subprocess.run([program.with_name("python"), "-c", script], capture_output=True, text=True, check=True)
+    assert "numpy==" in brought.stdout
     check = [ran.folder / "validator" / "bin" / "python", "-m", "pip", "check"]
     assert subprocess.run(check, capture_output=True, check=False).returncode == 0
 

@@ -105,3 +105,24 @@ def test_only_a_maintainer_can_renew_them(tmp_path: Path) -> None:
     before = town.main
     renew(bob, FILLED, code=1)
     assert town.main == before
+
+
+def test_a_registry_with_the_house_files_of_an_older_release_stays_valid_and_keeps_its_own(tmp_path: Path) -> None:
+    older = {
+        "README.md": b"# Heart\n",
+        "LICENSE": b"Apache-2.0\n",
+        ".github/workflows/judge.yml": b"name: judge\n",
+        ".github/workflows/own.yml": b"name: own\n",
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("medperf_git.flows.founding.house_files", lambda *_, **__: older)
+        ana = Town(tmp_path).found("ana")
+    ana.run("audit")
+    renew(ana, FILLED)
+    ana.run("audit")
+    view = ana.workspace().view
+    fresh = house_files("heart", host=Host.GITHUB, pins=house_pins.render_pins(FILLED))
+    for path in ("README.md", "LICENSE", ".github/workflows/own.yml"):
+        assert view.blob(path) == older[path]
+    for path in set(fresh) - {"README.md"}:
+        assert view.blob(path) == fresh[path]
