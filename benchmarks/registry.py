@@ -1,24 +1,24 @@
-"""A registry of N real, signed results in a bare repository, and what checking one more result costs there.
+"""A registry of N real, signed results in a bare repository; the tables beside this module measure with it.
 
-python benchmarks/registry.py                      # 100 and 10 000 results
-python benchmarks/registry.py 100 1000 --peer      # beside check-jsonschema on the same file, in a venv of its own
+python benchmarks/registry.py 10000                  # merged in batches of 1000
+python benchmarks/registry.py 10000 --merges 10000   # each result by a proposal and a merge commit of its own
 
 Every record is canonical and signed with a real key by who must sign it; each batch is one commit on main, of the
-form that `sync` accepts. Required: objects and bytes read are equal at every size, trees apart (`compare`).
+form that `sync` accepts. What was made is kept for the next run (`measure.cache_folder`).
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from itertools import islice
 from pathlib import Path
@@ -29,12 +29,14 @@ if str(ROOT) not in sys.path:
 
 import pygit2  # noqa: E402
 
+from benchmarks.measure import cache_folder  # noqa: E402
+from benchmarks.packing import PackWriter  # noqa: E402
 from medperf_git.records import layout, models  # noqa: E402
 from medperf_git.records.digests import digest_of  # noqa: E402
 from medperf_git.records.names import MemberName, Ref  # noqa: E402
 from medperf_git.records.record import write_record  # noqa: E402
 from medperf_git.registry.bare import open_copy  # noqa: E402
-from medperf_git.registry.commits import Author, set_ref, write_commit, write_root  # noqa: E402
+from medperf_git.registry.commits import Author, set_ref, write_commit, write_merge, write_root  # noqa: E402
 from medperf_git.registry.objects import Store  # noqa: E402
 from medperf_git.signing.bundle import make_bundle  # noqa: E402
 from medperf_git.signing.statement import Statement  # noqa: E402
@@ -42,39 +44,39 @@ from tests.support import registry_builder as rb  # noqa: E402
 
 BATCH = 1000
 EXTRA = Ref("moa", "extra-model", 1)
-LAUNCHER = """
-import resource, subprocess, sys, time
-start = time.perf_counter()
-out = subprocess.run(sys.argv[1:], stdout=subprocess.PIPE).stdout
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-sys.stdout.write(out.decode() + "\\0")
-print(time.perf_counter() - start, used.ru_utime + used.ru_stime, used.ru_maxrss)
-"""
 LIMITS = models.Limits(1000, 1000, 99, 10_000, 16_000_000)
 
 
 @dataclass(frozen=True)
 class Made:
-    """A repository with N results, and the commit that proposes one more."""
+    """A repository with N results, the commit that proposes one more, and the last commit of main but one.
+
+    `proposed` is the path of the proposed record.
+    """
 
     path: Path
     results: int
     head: str
     proposed: str
-    record: bytes
+    before_last: str
 
+    @property
+    def id(self) -> str:
+        """The registry's id."""
+        return "mg1:" + hashlib.sha256(self.show("main:registry/0001.yaml")).hexdigest()
 
-@dataclass(frozen=True)
-class Cost:
-    """What one check took: objects and bytes by `tree` and `other`, seconds, peak bytes of memory."""
+    @property
+    def record(self) -> bytes:
+        """The proposed record."""
+        return self.show(f"{self.head}:{self.proposed}")
 
-    results: int
-    verdict: str
-    objects: dict[str, int]
-    size: dict[str, int]
-    wall: float
-    cpu: float
-    peak: int
+    def show(self, what: str) -> bytes:
+        """Return the bytes of one object."""
+        return self.git("cat-file", "blob", what)
+
+    def git(self, *arguments: str) -> bytes:
+        """Run git in the repository and return what it says."""
+        return subprocess.run(["git", "-C", str(self.path), *arguments], check=True, stdout=subprocess.PIPE).stdout
 
 
 class Maker:
@@ -82,8 +84,9 @@ class Maker:
 
     def __init__(self, path: Path) -> None:
         self.store: Store = open_copy(path)
+        self.packs = PackWriter(self.store.repository)
         self.house = rb.House()
-        self.main = ""
+        self.main = self.before_last = ""
         self.at = rb.AT
 
     def author(self) -> Author:
@@ -112,19 +115,39 @@ class Maker:
                 files[layout.bundle_of(path, signer.public.short)] = make_bundle(statement, signer)
         return files
 
-    def commit(self, files: Mapping[str, bytes], *, to_main: bool = True) -> str:
-        """Write one commit on main; as main's next unless told otherwise."""
-        commit = write_commit(self.store, self.main, files, message="Add records", author=self.author())
-        if to_main:
+    def commit(self, files: Mapping[str, bytes], *, remember: bool = True) -> None:
+        """Write one commit on main; `remember` its files for what will name them."""
+        if remember:
             self.house.files |= files
-            self.main = commit
-        return commit
+        commit = write_commit(self.store, self.main, files, message="Add records", author=self.author())
+        self._move(commit)
 
-    def add(self, records: Iterable[models.Record], *extra: str) -> None:
+    def merge(self, files: Mapping[str, bytes]) -> None:
+        """Write a proposal of `files` and the merge commit of it."""
+        proposal = self.propose(files)
+        merge = write_merge(
+            self.store, self.main, proposal, files=files, message="Merge a result", author=self.author()
+        )
+        self._move(merge)
+
+    def propose(self, files: Mapping[str, bytes]) -> str:
+        """Write a commit on main that main does not have."""
+        return write_commit(self.store, self.main, files, message="Add a result", author=self.author())
+
+    def add(self, records: Iterable[models.Record], *extra: str, remember: bool = True) -> None:
         """Merge records in batches."""
         every = iter(records)
         while batch := list(islice(every, BATCH)):
-            self.commit(self.signed(batch, *extra))
+            self.commit(self.signed(batch, *extra), remember=remember)
+
+    def finish(self) -> None:
+        """Store everything, and point main at it."""
+        self.packs.flush()
+        set_ref(self.store, "refs/heads/main", self.main)
+
+    def _move(self, commit: str) -> None:
+        self.before_last, self.main = self.main, commit
+        self.packs.flush_when_full()
 
 
 def path_of(record: models.Record) -> str:
@@ -163,8 +186,12 @@ def signers_of(record: models.Record) -> tuple[str, ...]:
             return ()
 
 
-def make(path: Path, results: int) -> Made:
-    """Write a registry with this many results of some hospitals and some models, and propose one more."""
+def make(path: Path, results: int, *, merges: int = 0) -> Made:
+    """Write a registry with this many results of some hospitals and some models, and propose one more.
+
+    The last `merges` of the results have a merge commit each.
+    """
+    pygit2.settings.enable_fsync_gitdir(False)  # nobody will miss what is made again at will
     side = math.isqrt(results - 1) + 1
     maker = Maker(path)
     house = maker.house
@@ -182,14 +209,16 @@ def make(path: Path, results: int) -> Made:
     data = [Ref(name, "wards", 1) for name in hospitals]
     maker.add(house.dataset(ref) for ref in data)
     maker.add(list(requests(house, data, [*tried, EXTRA])))
-    pairs = islice(((dataset, model) for dataset in data for model in tried), results)
-    maker.add(house.result(dataset, model) for dataset, model in pairs)
-    set_ref(maker.store, "refs/heads/main", maker.main)
+    every = (house.result(dataset, model) for dataset in data for model in tried)
+    maker.add(islice(every, results - merges), remember=False)
+    for result in islice(every, merges):
+        maker.merge(maker.signed([result]))
     proposal = maker.signed([house.result(data[0], EXTRA)])
-    head = maker.commit(proposal, to_main=False)
+    head = maker.propose(proposal)
+    maker.finish()
     set_ref(maker.store, "refs/heads/submit/" + "0" * 32, head)
     proposed = next(name for name in proposal if layout.place_of(name))
-    return Made(path, results, head, proposed, proposal[proposed])
+    return Made(path, results, head, proposed, maker.before_last)
 
 
 def requests(house: rb.House, data: list[Ref], tried: list[Ref]) -> Iterator[models.Association]:
@@ -205,88 +234,34 @@ def requests(house: rb.House, data: list[Ref], tried: list[Ref]) -> Iterator[mod
         yield replace(first, by=MemberName("moa"), subject=subject, policy=policy)
 
 
-def check(made: Made) -> Cost:
-    """Run `medperf-git check --json` in a process of its own."""
-    arguments = ["check", "--json", "--base", "main", "--head", made.head, "--repo", str(made.path)]
-    with tempfile.TemporaryDirectory() as home:
-        environ = os.environ | {"MEDPERF_GIT_HOME": home, "PYTHONPATH": str(ROOT)}
-        out, wall, cpu, peak = timed([sys.executable, "-m", "medperf_git", *arguments], environ)
-    value = json.loads(out)
-    return Cost(made.results, value["verdict"], value["objects_read"], value["bytes_read"], wall, cpu, peak)
+def made(results: int, *, merges: int = 0) -> Made:
+    """Return a registry of this size, packed as a server packs it; made by an earlier run where that still fits."""
+    folder = cache_folder() / f"{_edition()}-{results}-{merges}"
+    note = folder / "made.json"
+    if not note.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        print(f"making a registry of {results} results, {merges} of them merged one by one", file=sys.stderr)
+        fresh = make(folder / "registry.git", results, merges=merges)
+        fresh.git("repack", "-adfq")
+        note.write_text(json.dumps(asdict(fresh) | {"path": "registry.git"}), encoding="utf-8")
+    value = json.loads(note.read_text(encoding="utf-8"))
+    return Made(**(value | {"path": folder / value["path"]}))
 
 
-def timed(command: list[str], environ: Mapping[str, str]) -> tuple[str, float, float, int]:
-    """Return the output of a command, its seconds by the wall and of the processor, and its peak bytes of memory.
-
-    A small process in between starts it: the peak of a child counts from the size of who started it.
-    """
-    done = subprocess.run(
-        [sys.executable, "-I", "-c", LAUNCHER, *command],
-        stdout=subprocess.PIPE,
-        env=dict(environ),
-        text=True,
-        check=True,
-    )
-    out, _, figures = done.stdout.rpartition("\0")
-    wall, cpu, peak = map(float, figures.split())
-    return out, wall, cpu, int(peak) * (1 if sys.platform == "darwin" else 1024)
-
-
-def compare(costs: list[Cost]) -> list[str]:
-    """Return in which counts the sizes differ that must be equal: all objects, and all bytes that are not trees'."""
-    first = costs[0]
-    return [
-        f"{name} at {one.results} results: {got}, at {first.results}: {want}"
-        for one in costs[1:]
-        for name, got, want in (
-            ("objects read", one.objects, first.objects),
-            ("bytes read, trees apart", one.size["other"], first.size["other"]),
-        )
-        if got != want
-    ]
-
-
-def peer(made: Made, folder: Path) -> str:
-    """Say what check-jsonschema takes on the one record, shape only; it is installed into a venv of its own."""
-    venv = folder / "peer"
-    subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    subprocess.run([str(venv / "bin/pip"), "install", "--quiet", "check-jsonschema"], check=True)
-    record = folder / "0001.yaml"
-    record.write_bytes(made.record)
-    schema = str(ROOT / "schemas" / "result.1.json")
-    command = [str(venv / "bin/check-jsonschema"), "--schemafile", schema, str(record)]
-    timed(command, os.environ)
-    _, wall, cpu, peak = timed(command, os.environ)
-    return f"check-jsonschema, shape only: {wall:.2f} s wall, {cpu:.2f} s CPU, {peak / 2**20:.0f} MiB"
+def _edition() -> str:
+    """Return what a registry depends on, in short: the schemas and what writes here."""
+    files = [*sorted((ROOT / "schemas").iterdir()), Path(__file__), Path(rb.__file__)]
+    return hashlib.sha256(b"".join(hashlib.sha256(file.read_bytes()).digest() for file in files)).hexdigest()[:8]
 
 
 def main() -> int:
-    """Make, measure, compare."""
+    """Make one registry, and say where it lies."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sizes", nargs="*", type=int, default=[100, 10_000])
-    parser.add_argument("--peer", action="store_true")
+    parser.add_argument("results", type=int)
+    parser.add_argument("--merges", type=int, default=0)
     wanted = parser.parse_args()
-    pygit2.settings.enable_fsync_gitdir(False)  # tens of thousands of files that nobody will miss
-    costs = []
-    with tempfile.TemporaryDirectory() as scratch:
-        for size in wanted.sizes:
-            start = time.perf_counter()
-            made = make(Path(scratch) / f"{size}.git", size)
-            built = time.perf_counter() - start
-            subprocess.run(["git", "-C", str(made.path), "repack", "-adq"], check=True)
-            check(made)  # the first run compiles and warms the disk
-            cost = check(made)
-            costs.append(cost)
-            print(
-                f"{size:>6} results: {cost.verdict}; objects {cost.objects}; bytes {cost.size}; "
-                f"{cost.wall:.2f} s wall, {cost.cpu:.2f} s CPU, {cost.peak / 2**20:.0f} MiB (made in {built:.0f} s)",
-                flush=True,
-            )
-        if wanted.peer:
-            print(peer(made, Path(scratch)))
-    wrong = compare(costs) + [f"{one.results}: {one.verdict}" for one in costs if one.verdict != "pass"]
-    print("\n".join(wrong) or "equal at every size, trees' bytes apart")
-    return int(bool(wrong))
+    print(made(wanted.results, merges=wanted.merges).path)
+    return os.EX_OK
 
 
 if __name__ == "__main__":
