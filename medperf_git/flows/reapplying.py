@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
 
 from medperf_git.flows.propose import Draft, next_link
 from medperf_git.records import layout
@@ -17,7 +17,7 @@ from medperf_git.records.convert import record_from_value, value_of
 from medperf_git.records.digests import short
 from medperf_git.records.folds import AssociationState, Status, association_state, marks_of
 from medperf_git.records.layout import CHAINS, Kind
-from medperf_git.records.models import Association, Notice, Record, Result
+from medperf_git.records.models import Association, Notice, Quarantine, Record, Result
 from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.strict_yaml import Value
 from medperf_git.records.view import RecordView, chain
@@ -29,6 +29,7 @@ _SAME_MATTER = (frozenset({"withdraw", "reinstate"}), frozenset({"dispute", "res
 _LONGEST = 100
 
 Path = tuple[str, ...]
+Event: TypeAlias = Association | Notice | Quarantine
 
 
 class Became(StrEnum):
@@ -75,6 +76,8 @@ def fate_of(view: RecordView, path: str, data: bytes) -> Fate:
         return _event(view, stored, stored.record)
     if isinstance(stored.record, Notice):
         return _notice(view, stored, stored.record)
+    if isinstance(stored.record, Quarantine):
+        return _quarantine(view, stored, stored.record)
     return _whole_state(view, stored) if stored.place.kind in WHOLE_STATES else _version(stored)
 
 
@@ -151,9 +154,16 @@ def _notice(view: RecordView, stored: Stored, notice: Notice) -> Fate:
     return _numbered_anew(view, stored, notice, between, asks=asks)
 
 
-def _numbered_anew(
-    view: RecordView, stored: Stored, record: Association | Notice, between: list[Stored], *, asks: bool
-) -> Fate:
+def _quarantine(view: RecordView, stored: Stored, record: Quarantine) -> Fate:
+    links = chain(view, stored.place.folder)
+    for link in links:
+        said = link.record
+        if isinstance(said, Quarantine) and said.commit == record.commit and {*record.paths} <= {*said.paths}:
+            return Fate(stored.path, Became.STANDS, f"nothing to do: {link.path} sets it aside already")
+    return _numbered_anew(view, stored, record, _between(links, record), asks=True)
+
+
+def _numbered_anew(view: RecordView, stored: Stored, record: Event, between: list[Stored], *, asks: bool) -> Fate:
     number, previous = next_link(view, stored.place.folder)
     path = layout.numbered(stored.place.folder, number)
     told = [f"{_what(link.record)} ({link.path})" for link in between]
@@ -162,7 +172,7 @@ def _numbered_anew(
     return Fate(stored.path, Became.PLACED, note, Draft(path, replace(record, previous=previous)), asks=asks)
 
 
-def _between(links: tuple[Stored, ...], record: Association | Notice) -> list[Stored]:
+def _between(links: tuple[Stored, ...], record: Event) -> list[Stored]:
     """Return the links that were merged after the one this record continues."""
     known = [number for number, link in enumerate(links, start=1) if link.digest == record.previous]
     return list(links[known[0] if known else 0 :])
@@ -171,7 +181,7 @@ def _between(links: tuple[Stored, ...], record: Association | Notice) -> list[St
 def _what(record: Record) -> str:
     if isinstance(record, Association | Notice):
         return f"{record.event} by {record.by} at {record.created}"
-    return str(record.KIND)
+    return f"{record.commit[:12]} set aside" if isinstance(record, Quarantine) else str(record.KIND)
 
 
 def _state_of(view: RecordView, event: Association) -> AssociationState:
