@@ -37,6 +37,7 @@ from medperf_git.runner.testing import CubeTest, results_of
 from medperf_git.runner.testing import try_cube as run_cube
 
 _LOG_BYTES = 1024 * 1024
+_NEVER_RAN = ("needs-gpu", "image-unavailable")  # which says nothing of the container
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,6 +177,7 @@ def try_cube(
     data = _tested_on(workspace, cube, inputs)
     needs: dict[str, Measured] = {}
     walk, failure, hint = Walk({}, (), None, needs), "", ""
+    tested: Tested | None = Tested(data, "complete")
     with _stage(context, settings, inputs.out) as (bench, place):
         trial = _Trial(context, bench, settings, place, needs)
         try:
@@ -183,8 +185,8 @@ def try_cube(
         except StepFailed as failed:
             failure, hint = f"{cube.name}: {failed.message} ({failed.reason})", failed.hint
             hint = hint or f"its logs are in {context.home / 'logs'}"
+            tested = None if failed.reason in _NEVER_RAN else Tested(data, "failed")
     if is_draft:
-        tested = Tested(data, "failed" if failure else "complete")
         drafts.save_cube(context.home, replace(cube, resources=_resources(cube, walk), tested=tested))
     return CubeTrial(name, cube, walk, failure, hint, is_draft)
 

@@ -334,8 +334,12 @@ def test_a_model_that_asks_to_join_is_tested_first(town: Town, tmp_path: Path) -
     assert "so it is tested now" in refused.err
     assert "nothing was sent, since the test failed" in refused.err
     assert "the test of fails failed" in ana.run("cube", "submit", "fails", "--yes", code=1).err
-    assert ana.run("cube", "ls", "--drafts", "--json").value[0]["tested"] in ("failed", "no")
-    ana.run("cube", "import", config_of(tmp_path, "works", environment=None), *words, "works", code=1)
+    tested = {row["draft"]: row["tested"] for row in ana.run("cube", "ls", "--drafts", "--json").value}
+    assert tested["fails"] == "failed"
+    wants_gpu = config_of(tmp_path, "fails", run_args={"command": "predict", "gpus": "all"})
+    ana.run("cube", "import", wants_gpu, *words, "fails")
+    ana.run("cube", "test", "fails", "--benchmark", BENCHMARK, code=4)
+    assert {row["draft"]: row["tested"] for row in ana.run("cube", "ls", "--drafts", "--json").value}["fails"] == "no"
     ana.run("cube", "import", config_of(tmp_path, "works"), *words, "works")
     done = ana.run("cube", "submit", "works", "--request", BENCHMARK, "--yes")
     assert "so it is tested now" in done.err

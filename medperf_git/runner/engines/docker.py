@@ -367,9 +367,12 @@ class _Running:
         return memory_in_use(self._id)
 
     def layer_bytes(self) -> int | None:
-        """Return bytes written to its root file system."""
-        with _speaking("measure a container"):
-            found = self._api.containers(all=True, size=True, filters={"id": self._id})
+        """Return bytes written to its root file system; None when it is gone."""
+        try:
+            with _speaking("measure a container"):
+                found = self._api.containers(all=True, size=True, filters={"id": self._id})
+        except NotFound:
+            return None
         return int(found[0].get("SizeRw") or 0) if found else None
 
     def _why(self, exit_code: int) -> Ended:
