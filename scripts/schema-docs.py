@@ -33,6 +33,7 @@ What a schema cannot say is refused by these rules as well:
 | rule | refuses |
 |---|---|
 | `name` | a reserved name, wherever a name or a reference stands |
+| `blank` | a line with white space at an end, a text of nothing but white space (text-form.md) |
 | `time` | a day or time that does not exist; a second 60 |
 | `order` | a first number or time above the last: cases, years, a metric's range, `opens`, `started` |
 | `duplicate-entry` | the same maintainer, committee member, listed member, metric id, ranked metric or key twice |

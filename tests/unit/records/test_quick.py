@@ -8,7 +8,7 @@ from medperf_git.records.canonical import Unwritable, emit
 from medperf_git.records.convert import value_of
 from medperf_git.records.quick import _compiled, parse_canonical, shape_test
 from medperf_git.records.schemas import KINDS, _validator, schema_of
-from medperf_git.records.strict_yaml import MAX_BYTES, parse_yaml
+from medperf_git.records.strict_yaml import MAX_BYTES, Unreadable, parse_yaml
 
 from .examples import EXAMPLES
 from .test_canonical import mappings
@@ -57,6 +57,8 @@ def test_every_example_is_read_the_quick_way(path):
         b"a: \xe2\x80\xae\n",
         b"a: " + b"x" * MAX_BYTES + b"\n",
         b"\n".join(b"  " * depth + b"a:" for depth in range(300)) + b" 1\n",
+        b"\n".join(b"  " * depth + b"a:" for depth in range(30)) + b" 1\n",
+        b"a:\n" + b"  - b: c\n" * 5_000,
         b"- " * 20_000,
         b"[" * 25_000,
         b"a: \n",
@@ -105,3 +107,11 @@ def test_keywords_mean_what_json_schema_says(schema, fitting, other):
 def test_a_keyword_that_is_not_known_is_not_ignored():
     with pytest.raises(KeyError, match=re.escape("multipleOf")):
         _compiled({"multipleOf": 2}, {})
+
+
+def test_more_lines_than_the_careful_reader_would_count_are_left_to_it():
+    value = {"a": [{"b": "c"}] * 5_000}
+    assert parse_canonical(emit({"a": value["a"][:3_000]}, {})) == {"a": value["a"][:3_000]}
+    assert parse_canonical(emit(value, {})) is None
+    with pytest.raises(Unreadable, match="20000 nodes"):
+        parse_yaml(emit(value, {}))
