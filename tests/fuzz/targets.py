@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[2]
 VECTORS = ROOT / "registry_spec" / "vectors"
 PATHS = {str(record.KIND): path for path, record in EXAMPLES.items()}
 _SPECIFICS = re.compile(r"[0-9]+|U\+\w+|[^ -~]+")
-_QUOTED = re.compile(r"(?<!\w)'|\"|: ")
+_QUOTED = re.compile(r"(?<!\w)'|\"|: |tag |keys ")
 
 
 @dataclass(frozen=True)

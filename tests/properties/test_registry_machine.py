@@ -279,6 +279,6 @@ class Registry(RuleBasedStateMachine):
 
 
 Registry.TestCase.settings = settings(
-    max_examples=250, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=200, stateful_step_count=50, deadline=None, suppress_health_check=list(HealthCheck)
 )
 test_the_judge_passes_what_the_model_allows = Registry.TestCase
