@@ -18,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 import medperf_git
+from medperf_git.flows.house import Host, host_of, house_files
 from medperf_git.records.schemas import asset_folder
 
 FILL = "medperf-git doctor forge --write"
@@ -49,6 +50,14 @@ def render_pins(pin: Pin) -> bytes:
     lock = (asset_folder("requirements") / "judge.lock").read_text(encoding="utf-8")
     wanted = "".join(line for line in lock.splitlines(keepends=True) if not line.startswith("#"))
     return f"{_HEAD}{pin.line}\n{wanted}".encode()
+
+
+def house_for(title: str, url: str, *, find: Callable[[], Pin] | None = None) -> dict[str, bytes]:
+    """Return the house files for the host that an address names; only a forge's workflows need a pin to be found."""
+    host = host_of(url)
+    if host is Host.PLAIN:
+        return house_files(title)
+    return house_files(title, host=host, pins=render_pins((find or find_pin)()))
 
 
 def find_pin(*, fetch: Callable[[str, Path], str] | None = None) -> Pin:

@@ -53,6 +53,16 @@ def test_each_host_gets_its_own_files_and_no_others(host: Host) -> None:
         assert files[PINS[host]] == b"pins\n"
 
 
+def test_a_pin_is_looked_for_only_where_a_forge_judges() -> None:
+    def never() -> Pin:
+        raise AssertionError("no pin is needed")
+
+    assert set(house_pins.house_for("Heart", "/srv/heart.git", find=never)) == {"README.md"}
+    files = house_pins.house_for("Heart", "https://github.com/ana/heart", find=lambda: FILLED)
+    assert set(files) == FILES[Host.GITHUB]
+    assert FILLED.line.encode() in files[PINS[Host.GITHUB]].splitlines()
+
+
 def test_a_title_stays_one_heading() -> None:
     assert house_files("Heart\n\n<script>")["README.md"].startswith(b"# Heart <script>\n")
 
@@ -115,7 +125,8 @@ def test_a_registry_with_the_house_files_of_an_older_release_stays_valid_and_kee
         ".github/workflows/own.yml": b"name: own\n",
     }
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medperf_git.flows.founding.house_files", lambda *_, **__: older)
+        for module in ("founding", "house_pins"):
+            patch.setattr(f"medperf_git.flows.{module}.house_files", lambda *_, **__: older)
         ana = Town(tmp_path).found("ana")
     ana.run("audit")
     renew(ana, FILLED)
