@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 from medperf_git.flows.propose import Draft, next_link
 from medperf_git.records import layout
 from medperf_git.records.convert import record_from_value, value_of
-from medperf_git.records.digests import short
+from medperf_git.records.digests import Digest, short
 from medperf_git.records.folds import AssociationState, Status, association_state, marks_of
 from medperf_git.records.layout import CHAINS, Kind
 from medperf_git.records.models import Association, Notice, Quarantine, Record, Result
@@ -84,6 +84,9 @@ def fate_of(view: RecordView, path: str, data: bytes) -> Fate:
 def _keeps_its_place(view: RecordView, stored: Stored) -> bool:
     if view.blob(stored.path) is not None:
         return False
+    request = stored.record
+    if isinstance(request, Association) and request.event == "request" and request.policy != _policy(view, request):
+        return False
     place = (stored.place.number, getattr(stored.record, "previous", None))
     return stored.place.kind not in CHAINS or place == next_link(view, stored.place.folder)
 
@@ -111,10 +114,16 @@ def _event(view: RecordView, stored: Stored, event: Association) -> Fate:
         return Fate(stored.path, Became.LAPSED, _overtaken(event, state, links))
     between = _between(links, event)
     asks = any(isinstance(link.record, Association) and link.record.event != "prioritise" for link in between)
-    if event.event == "request":
-        policies = chain(view, layout.policy_folder(event.benchmark.ref))
-        event = replace(event, policy=policies[-1].digest if policies else None)
+    if event.event == "request" and event.policy != (policy := _policy(view, event)):
+        fate = _numbered_anew(view, stored, replace(event, policy=policy), between, asks=True)
+        return replace(fate, note=f"{fate.note}; {event.benchmark.ref} has another policy in force now, see its terms")
     return _numbered_anew(view, stored, event, between, asks=asks)
+
+
+def _policy(view: RecordView, request: Association) -> Digest | None:
+    """Return the policy in force in the benchmark of a request."""
+    policies = chain(view, layout.policy_folder(request.benchmark.ref))
+    return policies[-1].digest if policies else None
 
 
 def _is_said(event: Association, state: AssociationState) -> bool:
@@ -168,7 +177,8 @@ def _numbered_anew(view: RecordView, stored: Stored, record: Event, between: lis
     path = layout.numbered(stored.place.folder, number)
     told = [f"{_what(link.record)} ({link.path})" for link in between]
     meanwhile = f"; meanwhile: {'; '.join(told)}" if told else ""
-    note = f"numbered anew and signed again: {path}{meanwhile}"
+    how = "numbered" if path != stored.path else "made"
+    note = f"{how} anew and signed again: {path}{meanwhile}"
     return Fate(stored.path, Became.PLACED, note, Draft(path, replace(record, previous=previous)), asks=asks)
 
 

@@ -35,7 +35,7 @@ _IN_PART = " (in part)"
 _WORDS = {
     Became.STANDS: "stand already",
     Became.KEPT: "go on as signed",
-    Became.PLACED: "numbered anew and signed again",
+    Became.PLACED: "made anew and signed again",
     Became.LAPSED: "proposed no more",
 }
 
@@ -182,7 +182,8 @@ def _summary(fates: list[Fate]) -> str:
 
 
 def _lost_place(findings: tuple[Finding, ...]) -> bool:
-    return bool({finding.rule for finding in findings} & LOST)
+    """Tell whether others were merged first: the next word on the same thing, or a policy that a request names."""
+    return any(one.rule in LOST or (one.rule, one.pointer) == ("association-request", "/policy") for one in findings)
 
 
 def _any_lapsed(fates: list[Fate]) -> bool:

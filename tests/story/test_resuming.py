@@ -183,6 +183,23 @@ def test_an_event_on_what_was_decided_twice_meanwhile_is_asked_about(
     assert "dispute by dora" in said.err
 
 
+def test_a_request_under_another_policy_than_the_one_in_force_is_made_anew_once_its_author_agrees(
+    manual: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    south = manual.human("south")
+    ask(manual)
+    manual.founder.run("merge", change_policy(manual, "emil", closes=CLOSES))
+    assert "submit --resume" in south.run("submit", code=1).out
+    with monkeypatch.context() as patched:
+        asked = decline(patched)
+        assert "has another policy in force now" in south.run("submit", "--resume", code=1).err
+    assert asked
+    assert "made anew and signed again" in south.run("submit", "--resume", "--yes").out
+    manual.founder.run("merge")
+    manual.founder.run("sync")
+    assert rb.status(house_of(manual), SOUTH) == "pending"
+
+
 def test_an_event_that_no_longer_fits_says_why(manual: Town) -> None:
     south = manual.human("south")
     invite = draft(house_of(manual).view, house_of(manual).event("request", by="dora", side="committee"))
