@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from medperf_git.errors import UsageProblem
 from medperf_git.flows.home import write_file
 from medperf_git.records.findings import Finding
 from medperf_git.records.foreign import load_foreign_yaml
@@ -52,6 +53,16 @@ def format_file(path: Path, *, write: bool) -> Formatted:
     if write:
         write_file(path.absolute(), canonical)
     return Formatted(path, _difference(path, data, canonical), findings)
+
+
+def read_written(path: Path) -> tuple[Document | None, tuple[Finding, ...]]:
+    """Read a record that a person wrote, in any YAML that means one thing; None and why it cannot be."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UsageProblem(f"{path} cannot be read: {error.strerror}", hint="name a file that is there") from error
+    document, faults = _read(data)
+    return document, tuple(finding.at(str(path)) for finding in faults)
 
 
 def commented_draft(kind: str) -> str:

@@ -67,15 +67,17 @@ def propose(
     title: str,
     dry_run: bool = False,
     signers: Sequence[Signer] = (),
+    plain: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Proposed:
-    """Sign `records` and send them as one proposal.
+    """Sign `records` and send them as one proposal, with `plain` files (house files) that are not signed themselves.
 
     `signers` sign instead of the member's own key where a record needs others (a new member's own keys). A dry run
     stops after the verdict. Unacceptable: the judge refuses it, nothing was sent. EnvironmentProblem: it is signed
     and kept, and could not be sent; `submit` sends it later.
     """
     files = {draft.path: write_record(draft.record) for draft in records}
-    entry = sign_entry(workspace, files, title=title, made=records[0].record.created, signers=signers)
+    made = records[0].record.created
+    entry = sign_entry(workspace, files, title=title, made=made, signers=signers, plain=plain)
     if stands(workspace.view, entry):
         return already_there(workspace, entry)
     commit, verdict = judge_entry(workspace, entry)
@@ -94,14 +96,15 @@ def sign_entry(
     made: str,
     signers: Sequence[Signer] = (),
     kept: Mapping[str, bytes] = MappingProxyType({}),
+    plain: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Entry:
     """Return the proposal of these record files with my signatures; those made before, and `kept`, are used again."""
-    proposal = submission_id(files)
+    proposal = submission_id({**files, **plain})
     before = Outbox.of(workspace.context.home, workspace.alias).get(proposal)
     kept = {**kept, **(before.data if before else {})}
     bundles = sign_all(files, signers=signers or [workspace.signer()], standpoint=standpoint_of(workspace), kept=kept)
     member = workspace.require_member()
-    return Entry(proposal, title, member, made, as_text(files | bundles))
+    return Entry(proposal, title, member, made, as_text({**files, **plain, **bundles}))
 
 
 def standpoint_of(workspace: Workspace) -> Standpoint:

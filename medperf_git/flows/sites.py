@@ -6,15 +6,21 @@ Nothing is shown that was not verified: every step from the genesis up to the co
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
-from medperf_git.errors import IntegrityBroken, UsageProblem
+from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.leaderboard.build import build_site, write_site
 from medperf_git.records.findings import Finding
+from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.sync import audit, registry_id
+from medperf_git.signing.note import Checkpoint, make_note
+from medperf_git.signing.signers import AskPassphrase, FileSigner
+
+CHECKPOINT = "checkpoint"  # the file of the note, at the top of the site
 
 _BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
 
@@ -36,6 +42,7 @@ class BuiltSite:
     out: Path
     files: int
     verified: int
+    checkpoint_key: str | None = None
 
     @property
     def index(self) -> Path:
@@ -68,6 +75,21 @@ def build_from_repository(
     return write_from_store(store, commit=commit, registry=known, out=out, verified=report.verified)
 
 
+def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: AskPassphrase) -> Path:
+    """Write the signed note of freshness beside a site whose whole history was verified.
+
+    Refused: the registry names no checkpoint, or another key: a note that nobody would believe is not published.
+    """
+    signer = FileSigner.load(key, passphrase=passphrase)
+    if built.checkpoint_key != signer.public.openssh:
+        said = "asks for no notes" if built.checkpoint_key is None else "names another key for its notes"
+        raise Refused(f"the registry {said}", hint="maintainers name the key in the registry record, as `checkpoint`")
+    note = make_note(Checkpoint(built.registry_id, built.verified, built.commit, now), signer)
+    path = built.out / CHECKPOINT
+    path.write_bytes(note)
+    return path
+
+
 def write_from_store(store: Store, *, commit: str, registry: str, out: Path, verified: int = 0) -> BuiltSite:
     """Write the site of a commit that has been verified before."""
     time = store.commit(commit).time
@@ -75,7 +97,9 @@ def write_from_store(store: Store, *, commit: str, registry: str, out: Path, ver
     step_time = format_time(time)
     files = build_site(view, commit=commit, registry_id=registry, step_time=step_time)
     write_site(files, out)
-    return BuiltSite(commit, registry, out, len(files), verified)
+    record = registry_state(view)
+    key = record.checkpoint.key if record and record.checkpoint else None
+    return BuiltSite(commit, registry, out, len(files), verified, key)
 
 
 def resolve_commit(store: Store, text: str) -> str:

@@ -15,7 +15,7 @@ from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.port import Forge
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import member_state
+from medperf_git.records.folds import member_state, registry_state
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
@@ -54,6 +54,7 @@ class Workspace:
         self._view: Snapshot | None = None
         self._healing = False
         self.broken: InvalidHistory | None = None
+        self.freshness = ""
 
     @classmethod
     def open(cls, context: Context, *, healing: bool = False) -> "Workspace":
@@ -174,6 +175,12 @@ class Workspace:
         report = sync(self.store, tip, pin_file=self.pin_file, expected=self.known.id, progress=self._progress, now=now)
         if report.pin is not None:
             self._stand_on(report.pin.commit)
+            registry = registry_state(self.view)
+            if registry is not None and report.stopped is None:
+                from medperf_git.flows.freshness import check_freshness  # noqa: PLC0415  (few registries ask for it)
+
+                seen, step = self.pin_file.with_name("checkpoint.json"), self.store.commit(report.pin.commit).time
+                self.freshness = check_freshness(registry, report.pin, step=step, seen_file=seen, now=now)
         if report.stopped is not None:
             self.broken = InvalidHistory(report.stopped.commit, report.stopped.judgement.findings)
             if not self._healing:

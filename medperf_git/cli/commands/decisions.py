@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from medperf_git.cli.commands._shared import created_now, fresh_workspace, send
 from medperf_git.cli.closing import report_proposed
+from medperf_git.cli.commands._shared import created_now, fresh_workspace, send
 from medperf_git.cli.options import dry_run_option, yes_option
 from medperf_git.cli.output import echo_text, table
 from medperf_git.cli.session import open_workspace

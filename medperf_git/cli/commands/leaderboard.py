@@ -10,6 +10,8 @@ import click
 from medperf_git.cli.commands._shared import fresh_workspace
 from medperf_git.cli.options import json_option
 from medperf_git.cli.output import echo_json, echo_text, say, table
+from medperf_git.cli.session import open_context
+from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
     from medperf_git.flows.sites import BuiltSite
@@ -25,13 +27,24 @@ def leaderboard() -> None:
 @click.option("--at", default=None, metavar="COMMIT", help="Branch or commit (default: main as last verified).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the site goes.")
 @click.option("--repo", type=click.Path(path_type=Path, exists=True), help="Build from this repository instead.")
+@click.option(
+    "--checkpoint-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Sign a note of freshness."
+)
 @json_option
-def build(at: str | None, out: Path, repo: Path | None, as_json: bool) -> None:
+def build(at: str | None, out: Path, repo: Path | None, checkpoint_key: Path | None, as_json: bool) -> None:
     """Write the site of a commit: pages, JSON and CSV; the same commit gives the same bytes."""
-    from medperf_git.flows.sites import build_from_repository  # noqa: PLC0415
+    from medperf_git.flows.sites import build_from_repository, write_checkpoint  # noqa: PLC0415
 
+    if checkpoint_key is not None and repo is None:
+        raise UsageProblem("a note of freshness is about a whole history", hint="say --repo PATH as well")
     if repo is not None:
         built = build_from_repository(repo, at=at or "main", out=out, progress=_progress)
+        if checkpoint_key is not None:
+            context = open_context()
+            ask = context.person.passphrase
+            write_checkpoint(
+                built, key=checkpoint_key, now=context.clock(), passphrase=lambda path: ask(f"Passphrase of {path}")
+            )
     else:
         built = _build_here(fresh_workspace(), at, out)
     if as_json:

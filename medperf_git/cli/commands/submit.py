@@ -1,15 +1,20 @@
 """Send what is mine and not yet there."""
 
+from pathlib import Path
+
 import click
 
-from medperf_git.cli.closing import MEANWHILE
+from medperf_git.cli.closing import MEANWHILE, report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
 from medperf_git.cli.session import open_workspace
 
 
 @click.command()
-@click.argument("proposal", required=False)
+@click.argument("proposal", required=False, metavar="[PROPOSAL|FILE]")
+@click.option(
+    "--house-file", "house", multiple=True, metavar="PATH=FILE", help="A house file that goes with a registry record."
+)
 @click.option("--all", "everything", is_flag=True, help="Everything of yours that does not stand yet (the default).")
 @click.option("--resume", "renumber", is_flag=True, help="Also renumber and sign again what lost its place.")
 @registry_option
@@ -19,6 +24,7 @@ from medperf_git.cli.session import open_workspace
 def submit(
     *,
     proposal: str | None,
+    house: tuple[str, ...],
     everything: bool,
     renumber: bool,
     registry: str | None,
@@ -26,12 +32,22 @@ def submit(
     yes: bool,
     as_json: bool,
 ) -> int:
-    """Send what was signed and not sent, merge what passes; with --resume also after losing a race."""
+    """Send what was signed and not sent, merge what passes; with --resume also after losing a race.
+
+    A FILE that you wrote (registry, member or policy; see `new --current`) is signed and sent as the next of its chain.
+    """
     from medperf_git.flows.outbox import Outbox  # noqa: PLC0415
     from medperf_git.flows.resuming import resume, resume_all  # noqa: PLC0415
     from medperf_git.flows.status import list_submissions  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True)
+    if proposal and Path(proposal).is_file():
+        from medperf_git.flows.written import submit_written  # noqa: PLC0415
+
+        files = {name: Path(file) for name, _, file in (pair.partition("=") for pair in house)}
+        proposed = submit_written(workspace, Path(proposal), house=files, dry_run=dry_run)
+        report_proposed(proposed, as_json=as_json, dry_run=dry_run)
+        return 0
     if dry_run:
         rows = list_submissions(workspace)
         if as_json:

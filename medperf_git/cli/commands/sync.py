@@ -17,8 +17,17 @@ def sync(registry: str | None, as_json: bool) -> None:
     verified = report.verified if report else 0
     steps = report.pin.steps if report and report.pin else 0
     if as_json:
-        echo_json({"head": workspace.head, "verified": verified, "steps": steps, "reached": report is not None})
+        echo_json(
+            {
+                "head": workspace.head,
+                "verified": verified,
+                "steps": steps,
+                "reached": report is not None,
+                "freshness": workspace.freshness,
+            }
+        )
     elif report:
         echo_text(f"{workspace.alias}: {verified} new steps verified, {steps} in all; main is {workspace.head[:12]}")
+        echo_text(f"  {workspace.freshness}")
         for commit in report.set_aside:
             echo_text(f"  {commit[:12]} was invalid and is set aside: what it added counts as absent")

@@ -1,0 +1,106 @@
+"""Whether what a host shows is new: the signed note that a registry may promise beside its site.
+
+Only registries whose record names a checkpoint promise it. A note that is stale, or smaller than one seen before, and a
+main that is behind a note, are refused: somebody keeps new steps from this reader.
+"""
+
+import urllib.request
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken
+from medperf_git.flows.home import read_json, write_json
+from medperf_git.records.models import Registry
+from medperf_git.records.times import format_time, parse_time
+from medperf_git.registry.sync import Pin
+from medperf_git.signing.keys import PublicKey
+from medperf_git.signing.note import MAX_BYTES, Checkpoint, read_note
+
+_SECONDS = 20
+_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The largest note that was seen: steps and time, as text."""
+
+    steps: int
+    at: str
+
+
+def check_freshness(registry: Registry, pin: Pin, *, step: datetime, seen_file: Path, now: datetime) -> str:
+    """Return in words how fresh the verified main is.
+
+    IntegrityBroken: the note is stale, went back, or main is behind it. A host of the note that does not answer is
+    forgiven as long as the last note seen, or the newest `step` of main itself, is younger than a note may be.
+    """
+    if registry.checkpoint is None:
+        return "freshness not promised: this registry publishes no signed notes"
+    most = timedelta(days=registry.checkpoint.max_age_days)
+    seen = _seen(seen_file)
+    try:
+        data = fetch_note(registry.checkpoint.url)
+    except EnvironmentProblem as problem:
+        newest = max(step, parse_time(seen.at)) if seen else step
+        if now - newest <= most:
+            return f"{problem.message}; what is known of {format_time(newest)} still holds"
+        raise
+    note = read_note(data, key=PublicKey.from_record(registry.checkpoint.key), registry=pin.registry)
+    _refuse_old(note, pin, seen, now=now, most=most)
+    if seen is None or note.steps > seen.steps or note.at > parse_time(seen.at):
+        write_json(seen_file, asdict(Seen(note.steps, format_time(note.at))))
+    return f"fresh: a signed note of {format_time(note.at)} counts {note.steps} steps"
+
+
+def fetch_note(url: str) -> bytes:
+    """Return the bytes at a URL: https anywhere, http on this machine only, no redirects, little and soon."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _HERE):
+        raise EnvironmentProblem(f"{url} is no https address", hint="tell the maintainers: the registry names it")
+    opener = urllib.request.build_opener(_NoRedirects)
+    try:
+        with opener.open(url, timeout=_SECONDS) as answer:
+            data: bytes = answer.read(MAX_BYTES + 1)
+    except (OSError, HTTPException, ValueError) as error:
+        hint = "check the network; without the note nobody can tell whether this host shows what is new"
+        raise EnvironmentProblem(f"the note of freshness at {url} cannot be had: {error}", hint=hint) from error
+    return data
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    """Follows nothing: another host could answer with anything, and every answer is signed anyway."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Return None, which ends with the redirect as an error."""
+
+
+def _refuse_old(note: Checkpoint, pin: Pin, seen: Seen | None, *, now: datetime, most: timedelta) -> None:
+    hint = "do not rely on what this host shows; ask a maintainer over another way"
+    age = now - note.at
+    if age > most:
+        days = f"{age.days} days old, at most {most.days} are allowed"
+        raise IntegrityBroken(f"the note of freshness is stale: {days} (of {format_time(note.at)})", hint=hint)
+    if seen is not None and note.steps < seen.steps:
+        went = f"it counts {note.steps} steps, an earlier one counted {seen.steps}"
+        raise IntegrityBroken(f"the note of freshness went back: {went}", hint=hint)
+    if note.steps > pin.steps:
+        behind = f"this host shows {pin.steps} steps, the note of {format_time(note.at)} counts {note.steps}"
+        raise IntegrityBroken(f"main is behind what was published: {behind}", hint=hint)
+    if note.steps == pin.steps and note.commit != pin.commit:
+        raise IntegrityBroken(f"main is another than was published: {pin.commit}, not {note.commit}", hint=hint)
+
+
+def _seen(path: Path) -> Seen | None:
+    if not path.exists():
+        return None
+    value = read_json(path)
+    try:
+        parse_time(value["at"])
+        return Seen(int(value["steps"]), str(value["at"]))
+    except (KeyError, TypeError, ValueError) as error:
+        hint = "restore it from a backup, or remove it after asking a maintainer how many steps there are"
+        raise IntegrityBroken(f"{path} is damaged", hint=hint) from error
