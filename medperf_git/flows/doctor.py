@@ -127,21 +127,28 @@ def _registries(context: Context) -> Iterator[Examined]:
 
 
 def _registry(alias: str, known: Known) -> Examined:
+    what = f"registry {alias}"
     try:
         remote = Remote.parse(known.url)
         refs = list_refs(remote)
+        if MAIN not in refs:
+            return Examined("fail", what, "it has no main", "check the address")
+        wrong = _unprotected(remote)
     except MedperfGitError as problem:
-        return Examined("fail", f"registry {alias}", problem.message, problem.hint)
-    if MAIN not in refs:
-        return Examined("fail", f"registry {alias}", "it has no main", "check the address")
-    if remote.transport is Transport.PATH:
-        wrong = [one for one in examine_bare(Path(remote.url)) if one.state == "fail"]
-        if gone := [one for one in wrong if one.what == "hook"]:
-            return Examined("fail", f"registry {alias}", gone[0].found, gone[0].remedy)
-        if wrong:
-            told = f"{len(wrong)} protective settings are missing"
-            return Examined("warn", f"registry {alias}", told, f"medperf-git doctor forge {remote.url}")
-    return Examined("ok", f"registry {alias}", f"{known.url}, {len(refs) - 1} open proposals")
+        return Examined("fail", what, problem.message, problem.hint)
+    if gone := [one for one in wrong if one.what == "hook"]:
+        return Examined("fail", what, gone[0].found, gone[0].remedy)
+    if wrong:
+        told = f"{len(wrong)} protective settings are missing"
+        return Examined("warn", what, told, f"medperf-git doctor forge {remote.url}")
+    return Examined("ok", what, f"{known.url}, {len(refs) - 1} open proposals")
+
+
+def _unprotected(remote: Remote) -> list[Examined]:
+    """Return what a bare repository on this machine lacks; another host is asked by `doctor forge` only."""
+    if remote.transport is not Transport.PATH:
+        return []
+    return [one for one in examine_bare(Path(remote.url)) if one.state == "fail"]
 
 
 LOOKS: tuple[Callable[[Context], Iterator[Examined]], ...] = (_git, _engine, _home, _keys, _clock, _registries)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.house_examined import Examined
-from medperf_git.flows.server_hook import hook_text, interpreter_of
+from medperf_git.flows.server_hook import interpreter_of, is_current
 from medperf_git.registry.bare import PROTECTION, read_settings
 from medperf_git.registry.objects import Store
 
@@ -53,7 +53,7 @@ def _hook(bare: Bare) -> Iterator[Examined]:
         return
     text = hook.read_text(encoding="utf-8", errors="replace")
     python = interpreter_of(text)
-    if python is None or text != hook_text(bare.path, python=python):
+    if python is None or not is_current(text, python=python):
         yield Examined("fail", "hook", "hooks/pre-receive is not the text of this release", bare.repair)
     elif not os.access(python, os.X_OK):
         yield Examined("fail", "hook", f"its interpreter {python} is gone: every push is refused", bare.repair)

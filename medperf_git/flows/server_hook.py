@@ -7,6 +7,7 @@ from pathlib import Path
 
 from medperf_git.records.schemas import asset_folder
 
+_MOUNTED = re.compile(r"(?<=medperf-git doctor --install-hook ).*(?=\.\"$)", re.MULTILINE)
 _TEXT = """\
 #!/bin/sh
 # Installed by `medperf-git init`: judges every push before Git accepts it.
@@ -36,3 +37,8 @@ def interpreter_of(text: str) -> str | None:
     except ValueError:
         return None
     return words[0] if len(words) == 1 else None
+
+
+def is_current(text: str, *, python: str) -> bool:
+    """Tell whether an installed hook is what this release writes; the folder it names may be mounted elsewhere here."""
+    return _MOUNTED.sub("", text) == _MOUNTED.sub("", hook_text(Path("/"), python=python))

@@ -135,3 +135,14 @@ def test_a_hook_of_somebody_else_names_no_interpreter(text: str) -> None:
 
 def test_an_interpreter_with_a_space_is_read_back() -> None:
     assert interpreter_of(hook_text(Path("/r.git"), python="/o p/python")) == "/o p/python"
+
+
+def test_a_repository_that_is_mounted_elsewhere_has_a_current_hook(repository: Path, tmp_path: Path) -> None:
+    (tmp_path / "link.git").symlink_to(repository)
+    assert wrong(tmp_path / "link.git") == {}
+
+
+def test_the_machines_own_doctor_says_what_it_cannot_look_at(made: Town, repository: Path) -> None:
+    (repository / "config").write_text("[core\n", encoding="utf-8")
+    rows = made.founder.run("doctor", "--json", code=3).value
+    assert [row["state"] for row in rows if row["what"] == "registry heart"] == ["fail"]
