@@ -1,18 +1,40 @@
 """The history of a registry: what was merged, and whether all of it is valid."""
 
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.times import format_time
 from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.sync import SyncReport, audit
+from medperf_git.registry.transport import UPSTREAM_MAIN
+
+if TYPE_CHECKING:
+    from medperf_git.registry.whole import WholeReport
+
+
+def check_records(workspace: Workspace) -> "WholeReport":
+    """Fetch what is new and check every record of main by itself; what was valid here before is not read again."""
+    from medperf_git.registry.cache import Verified  # noqa: PLC0415  (only here)
+    from medperf_git.registry.whole import check_whole  # noqa: PLC0415
+
+    workspace.forge.fetch(workspace.copy)
+    tip = workspace.store.ref(UPSTREAM_MAIN) or workspace.head
+    say = workspace.context.say
+
+    def progress(done: int, folders: int) -> None:
+        if done % 50 == 0:
+            say(f"checked {done} of {folders} folders")
+
+    known = Verified.load(workspace.pin_file.with_name("verified"))
+    report = check_whole(workspace.store, tip, known=known, progress=progress)
+    known.save()
+    return report
 
 
 def audit_registry(workspace: Workspace) -> SyncReport:
     """Fetch what is new and judge every step from the genesis again, pins forgotten."""
     workspace.forge.fetch(workspace.copy)
-    from medperf_git.registry.transport import UPSTREAM_MAIN  # noqa: PLC0415  (only here)
-
     tip = workspace.store.ref(UPSTREAM_MAIN) or workspace.head
     say = workspace.context.say
 
