@@ -215,12 +215,12 @@ def test_a_killed_run_goes_on_and_leaves_no_container(town: Town) -> None:
     assert "was finished before" in again.err
 
 
-def started(clinic: Human, *words: str) -> "subprocess.Popen[bytes]":
-    """Start `run` as a program, and return once the second model is at work."""
+def started(clinic: Human, *words: str, attempt: int = 1) -> "subprocess.Popen[bytes]":
+    """Start `run` as a program, and return once an attempt of the slow model is at work."""
     command = [sys.executable, "-m", "medperf_git", "run", BENCHMARK, "--dataset", "cohort", *words]
     process = subprocess.Popen(command, env=clinic.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     for _ in range(300):
-        if list((clinic.home / "runs").glob("*/models/ana.slow.1/logs/*/infer.log")):
+        if list((clinic.home / "runs").glob(f"*/models/ana.slow.1/logs/{attempt:04d}/infer.log")):
             return process
         time.sleep(0.1)
     raise AssertionError(process.communicate())
@@ -249,8 +249,7 @@ def test_t14_nothing_leaves_of_a_stopped_run_until_its_data_was_looked_at_again(
     goes_on = clinic.run("run", BENCHMARK, "--dataset", "cohort", "--resume", "--json")
     outcomes = {row["model"]: (row["outcome"], row["attempt"]) for row in goes_on.value["models"]}
     assert outcomes == {"ana/broken@1": ("failed: exit-code", 1), "ana/slow@1": ("complete", 1)}
-    with started(clinic, "--model", "ana/broken", "--model", "ana/slow") as stopped:
-        time.sleep(2)
+    with started(clinic, "--model", "ana/broken", "--model", "ana/slow", attempt=2) as stopped:
         stopped.send_signal(signal.SIGINT)
         assert stopped.wait(60) == 130
     (case,) = (clinic.home / "datasets").glob("*/data/a.txt")
