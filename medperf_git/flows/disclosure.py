@@ -8,7 +8,17 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from medperf_git.records.folds import policy_state
-from medperf_git.records.models import Cases, Dataset, Disclosure, Metric, MetricValue, Number, SiteDisclosure
+from medperf_git.policy.values import published_values
+from medperf_git.records.models import (
+    Cases,
+    Dataset,
+    Disclosure,
+    Metric,
+    MetricValue,
+    Number,
+    Result,
+    SiteDisclosure,
+)
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
 from medperf_git.runner.reduce import record_number
@@ -78,6 +88,25 @@ def publishable(
     if not limits.exact and shown:
         held.append("numbers of cases are published as ranges only (the benchmark's limit)")
     return Published(shown, tuple(held))
+
+
+def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: int) -> tuple[Result, tuple[str, ...]]:
+    """Hold values back that differ by very few cases from published ones: the two would show what those few contribute.
+
+    Published are all that the registry ever held for this model on versions of the dataset and of the benchmark.
+    """
+    values, held = dict(result.values or {}), []
+    for name, entry in values.items():
+        if entry.value is None or entry.n is None:
+            continue
+        near = [
+            there for _, there in published_values(view, path, result, name) if 0 < abs(entry.n - there) < min_cases
+        ]
+        if near:
+            values[name] = replace(entry, value=None, sd=None, absent="held-back")
+            few = abs(entry.n - near[0])
+            held.append(f"{name}: held back, with the published value over {near[0]} cases it would show {few} of them")
+    return (replace(result, values=values), tuple(held)) if held else (result, ())
 
 
 def _counted(value: MetricValue, decimals: int) -> MetricValue:

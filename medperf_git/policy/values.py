@@ -11,7 +11,7 @@ from medperf_git.records.canonical import format_number
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import policy_state, result_chain
 from medperf_git.records.statistics import SMALLEST_COUNT, statistic_fault
-from medperf_git.records.view import record_at, versions_of
+from medperf_git.records.view import RecordView, record_at, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,8 @@ def check_values(case: Case) -> Iterator[Finding]:
         if entry.sd is not None and not metric.sd:
             message = f"{metric.id} publishes no standard deviation"
             yield Finding("undeclared-metric", message, path=path, pointer=f"{pointer}/sd", fix=UNCHANGED)
-        if entry.value is None and not _explained(entry, result, limits):
+        near = entry.absent == "held-back" and any(_near(case, path, result, metric=metric.id, least=limits.min_cases))
+        if entry.value is None and not near and not _explained(entry, result, limits):
             message = f"{metric.id} has no value and no count of cases that explains it"
             yield Finding("missing-metric", message, path=path, pointer=pointer, fix=UNCHANGED)
 
@@ -156,21 +157,27 @@ def check_differencing(case: Case) -> Iterator[Finding]:
         here, least = entry.n, limits_for(case, result).min_cases
         if here is None or entry.value is None:
             continue
-        for other, there in _published(case, path, result, metric.id):
-            if 0 < abs(here - there) < least:
-                message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
-                want, fix = f"a difference of at least {least} cases", "hold this value back until more cases differ"
-                pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
-                yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
+        for other, there in _near(case, path, result, metric=metric.id, least=least):
+            message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
+            want, fix = f"a difference of at least {least} cases", "hold this value back until more cases differ"
+            pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
+            yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
 
 
-def _published(case: Case, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:
+def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int]]:
+    """Yield other values of a metric over almost, and not just, the same number of cases."""
+    here = (result.values or {})[metric].n
+    for other, there in published_values(case.change.after, path, result, metric) if here is not None else ():
+        if 0 < abs((here or 0) - there) < least:
+            yield other, there
+
+
+def published_values(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:
     """Yield path and number of cases of every other value of a metric by this model on versions of the same data."""
-    after = case.change.after
     own, benchmark = result.dataset.ref, result.benchmark.ref
-    for version in versions_of(after, "benchmarks", member=benchmark.member, name=benchmark.name):
-        for dataset in versions_of(after, "datasets", member=own.member, name=own.name):
-            for link in result_chain(after, version, dataset, result.model.ref):
+    for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
+        for dataset in versions_of(view, "datasets", member=own.member, name=own.name):
+            for link in result_chain(view, version, dataset, result.model.ref):
                 values = link.record.values if isinstance(link.record, models.Result) else None
                 entry = (values or {}).get(metric)
                 if link.path != path and entry is not None and entry.value is not None and entry.n is not None:

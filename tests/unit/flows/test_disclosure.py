@@ -2,8 +2,10 @@ from decimal import Decimal
 
 import pytest
 
-from medperf_git.flows.disclosure import cases_of, limits_of, publishable, who_sees
+from medperf_git.flows.disclosure import cases_of, hold_back_near, limits_of, publishable, who_sees
+from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models as m
+from tests.support import registry_builder as rb
 from tests.support.flows_world import AUROC, world
 
 
@@ -62,3 +64,26 @@ def test_it_is_said_who_sees_a_result():
     made = world()
     benchmark = made.benchmark().ref
     assert "for ever" in who_sees(made.view, benchmark)
+
+
+@pytest.mark.parametrize(("n", "held"), [(59, True), (60, False), (70, False), (51, True)])
+def test_a_value_near_a_published_one_is_held_back_and_the_check_takes_that(n, held):
+    house = rb.settled()
+    house.merge(house.propose(house.result()).sign("north"))
+    entry = rb.values(auroc=rb.value("0.9", n=n, n_failed=max(0, 60 - n)), brier=rb.value("0.1", n=60))
+    result = house.result(attempt=2, values=entry) if n <= 60 else house.result(attempt=2)
+    path = "results/dora/heart/1/north.wards.1/moa.forest.1/0002.yaml"
+    shown, sentences = hold_back_near(house.view, path, result, min_cases=10)
+    assert (shown.values["auroc"].value is None) == held
+    assert [sentence.startswith("auroc: held back, with the published value over 60") for sentence in sentences] == (
+        [True] if held else []
+    )
+    assert house.propose(shown).sign("north").judge().outcome is Outcome.PASS
+    if held:
+        assert house.propose(result).sign("north").judge().outcome is Outcome.FAIL
+
+
+def test_a_value_held_back_without_need_is_no_excuse():
+    house = rb.settled()
+    entry = rb.values(auroc=m.MetricValue(n=60, absent="held-back"))
+    assert house.propose(house.result(values=entry)).sign("north").judge().outcome is Outcome.FAIL
