@@ -1,5 +1,6 @@
 """Rules about the form of a proposal: what Git shows, where files lie, chains, versions, limits, house files."""
 
+import re
 from collections.abc import Callable, Iterator
 
 from medperf_git.policy.authority import keys_in
@@ -15,6 +16,17 @@ from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, chain, folders, next_number
 
 NEWEST_RULES = 1
+
+SECRETS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    ("a private key", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
+    ("an age key", re.compile(rb"AGE-SECRET-KEY-1[0-9A-Z]{20}")),
+    ("a token of GitHub", re.compile(rb"\b(?:gh[pousr]_[A-Za-z0-9]{30}|github_pat_[A-Za-z0-9_]{30})")),
+    ("a token of GitLab", re.compile(rb"\bglpat-[A-Za-z0-9_-]{20}")),
+    ("an access key of AWS", re.compile(rb"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
+)
+PERSONAL: tuple[tuple[str, re.Pattern[bytes]], ...] = (
+    ("an e-mail address", re.compile(rb"[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.[A-Za-z]{2,}")),
+)
 
 
 def check_faults(rule: str) -> Callable[[Case], Iterator[Finding]]:
@@ -173,6 +185,20 @@ def check_genesis(case: Case) -> Iterator[Finding]:
     for path in case.record_paths:
         if path not in allowed:
             yield Finding("genesis", "the root commit may not hold this record", path=path, fix="propose it later")
+
+
+def check_private_text(case: Case) -> Iterator[Finding]:
+    """Refuse private keys and tokens in any record, and e-mail addresses where people and patients are described."""
+    for path, stored in case.records.items():
+        data = case.change.added[path]
+        kinds = [*SECRETS, *(PERSONAL if stored.place.kind in (Kind.MEMBER, Kind.DATASET) else ())]
+        for what, pattern in kinds:
+            match = pattern.search(data)
+            if match is not None:
+                line = data.count(b"\n", 0, match.start()) + 1
+                message, fix = f"this holds {what}, and would be public for ever", "take it out"
+                fix += "; what was already pushed anywhere is no secret any more" if (what, pattern) in SECRETS else ""
+                yield Finding("private-text", message, path=path, line=line, fix=fix)
 
 
 def check_limits(case: Case) -> Iterator[Finding]:

@@ -114,6 +114,13 @@ RULES: tuple[Rule, ...] = (
         form.check_house_files,
     ),
     Rule(
+        "private-text",
+        "Records hold no secrets and no addresses of people",
+        "What is merged can be read by everybody, for ever.",
+        "Take it out, and treat a secret that was written down as known.",
+        form.check_private_text,
+    ),
+    Rule(
         "limit",
         "A registry's limits hold",
         "Nobody may flood a registry.",

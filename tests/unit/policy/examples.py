@@ -384,6 +384,21 @@ RULE_EXAMPLES: dict[str, Examples] = {
             ),
         },
     ),
+    "private-text": Examples(
+        a_cube(description="Ask the maintainers at info@example.org"),
+        {
+            "private-text: a private key": a_cube(description="-----BEGIN OPENSSH PRIVATE KEY-----"),
+            "private-text: an age key": a_cube(description=f"AGE-SECRET-KEY-1{'Q' * 58}"),
+            "private-text: a token of GitHub": a_cube(parameters="token: ghp_" + "a1" * 18),
+            "private-text: a fine-grained one": a_cube(parameters="token: github_pat_" + "a1" * 18),
+            "private-text: a token of GitLab": a_cube(parameters="token: glpat-" + "a1" * 10),
+            "private-text: an access key of AWS": a_cube(parameters="AKIA" + "A1" * 8),
+            "private-text: an e-mail address": lambda house: a_dataset(
+                house, Ref("south", "clinic", 1), description="Ask jane.roe@hospital.example"
+            ),
+            "private-text: a member's": a_member(rb.member("zoe", title="zoe@example.org"), "zoe", "zoe:recovery"),
+        },
+    ),
     "limit": Examples(
         a_result,
         {
