@@ -4,10 +4,12 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
 
+import medperf_git
 from medperf_git.flows import house_pins
 from medperf_git.flows.house import Host, house_files
 from medperf_git.flows.house_pins import Pin, find_pin, render_pins
@@ -80,7 +82,13 @@ def test_t61_another_wheel_of_the_same_version_is_refused(wheel: Path, tmp_path:
     assert not (ran.folder / "validator" / "bin" / "medperf-git").exists()
 
 
-def test_a_pin_is_taken_from_the_released_file_when_it_is_the_code_that_runs_here(wheel: Path) -> None:
+def test_a_pin_is_taken_from_the_released_file_when_it_is_the_code_that_runs_here(
+    wheel: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path)
+    monkeypatch.setattr(medperf_git, "__file__", str(tmp_path / "medperf_git" / "__init__.py"))
+
     def fetch(version: str, folder: Path) -> str:
         assert version == "0.1.0"
         (folder / wheel.name).write_bytes(wheel.read_bytes())
@@ -90,8 +98,6 @@ def test_a_pin_is_taken_from_the_released_file_when_it_is_the_code_that_runs_her
 
 
 def test_a_release_with_other_code_is_not_pinned(wheel: Path, tmp_path: Path) -> None:
-    import zipfile  # noqa: PLC0415
-
     def fetch(_: str, folder: Path) -> str:
         with zipfile.ZipFile(wheel) as read, zipfile.ZipFile(folder / wheel.name, "w") as written:
             for name in read.namelist():
