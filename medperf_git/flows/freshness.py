@@ -4,13 +4,9 @@ Only registries whose record names a checkpoint promise it. A note that is stale
 main that is behind a note, are refused: somebody keeps new steps from this reader.
 """
 
-import urllib.request
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from http.client import HTTPException
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken
 from medperf_git.flows.home import read_json, write_json
@@ -18,10 +14,7 @@ from medperf_git.records.models import Registry
 from medperf_git.records.times import format_time, parse_time
 from medperf_git.registry.sync import Pin
 from medperf_git.signing.keys import PublicKey
-from medperf_git.signing.note import MAX_BYTES, Checkpoint, read_note
-
-_SECONDS = 20
-_HERE = frozenset({"localhost", "127.0.0.1", "::1"})
+from medperf_git.signing.note import Checkpoint, read_note
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +33,8 @@ def check_freshness(registry: Registry, pin: Pin, *, step: datetime, seen_file: 
     """
     if registry.checkpoint is None:
         return "freshness not promised: this registry publishes no signed notes"
+    from medperf_git.flows.note_fetch import fetch_note  # noqa: PLC0415  (a web client, for few registries)
+
     most = timedelta(days=registry.checkpoint.max_age_days)
     seen = _seen(seen_file)
     try:
@@ -54,28 +49,6 @@ def check_freshness(registry: Registry, pin: Pin, *, step: datetime, seen_file: 
     if seen is None or note.steps > seen.steps or note.at > parse_time(seen.at):
         write_json(seen_file, asdict(Seen(note.steps, format_time(note.at))))
     return f"fresh: a signed note of {format_time(note.at)} counts {note.steps} steps"
-
-
-def fetch_note(url: str) -> bytes:
-    """Return the bytes at a URL: https anywhere, http on this machine only, no redirects, little and soon."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _HERE):
-        raise EnvironmentProblem(f"{url} is no https address", hint="tell the maintainers: the registry names it")
-    opener = urllib.request.build_opener(_NoRedirects)
-    try:
-        with opener.open(url, timeout=_SECONDS) as answer:
-            data: bytes = answer.read(MAX_BYTES + 1)
-    except (OSError, HTTPException, ValueError) as error:
-        hint = "check the network; without the note nobody can tell whether this host shows what is new"
-        raise EnvironmentProblem(f"the note of freshness at {url} cannot be had: {error}", hint=hint) from error
-    return data
-
-
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """Follows nothing: another host could answer with anything, and every answer is signed anyway."""
-
-    def redirect_request(self, *_: Any) -> None:
-        """Return None, which ends with the redirect as an error."""
 
 
 def _refuse_old(note: Checkpoint, pin: Pin, seen: Seen | None, *, now: datetime, most: timedelta) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken
-from medperf_git.flows.freshness import fetch_note
+from medperf_git.flows.note_fetch import fetch_note
 from medperf_git.signing.files import FileSigner
 from medperf_git.signing.note import Checkpoint, make_note, read_note
 from tests.support.people import Human, Town, write_key
