@@ -12,11 +12,13 @@ import signal
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TypeAlias
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.records.findings import Finding
 from medperf_git.registry.cache import Entry, Verified
 from medperf_git.registry.folder_check import FolderCheck, folder_entry
@@ -51,7 +53,10 @@ class _Part:
 def check_whole(
     store: Store, commit: str, *, known: Verified, processes: int = PROCESSES, progress: Progress | None = None
 ) -> WholeReport:
-    """Return what is wrong with the records of a commit; `known` is asked before reading, and learns."""
+    """Return what is wrong with the records of a commit; `known` is asked before reading, and learns.
+
+    EnvironmentProblem: an object is missing, or a process was killed. IntegrityBroken: an object is damaged.
+    """
     try:
         view = Snapshot.at(store, commit)
         epoch = epoch_of(store, view.tree)
@@ -109,8 +114,12 @@ def _report(check: FolderCheck) -> WholeReport:
 
 def _in_processes(check: FolderCheck, folders: list[Folder], processes: int) -> Iterator[_Part]:
     given = (check.store.path, check.trust, check.epoch, check.known.entries)
-    with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=given) as pool:
-        yield from pool.map(_check_folder, folders)
+    try:
+        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=given) as pool:
+            yield from pool.map(_check_folder, folders)
+    except BrokenProcessPool as error:
+        hint = "see whether the memory ran out, then run it again"
+        raise EnvironmentProblem("a process that checked records was killed", hint=hint) from error
 
 
 _given: list[FolderCheck] = []  # of this process, when it is one of the two

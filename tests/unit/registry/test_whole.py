@@ -1,12 +1,14 @@
 """The whole check finds what is wrong with any file of a commit, in one process or two, known or not."""
 
 from collections.abc import Mapping
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from benchmarks import registry as bench
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.registry import whole
 from medperf_git.registry.cache import Verified
 from medperf_git.registry.commits import write_commit
@@ -70,6 +72,29 @@ def test_two_processes_say_what_one_says(here: Store, main: str, monkeypatch: py
         assert both.entries == alone.entries or not expected.findings
     assert told[0][0] == 1
     assert told[-1][0] == told[-1][1]
+
+
+def test_trouble_in_one_of_two_processes_is_our_trouble(
+    here: Store, main: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(whole, "_WORTH_IT", 0)
+    monkeypatch.setattr(whole, "_ENOUGH", 1)
+    root = raw_tree(here, (FOLDER, b"cubes", raw_tree(here, (FILE, b"x.yaml", b"\1" * 20))))
+    with pytest.raises(EnvironmentProblem, match="is missing from") as caught:
+        check_whole(here, raw_commit(here, root), known=Verified())
+    assert "fetch again" in caught.value.hint
+
+
+def test_a_killed_process_is_our_trouble(here: Store, main: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Killed:
+        def __init__(self, *_: object, **__: object) -> None:
+            raise BrokenProcessPool
+
+    monkeypatch.setattr(whole, "_WORTH_IT", 0)
+    monkeypatch.setattr(whole, "_ENOUGH", 1)
+    monkeypatch.setattr(whole, "ProcessPoolExecutor", Killed)
+    with pytest.raises(EnvironmentProblem, match="was killed"):
+        check_whole(here, main, known=Verified())
 
 
 def test_what_is_known_is_not_read_again(here: Store, main: str, tmp_path: Path) -> None:
