@@ -63,8 +63,8 @@ class Table:
         self.rows[name] = lambda: timed(command, environ=environ, code=code)
 
     def run(self) -> dict[str, Run]:
-        """Run all once to warm up, then in rounds; print and return the medians."""
-        for one in self.rows.values():
+        """Run all once to warm up (not for a single round), then in rounds; print and return the medians."""
+        for one in self.rows.values() if self.rounds > 1 else ():
             one()
         taken: dict[str, list[Run]] = {name: [] for name in self.rows}
         for _ in range(self.rounds):
@@ -76,7 +76,7 @@ class Table:
 
     def _print(self, medians: Mapping[str, Run]) -> None:
         wide = max(map(len, medians))
-        print(f"\n{self.title} (medians of {self.rounds} rounds)")
+        print(f"\n{self.title} ({self.rounds} round{'s: medians' if self.rounds > 1 else ''})")
         print(f"{'':{wide}}  {'wall s':>9} {'CPU s':>9} {'peak MiB':>9}")
         for name, one in medians.items():
             peak = f"{one.peak / 2**20:9.0f}" if one.peak else ""
