@@ -76,12 +76,18 @@ def examine_forge(
         status, value = ask(base + path.format(**names), host=host, token=token)
         if status == 200:
             facts[name] = value
-        elif status == 404:
+        elif status == 404 and not _hidden(host, name, facts):
             facts[name] = None
     if facts.get("repository") is None:
         hint = "check the address, and that the token may read this repository"
         raise UsageProblem(f"{host} shows no repository {slug} to this token", hint=hint)
     return [_examined(setting, facts, page) for setting in SETTINGS[host]]
+
+
+def _hidden(host: Host, name: str, facts: Facts) -> bool:
+    """Tell whether a 404 may hide what is there: GitHub answers so about protection to all but administrators."""
+    rights = (facts.get("repository") or {}).get("permissions") or {}
+    return host is Host.GITHUB and name == "protection" and rights.get("admin") is not True
 
 
 def api_of(host: Host, page: str) -> str:

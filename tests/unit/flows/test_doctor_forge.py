@@ -27,6 +27,7 @@ GOOD: dict[Host, dict[str, Any]] = {
         "/repos/ana/heart": {
             "id": 1296269,
             "full_name": "ana/heart",
+            "permissions": {"admin": True, "push": True, "pull": True},
             "default_branch": "main",
             "allow_rebase_merge": False,
             "allow_squash_merge": True,
@@ -281,6 +282,14 @@ def test_an_unprotected_main_fails_and_an_unseen_one_is_unknown(server: Server, 
     found = look(server, host, GOOD[host])
     assert not any(one.state == "fail" for one in found.values())
     assert any(one.found == "this token may not see it" for one in found.values())
+
+
+def test_github_hides_protection_from_all_but_administrators_and_so_it_is_unknown(server: Server) -> None:
+    answers = copy.deepcopy(GOOD[Host.GITHUB])
+    del answers[P]
+    answers[R]["permissions"]["admin"] = False
+    states = {one.state for one in look(server, Host.GITHUB, answers).values()}
+    assert states == {"ok", "unknown"}
 
 
 @pytest.mark.parametrize("host", list(GOOD))
