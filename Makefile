@@ -19,7 +19,7 @@ demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
 
 tools:  ## what only the tests need
-	@scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl rsync=rsync && scripts/ensure-browser.sh
+	@scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync && scripts/ensure-browser.sh
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
 	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)

@@ -1,6 +1,6 @@
 """Write the pages that are made from the program: every command here, rules and records in `registry_spec/`.
 
-make docs                                   # writes docs/reference/commands.md, registry_spec/{rules,records}.md
+make docs                                # writes docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md
 python scripts/make_docs.py --check         # fails when a page is not what the program says
 """
 
@@ -19,7 +19,7 @@ from medperf_git.cli.main import main as command_line
 
 SCRIPTS = Path(__file__).resolve().parent
 PAGE = SCRIPTS.parent / "docs" / "reference" / "commands.md"
-SISTERS = ("rules-docs.py", "schema-docs.py")
+SISTERS = ("rules-docs.py", "schema-docs.py", "threat-docs.py")
 WIDTH = 100
 HEAD = """\
 <!-- Made by `make docs`; edit the program, not this page. -->

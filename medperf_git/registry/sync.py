@@ -121,7 +121,7 @@ def read_pin(path: Path) -> Pin | None:
         pin = Pin(value["registry"], value["commit"], value["steps"])
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise IntegrityBroken(
             f"{path} is not a pin", hint="restore it from a backup, or `registry rm` and add"
         ) from error

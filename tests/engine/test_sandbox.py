@@ -90,7 +90,7 @@ def test_copystat_works_on_an_output_folder(infer: Callable[..., TaskRun]) -> No
     assert infer("copystat").result.succeeded
 
 
-def test_the_network_is_cut(infer: Callable[..., TaskRun], tmp_path: Path) -> None:
+def test_t18_the_network_is_cut(infer: Callable[..., TaskRun], tmp_path: Path) -> None:
     infer("network", "predict")
     assert (tmp_path / "logs" / "log").read_text().count("blocked") == 3
 

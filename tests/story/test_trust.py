@@ -45,7 +45,7 @@ FORGED = [row for row in ROWS if row.rule in ("not-approved", "append-only", "un
 
 
 @pytest.mark.parametrize("row", FORGED, ids=lambda row: row.name.replace(" ", "-"))
-def test_a_commit_forged_around_the_hook_is_refused_by_every_client(
+def test_t05_a_commit_forged_around_the_hook_is_refused_by_every_client(
     town: Town, clone: Clone, east: Human, row: object
 ) -> None:
     assert hasattr(row, "files")
@@ -68,7 +68,7 @@ def test_what_follows_a_forged_commit_is_not_believed_either(town: Town, clone: 
     assert newcomer.run("registry", "ls", "--json").value == []
 
 
-def test_a_rewind_of_main_is_refused_after_a_valid_step_was_seen(town: Town, clone: Clone, east: Human) -> None:
+def test_t05_a_rewind_of_main_is_refused_after_a_valid_step_was_seen(town: Town, clone: Clone, east: Human) -> None:
     without_hook(town)
     assert clone.push(clone.git("rev-parse", "origin/main~1"), "refs/heads/main", "--force").returncode == 0
     refuses(east)
@@ -86,7 +86,7 @@ def test_a_forced_push_of_another_line_is_refused_even_when_each_step_is_valid(
     town.human("zoe").run("registry", "add", town.url)  # by itself that line is valid: only who saw more can tell
 
 
-def test_an_old_copy_served_again_is_refused(town: Town, east: Human, tmp_path: Path) -> None:
+def test_t06_an_old_copy_served_again_is_refused(town: Town, east: Human, tmp_path: Path) -> None:
     shutil.copytree(town.repository, tmp_path / "old.git")
     ask(town)
     east.run("sync")

@@ -1,5 +1,6 @@
 """Attacks on records, authority and signatures, each under its number in THREATS; the judge refuses them all."""
 
+import time
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
+from medperf_git.records.schemas import schema_of
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import Author, write_root
 from medperf_git.registry.steps import judge_proposal
@@ -25,6 +27,7 @@ from medperf_git.signing.keys import PublicKey
 from medperf_git.signing.statement import Statement
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import BENCHMARK, HEAD, MODEL, NORTH, REFERENCE, SOUTH, House, Proposal, settled
+from tests.unit.policy.examples import RULE_EXAMPLES
 
 WRONG = Digest("sha256:" + "ee" * 32)
 RESULT = layout.numbered(layout.result_folder(BENCHMARK, NORTH, MODEL), 1)
@@ -528,3 +531,21 @@ def test_a_request_under_a_policy_of_the_same_proposal_is_refused() -> None:
     request = house.event("request", by="south", policy=digest_of(proposal.files[proposal.path]))
     proposal.add(request).sign("dora", "emil", only="benchmarks").sign("south", only="associations")
     refused(proposal, "association-request")
+
+
+@pytest.mark.parametrize("name", list(RULE_EXAMPLES["private-text"].refused))
+def test_t66_secrets_and_addresses_of_people_are_refused(name: str) -> None:
+    refused(RULE_EXAMPLES["private-text"].refused[name](settled()), "private-text")
+
+
+def test_t66_the_record_of_a_member_has_no_place_for_personal_data() -> None:
+    about = {"member", "title", "country", "website", "status", "keys", "cosigning", "revoked", "pending", "recovered"}
+    assert set(schema_of("member")["properties"]) - {"kind", "spec", "created", "previous"} == about
+
+
+def test_t70_a_proposal_of_too_many_files_is_refused_before_they_are_verified() -> None:
+    house = settled()
+    proposal = house.propose(*(rb.cube(Ref("moa", f"tree{number}", 1)) for number in range(101))).sign("moa")
+    started = time.perf_counter()
+    refused(proposal, "limit")
+    assert time.perf_counter() - started < 10

@@ -119,7 +119,13 @@ def rotate(
 @click.option(
     "--since", metavar="STEP|DAY", help="Last step, or day before which, it was still yours alone (default: now)."
 )
-@click.option("--reason", type=click.Choice(["stolen", "lost", "left", "other"]), default="stolen", show_default=True)
+@click.option(
+    "--reason",
+    type=click.Choice(["stolen", "lost", "left", "other"]),
+    default="stolen",
+    show_default=True,
+    help="Why it counts no more.",
+)
 @click.option("--all", "everything", is_flag=True, help="Retire: leave the registry.")
 @recovery_option
 @registry_option

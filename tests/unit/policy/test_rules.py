@@ -244,7 +244,7 @@ def test_a_registry_judged_by_unknown_rules_is_not_judged_and_nobody_is_blamed()
     assert "newer medperf-git" in verdict.findings[0].fix
 
 
-def test_names_that_are_easily_taken_for_others_are_shown_to_the_maintainer() -> None:
+def test_t67_names_that_are_easily_taken_for_others_are_shown_to_the_maintainer() -> None:
     house = settled()
     admitted = house.propose(member("m0a")).sign("ana", "m0a", "m0a:recovery").judge()
     assert admitted.outcome is Outcome.PASS

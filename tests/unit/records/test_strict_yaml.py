@@ -71,7 +71,7 @@ def test_people_may_write_comments_block_scalars_and_windows_line_ends():
         *("١٢", "１", "-", "- ", "--1", "1-2", "1 2", "50%", "$x", "(a)", "+a", ".a", "^a", "\\a", ";a", "<a", "=a"),
     ],
 )
-def test_a_plain_scalar_that_readers_differ_about_is_refused(text):
+def test_t28_a_plain_scalar_that_readers_differ_about_is_refused(text):
     if text in ("- ", "-"):
         assert refusal(f"x: 1\na: {text}\n").line == 2
         return

@@ -34,7 +34,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("address", REFUSED)
-def test_an_address_that_could_do_something_else_is_refused(address: str) -> None:
+def test_t36_t37_an_address_that_could_do_something_else_is_refused(address: str) -> None:
     with pytest.raises(UsageProblem) as caught:
         Remote.parse(address)
     assert caught.value.hint

@@ -103,7 +103,7 @@ def test_a_hostile_tree_does_not_arrive(registry: Store, remote: Remote, store: 
 @pytest.mark.parametrize(
     "ref", ["--upload-pack=x", "main", "refs/heads/a b", "refs/heads/-x", "refs/heads/x:y", "HEAD"]
 )
-def test_a_ref_that_could_be_an_option_is_refused(store: Store, remote: Remote, ref: str) -> None:
+def test_t36_a_ref_that_could_be_an_option_is_refused(store: Store, remote: Remote, ref: str) -> None:
     root = genesis(store)
     with pytest.raises(UsageProblem):
         push(store.path, remote, [Push(ref, root)])
@@ -113,7 +113,7 @@ def test_a_ref_that_could_be_an_option_is_refused(store: Store, remote: Remote, 
         push(store.path, remote, [Push(MAIN, "--force")])
 
 
-def test_a_poisoned_environment_changes_nothing(
+def test_t38_a_poisoned_environment_changes_nothing(
     store: Store, remote: Remote, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     canary = tmp_path / "canary"

@@ -115,7 +115,7 @@ print(json.dumps([rules, seconds, int(peak[1]) if peak else 0]))
 """
 
 
-def test_a_tree_bomb_is_refused_at_once(store: Store) -> None:
+def test_t35_a_tree_bomb_is_refused_at_once(store: Store) -> None:
     level = blob(store)
     mode = FILE
     for _ in range(10):
