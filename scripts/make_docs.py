@@ -1,6 +1,6 @@
 """Write the pages that are made from the program: every command here, rules and records in `registry_spec/`.
 
-make docs                                # writes docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md
+make docs                                # docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md
 python scripts/make_docs.py --check         # fails when a page is not what the program says
 """
 

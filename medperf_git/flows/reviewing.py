@@ -11,7 +11,7 @@ from typing import Any
 
 from medperf_git import __version__
 from medperf_git.errors import Refused, UsageProblem
-from medperf_git.flows.disclosure import limits_of, publishable, who_sees
+from medperf_git.flows.disclosure import hold_back_near, limits_of, publishable, who_sees
 from medperf_git.flows.naming import Found, at_ref
 from medperf_git.flows.prepared import prepared_for
 from medperf_git.flows.propose import Draft
@@ -23,7 +23,7 @@ from medperf_git.records.folds import is_associated_model, result_chain
 from medperf_git.records.models import Benchmark, Dataset, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored, read_record, write_record
-from medperf_git.records.view import RecordView
+from medperf_git.records.view import RecordView, next_number
 from medperf_git.runner.durable import write_json
 from medperf_git.runner.execute import verify_after_run
 from medperf_git.runner.outcome import Outcome
@@ -166,7 +166,10 @@ def _reviewed(
 ) -> Reviewed:
     record, held_back = build_result(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases)
     folder = layout.result_folder(benchmark.ref, dataset.ref, outcome.model.ref)
-    path, data = layout.numbered(folder, len(chain) + 1), write_record(record)
+    path = layout.numbered(folder, next_number(view, folder))
+    limits = limits_of(view, benchmark.ref, dataset.record.disclosure)
+    record, near = hold_back_near(view, path, record, min_cases=limits.min_cases)
+    held_back, data = (*held_back, *near), write_record(record)
     findings = read_record(path, data).findings
     if findings:
         said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in findings)

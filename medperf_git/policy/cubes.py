@@ -1,11 +1,13 @@
 """Rules about containers: the tasks of their role, and an environment that cannot reach the sandbox."""
 
 import re
+import shlex
 from collections.abc import Iterator
 
 from medperf_git.policy.case import Case
 from medperf_git.records import models
 from medperf_git.records.findings import Finding
+from medperf_git.records.mounts import mount_fault
 
 # Role → task → (inputs it must name, outputs it must name); the table of the container contract.
 TASKS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
@@ -34,7 +36,8 @@ DENIED_VARIABLE = re.compile(r"(?i)(?:LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME
 
 
 def check_tasks(case: Case) -> Iterator[Finding]:
-    """Refuse a cube that lacks a task of its role, or a mount the runner cannot supply."""
+    """Refuse a cube that lacks a task of its role, has a mount the runner cannot supply, or could never start."""
+    yield from check_starts(case)
     for stored, cube in case.of(models.Cube):
         for name, (inputs, outputs) in TASKS[cube.role].items():
             task = cube.tasks.get(name)
@@ -55,6 +58,34 @@ def check_tasks(case: Case) -> Iterator[Finding]:
                     message = f"the runner supplies no {key} to a {cube.role}"
                     fix = "use the mount keys of the container contract"
                     yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
+
+
+def check_starts(case: Case) -> Iterator[Finding]:
+    """Refuse a task that no engine could start: mounts over each other or the system, a command without its quote."""
+    for stored, cube in case.of(models.Cube):
+        for name, task in sorted(cube.tasks.items()):
+            mounts = {**(task.input_volumes or {}), **(task.output_volumes or {})}
+            if fault := mount_fault([(key, mount.mount_path) for key, mount in mounts.items()]):
+                pointer, fix = f"/tasks/{name}", "choose another mount path"
+                yield Finding("cube-task", fault, path=stored.path, pointer=pointer, fix=fix)
+            for part in ("command", "entrypoint"):
+                words = getattr(task.run_args, part, None)
+                if isinstance(words, str) and not _splits(words):
+                    pointer, fix = f"/tasks/{name}/run_args/{part}", "close the quotation, or give a list of words"
+                    message = f"the {part} of {name} cannot be split into words"
+                    yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
+            if "additional_files" in (task.input_volumes or {}) and cube.additional_files is None:
+                message, fix = f"{name} mounts additional files, and none are named", "name them, or do not mount them"
+                pointer = f"/tasks/{name}/input_volumes/additional_files"
+                yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
+
+
+def _splits(words: str) -> bool:
+    try:
+        shlex.split(words)
+    except ValueError:
+        return False
+    return True
 
 
 def check_environment(case: Case) -> Iterator[Finding]:

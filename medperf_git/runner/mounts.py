@@ -1,43 +1,12 @@
-"""Where inside a container a task may have its folders: nowhere over the system, over `/tmp`, or inside each other."""
+"""Refuse mounts that no engine should make; which those are says `records.mounts`, for the judge as well."""
 
-import posixpath
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from medperf_git.errors import Refused
-
-TMP = "/tmp"  # noqa: S108  (a path inside the container, fresh for each step)
-_SYSTEM = frozenset({"/", "/proc", "/sys", "/dev", "/etc", "/usr", "/lib", "/lib64", "/bin", "/sbin"})
-_KERNEL = ("/proc/", "/sys/", "/dev/")
-_ASK = "ask the container's owner for another mount path"
-
-
-def inside(path: str) -> str:
-    """Return an absolute path inside a container in its one form."""
-    return "/" + posixpath.normpath(path).lstrip("/") if path.startswith("/") else path
+from medperf_git.records.mounts import mount_fault
 
 
 def check_mounts(mounts: Sequence[tuple[str, str]]) -> None:
     """Raise Refused unless every (mount key, path inside) can be mounted beside the others."""
-    paths = [(key, inside(path)) for key, path in mounts]
-    for key, path in paths:
-        if covers_the_system(path) or not path.startswith("/"):
-            raise Refused(f"the task wants {key} mounted at {path}, over a part of the system", hint=_ASK)
-        if path == TMP:
-            raise Refused(f"the task wants {key} mounted at {TMP}, which is always a fresh folder", hint=_ASK)
-    for number, (key, path) in enumerate(paths):
-        for other, there in paths[number + 1 :]:
-            if path == there:
-                raise Refused(f"the task wants {key} and {other} both mounted at {path}", hint=_ASK)
-    for key, path in paths:
-        # The engine would make the mount point, and so write into the data or into the outputs.
-        if within := _within(path, paths):
-            raise Refused(f"the task wants {within} mounted inside its {key}, at {path}", hint=_ASK)
-
-
-def covers_the_system(path: str) -> bool:
-    """Tell whether something mounted there would take a part of the system's own place."""
-    return path in _SYSTEM or path.startswith(_KERNEL)
-
-
-def _within(outer: str, paths: Iterable[tuple[str, str]]) -> str:
-    return next((key for key, path in paths if path.startswith(outer + "/")), "")
+    if fault := mount_fault(mounts):
+        raise Refused(fault, hint="ask the container's owner for another mount path")

@@ -10,8 +10,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medperf_git.errors import Refused
+from medperf_git.records.mounts import TMP, covers_the_system, inside
 from medperf_git.runner.engine import Bind, Profile, StepSpec, User
-from medperf_git.runner.mounts import TMP, check_mounts, covers_the_system, inside
+from medperf_git.runner.mounts import check_mounts
 
 _DENIED = re.compile(
     r"LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME|TMPDIR|XDG_.*|DOCKER_.*|GLIBC_TUNABLES|MALLOC_.*|BASH_ENV|ENV"

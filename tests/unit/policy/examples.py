@@ -82,6 +82,12 @@ def a_cube(**changes: Any) -> Example:
     return lambda house: house.propose(record).sign("moa")
 
 
+def mounted_at(path: str) -> Example:
+    """Return a model that wants its outputs at a path."""
+    task = replace(rb.task("data_path"), output_volumes={"output_path": models.Mount(path, "directory")})
+    return a_cube(tasks={"infer": task})
+
+
 def an_event(event: Any, by: str, *, sign: str = "", **changes: Any) -> Example:
     return lambda house: house.propose(house.event(event, by=by, **changes)).sign(sign or by)
 
@@ -555,6 +561,12 @@ RULE_EXAMPLES: dict[str, Examples] = {
         {
             "cube-task: none of its role": a_cube(tasks={"train": rb.task("data_path")}),
             "cube-task: a mount is missing": a_cube(tasks={"infer": rb.task("data_path", outputs=())}),
+            "cube-task: over its fresh folder": mounted_at("/tmp"),
+            "cube-task: over the system": mounted_at("/usr/"),
+            "cube-task: over another": mounted_at("/in/data_path"),
+            "cube-task: inside another": mounted_at("/in/data_path/out"),
+            "cube-task: an open quotation": a_cube(tasks={"infer": rb.task("data_path", command="python3 'x")}),
+            "cube-task: files that nobody names": a_cube(tasks={"infer": rb.task("data_path", "additional_files")}),
             "cube-task: a model asks for labels": a_cube(tasks={"infer": rb.task("data_path", "labels_path")}),
         },
     ),
