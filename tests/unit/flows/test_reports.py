@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -41,6 +41,7 @@ def checked(*findings: Finding, outcome: Outcome | None = None) -> Checked:
     return Checked(verdict, Meter(), {"base": "a" * 40, "head": "b" * 40})
 
 
+@settings(deadline=None)
 @given(st.lists(FINDINGS, max_size=5))
 def test_t41_t49_what_others_wrote_is_inert_in_a_comment(findings: list[Finding]) -> None:
     # A bare link or mention needs a character that `outside` may not hold; no linkifier has to guess.
@@ -56,6 +57,7 @@ def test_t41_t49_what_others_wrote_is_inert_in_a_comment(findings: list[Finding]
     assert set(outside.lower()) <= set(OURS), outside
 
 
+@settings(deadline=None)
 @given(st.lists(FINDINGS, max_size=5), st.sampled_from(sorted(REPORTS)))
 def test_t25_no_report_holds_what_a_terminal_acts_upon(findings: list[Finding], form: str) -> None:
     text = REPORTS[form](checked(*findings))
@@ -66,6 +68,7 @@ def test_t25_no_report_holds_what_a_terminal_acts_upon(findings: list[Finding], 
     assert "##[" not in rest
 
 
+@settings(deadline=None)
 @given(FINDINGS)
 def test_t25_an_annotation_is_one_workflow_command_and_no_second(finding: Finding) -> None:
     line = annotation(finding)
