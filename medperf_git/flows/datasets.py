@@ -24,13 +24,16 @@ from medperf_git.records.models import (
     Benchmark,
     Content,
     Dataset,
+    Number,
     SiteDisclosure,
 )
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import Stored, read_record, write_record
+from medperf_git.records.statistics import MOST_DECIMALS, SMALLEST_COUNT, statistic_fault
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
 from medperf_git.runner.manifest import Role, content_digest, manifest_of, medperf_hash
+from medperf_git.runner.reduce import record_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +60,7 @@ class DatasetReview:
 
 def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
     """Return what registering a prepared dataset would publish."""
-    prepared = find_prepared(workspace.context.home, name)
+    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
     member = workspace.member or "your-name"
     record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
     kept = [key for key in prepared.statistics if key not in prepared.published]
@@ -77,7 +80,7 @@ def build_submission(
     Raises `IntegrityBroken` when the prepared files have changed since.
     """
     member, view = workspace.require_member(), workspace.view
-    prepared = find_prepared(workspace.context.home, name)
+    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
     refuse_changed(prepared)
     record = build_dataset(view, prepared, member=member, created=created)
     before = registered(view, prepared, member=member)
@@ -106,6 +109,7 @@ def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created:
     site = SiteDisclosure(words.get("min_cases"), words.get("decimals"))
     own = site if site != SiteDisclosure() else None
     acquisition = Acquisition(**words.get("acquisition", {}))
+    refuse_revealing(prepared, least=max(site.min_cases or 1, SMALLEST_COUNT))
     exact = limits_of(view, benchmark.ref, own).exact
     return Dataset(
         created=created,
@@ -117,11 +121,22 @@ def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created:
         preparator=prepared.preparator,
         cases=cases_of(prepared.cases, exact=exact),
         content=Content("mgds-v1-salted" if prepared.salt else "mgds-v1", prepared.published_digest),
-        statistics={key: prepared.statistics[key] for key in prepared.published} or None,
+        statistics={key: _rounded(prepared.statistics[key]) for key in prepared.published} or None,
         acquisition=acquisition if acquisition != Acquisition() else None,
         terms=words.get("terms"),
         disclosure=own,
     )
+
+
+def _rounded(number: Number) -> Number:
+    return number if isinstance(number, int) else record_number(number, MOST_DECIMALS)
+
+
+def refuse_revealing(prepared: Prepared, *, least: int) -> None:
+    """Raise `Refused` when a statistic that was chosen for publication could show a single patient."""
+    for name in prepared.published:
+        if fault := statistic_fault(name, _rounded(prepared.statistics[name]), least=least):
+            raise Refused(fault[0], hint=f"{fault[1]}; prepare again without `--publish {name}`")
 
 
 def registered(view: RecordView, prepared: Prepared, *, member: str) -> Found[Dataset] | None:
@@ -150,7 +165,7 @@ def verify_dataset(workspace: Workspace, name: str) -> dict[str, Any]:
     try:
         found = find(workspace.view, Dataset, name, member=workspace.member)
     except UsageProblem:
-        prepared, called, digest = find_prepared(home, name), name, None
+        prepared, called, digest = find_prepared(home, name, registry=workspace.alias), name, None
     else:
         prepared, called, digest = prepared_for(home, found.record), str(found.ref), found.record.content.digest
     files = refuse_changed(prepared)

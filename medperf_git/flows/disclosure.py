@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.records.folds import policy_state
 from medperf_git.policy.values import published_values
+from medperf_git.records.folds import policy_state
 from medperf_git.records.models import (
     Cases,
     Dataset,

@@ -91,8 +91,11 @@ def iter_prepared(home: Path) -> Iterator[Prepared]:
         yield _read(file.parent)
 
 
-def find_prepared(home: Path, name: str) -> Prepared:
-    """Return the newest prepared dataset called `name` (or `member/name@1`); `UsageProblem` when there is none."""
+def find_prepared(home: Path, name: str, *, registry: str = "") -> Prepared:
+    """Return the newest prepared dataset called `name` (or `member/name@1`), one made for `registry` before others.
+
+    `UsageProblem` when there is none.
+    """
     bare = name.partition("@")[0].rpartition("/")[2]
     try:
         if fault := name_fault(bare):
@@ -105,7 +108,8 @@ def find_prepared(home: Path, name: str) -> Prepared:
     if not found:
         hint = "`medperf-git dataset prepare` makes one; `dataset ls --local` lists those that are here"
         raise UsageProblem(f"no dataset called {name!r} is prepared on this machine", hint=hint)
-    return max(found, key=lambda one: one.number)
+    own = [one for one in found if one.folder.name.startswith(f"{registry}.")]
+    return max(own or found, key=lambda one: one.number)
 
 
 def prepared_for(home: Path, dataset: Dataset) -> Prepared:

@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
+from decimal import Decimal
 
 import pytest
 
-from medperf_git.errors import IntegrityBroken, UsageProblem
+from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.datasets import (
     acquisition_words,
     build_dataset,
@@ -109,3 +111,24 @@ def test_years_are_read():
     assert m.Acquisition(**words) == m.Acquisition("FI", 2015, 2019)
     with pytest.raises(UsageProblem):
         acquisition_words({"years": "lately"})
+
+
+def test_a_statistic_that_shows_a_patient_is_refused_and_others_are_rounded(tmp_path):
+    found = {"age_max": 97, "num_rare": 3, "mean_age": Decimal("61.23456")}
+    made, one = prepared(tmp_path, statistics=found)
+    for name in ("age_max", "num_rare"):
+        with pytest.raises(Refused, match=name):
+            build_dataset(made.view, replace(one, published=(name,)), member=CLINIC, created=TIME)
+    record = build_dataset(made.view, replace(one, published=("mean_age",)), member=CLINIC, created=TIME)
+    assert record.statistics == {"mean_age": Decimal("61.235")}
+
+
+def test_of_two_registries_each_finds_its_own_data(tmp_path):
+    made, one = prepared(tmp_path)
+    assert made
+    other = replace(one, folder=tmp_path / "datasets" / "lungs.clinic.fresh.2")
+    other.folder.mkdir()
+    save(other)
+    assert find_prepared(tmp_path, "fresh").folder == other.folder
+    assert find_prepared(tmp_path, "fresh", registry="clinic").folder == one.folder
+    assert find_prepared(tmp_path, "fresh", registry="lungs").folder == other.folder
