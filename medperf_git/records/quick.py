@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from decimal import Decimal
-from functools import cache
+from functools import cache, lru_cache
 from json import decoder
 from typing import Any, TypeAlias
 
@@ -24,6 +24,7 @@ Test: TypeAlias = Callable[[Any], bool]
 _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]  # not in typeshed
 
 _MAX_DEPTH = 10
+_MAX_KNOWN = 160
 _MAX_LINES = MAX_NODES // 5 - 1  # a line such as `- key:` makes five events at most
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,8}[1-9]")
@@ -56,9 +57,9 @@ class _Lines:
             raise ValueError
         values: dict[str, Value] = {}
         while (line := self.lines[self.position]) and len(line) - len(line.lstrip(" ")) == indent:
-            key, end = _key(line, indent)
+            key, value = _known_entry(line, indent) if len(line) <= _MAX_KNOWN else _entry(line, indent)
             self.position += 1
-            values[key] = self._block(indent + 2) if end == len(line) else _scalar(line[end + 1 :])
+            values[key] = self._block(indent + 2) if value is None else value
         return values
 
     def _block(self, indent: int) -> Value:
@@ -76,6 +77,15 @@ class _Lines:
                 self.position += 1
                 items.append(_scalar(text))
         return items
+
+
+def _entry(line: str, indent: int) -> "tuple[str, Value | None]":
+    """Return the key and the scalar of a line; None for one that a block follows."""
+    key, end = _key(line, indent)
+    return key, None if end == len(line) else _scalar(line[end + 1 :])
+
+
+_known_entry = lru_cache(maxsize=4096)(_entry)  # most lines of a record stand in others of its kind as well
 
 
 def _key(line: str, indent: int) -> tuple[str, int]:

@@ -20,6 +20,17 @@ PAYLOAD_TYPE = "application/vnd.in-toto+json"
 BUNDLE_LIMIT = 16 * 1024
 
 _KEY_ID = re.compile(r"SHA256:[A-Za-z0-9+/]{43}")
+# The canonical form as a whole: payload, keyid, signature, hint.
+_FORM = re.compile(
+    rb'\{"dsseEnvelope":\{"payload":"([A-Za-z0-9+/]+={0,2})","payloadType":"%(payload_type)s",'
+    rb'"signatures":\[\{"keyid":"(%(key)s)","sig":"([A-Za-z0-9+/]{86}==)"\}\]\},"mediaType":"%(media_type)s",'
+    rb'"verificationMaterial":\{"publicKey":\{"hint":"(%(key)s)"\},"tlogEntries":\[\]\}\}\n'
+    % {
+        b"payload_type": re.escape(PAYLOAD_TYPE.encode()),
+        b"media_type": re.escape(MEDIA_TYPE.encode()),
+        b"key": _KEY_ID.pattern.encode(),
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +74,24 @@ def make_bundle(statement: Statement, signer: Signer) -> bytes:
 
 def parse_bundle(data: bytes) -> Bundle:
     """Read a bundle file; IntegrityBroken says which part is not what it must be."""
+    return _accepted(data) or _parse_carefully(data)
+
+
+def _accepted(data: bytes) -> Bundle | None:
+    """Read a bundle in its canonical form the quick way; None when only the careful way can tell."""
+    match = _FORM.fullmatch(data) if len(data) <= BUNDLE_LIMIT else None
+    if match is None:
+        return None
+    payload, keyid, signature, hint = match.groups()
+    try:
+        decoded, signed = binascii.a2b_base64(payload), binascii.a2b_base64(signature)
+    except binascii.Error:
+        return None
+    spelled = base64.b64encode(decoded) == payload and base64.b64encode(signed) == signature
+    return Bundle(decoded, signed, keyid.decode()) if spelled and keyid == hint else None
+
+
+def _parse_carefully(data: bytes) -> Bundle:
     value = strict_json.parse_json(data, limit=BUNDLE_LIMIT, what="the bundle")
     top = take_object(value, ("dsseEnvelope", "mediaType", "verificationMaterial"), where="the bundle")
     take_constant(top["mediaType"], MEDIA_TYPE, where="the bundle's mediaType")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
+from medperf_git.errors import IntegrityBroken
 from medperf_git.records.digests import Digest, bare_hex, digest_of, is_digest
 from medperf_git.records.names import name_fault
 from medperf_git.records.times import format_time, parse_time
@@ -24,6 +25,19 @@ _SEGMENT = r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*"
 _PATH = re.compile(rf"(?:{_SEGMENT}/)+{_SEGMENT}\.yaml")
 _REGISTRY = re.compile(r"mg1:[0-9a-f]{64}")
 _HEAD = re.compile(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?")
+# The canonical form as a whole: head, registry, time, signer, digest, path.
+_FORM = re.compile(
+    rb'\{"_type":"%s","predicate":\{"head":"(%s)","registry":"(%s)","signedAt":"([0-9TZ:-]{20})",'
+    rb'"signer":"([a-z0-9-]+)"\},"predicateType":"%s",'
+    rb'"subject":\[\{"digest":\{"sha256":"([0-9a-f]{64})"\},"name":"(%s)"\}\]\}'
+    % (
+        re.escape(STATEMENT_TYPE.encode()),
+        _HEAD.pattern.encode(),
+        _REGISTRY.pattern.encode(),
+        re.escape(PREDICATE_TYPE.encode()),
+        _PATH.pattern.encode(),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +94,22 @@ class Statement:
 
 def parse_statement(data: bytes) -> Statement:
     """Read a payload; IntegrityBroken says which part is not what it must be. Proves nothing about its signer."""
+    return _accepted(data) or _parse_carefully(data)
+
+
+def _accepted(data: bytes) -> Statement | None:
+    """Read a payload in its canonical form the quick way; None when only the careful way can tell."""
+    match = _FORM.fullmatch(data) if len(data) <= PAYLOAD_LIMIT else None
+    if match is None:
+        return None
+    head, registry, signed_at, signer, digest, path = (part.decode("ascii") for part in match.groups())
+    try:
+        return Statement(path, Digest("sha256:" + digest), registry, head, signer, parse_time(signed_at))
+    except (IntegrityBroken, ValueError):
+        return None
+
+
+def _parse_carefully(data: bytes) -> Statement:
     value = strict_json.parse_json(data, limit=PAYLOAD_LIMIT, what="the statement")
     top = take_object(value, ("_type", "predicate", "predicateType", "subject"), where="the statement")
     take_constant(top["_type"], STATEMENT_TYPE, where="the statement's _type")
