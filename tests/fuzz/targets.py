@@ -23,6 +23,7 @@ from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.objects import BadObject, Store, _parse_commit
 from medperf_git.registry.receive import _PROPOSAL, parse_updates
 from medperf_git.registry.trees import compare_trees, entry_fault, order_fault, parse_tree
+from medperf_git.runner.importing import import_config, import_mlcube
 from medperf_git.runner.reduce import InvalidOutput, reduce_results
 from medperf_git.signing.bundle import parse_bundle
 from medperf_git.signing.files import FileSigner
@@ -111,6 +112,20 @@ def results(data: bytes) -> str:
         return alike(refused)
     str(content).encode("utf-8")
     return f"read {sorted(reduced.values)} {len(reduced.undeclared)}"
+
+
+def configuration(data: bytes) -> str:
+    """A container_config.yaml or an mlcube.yaml that somebody offers."""
+    try:
+        content = load_foreign_yaml(data)
+        if not isinstance(content, dict):
+            return "no mapping"
+        read = (
+            import_config(content) if "container_type" in content else import_mlcube(content, ROOT / "no-such-folder")
+        )
+        return f"read {read.image_type} {read.role} {len(read.notes)}"
+    except (Unreadable, Refused) as refused:
+        return alike(refused)
 
 
 def key_line(data: bytes) -> str:
@@ -255,6 +270,21 @@ def _results() -> Iterator[bytes]:
     yield b"auroc: 1:30\nbrier: 0x1f\nx: !!int '3'\n"
 
 
+def _configurations() -> Iterator[bytes]:
+    yield (
+        b"container_type: DockerImage\nimage: example.org/forest:1\ntasks:\n  infer:\n"
+        b"    run_args: {command: [a, 1], environment: {A: b}, shm_size: 2g, gpus: all}\n"
+        b"    input_volumes: {data_path: {mount_path: /in, type: directory}}\n"
+        b"    output_volumes: {output_path: {mount_path: /out, type: directory}}\n"
+    )
+    yield (
+        b"name: forest\ndescription: A forest\ndocker: {image: 'example.org/forest:1', gpu_args: --gpus all}\ntasks:\n"
+        b"  infer:\n    entrypoint: python x.py\n    parameters:\n"
+        b"      inputs: {data_path: data/, parameters_file: p.yaml, additional_files_path: a/}\n"
+        b"      outputs: {output_path: {type: directory, default: out/}}\n"
+    )
+
+
 def _keys() -> Iterator[bytes]:
     yield from (build.signer(name).public.openssh.encode() for name in ("ana", "ben"))
     yield build.signer("ana").public.openssh.encode() + b" ana@example.org\n"
@@ -324,6 +354,7 @@ TARGETS: dict[str, Target] = {
     "record": Target(record, _record_seeds, YAML_WORDS),
     "draft": Target(draft, _draft_seeds, YAML_WORDS),
     "results": Target(results, _results, YAML_WORDS + JSON_WORDS, seconds=2.0, size=200_000),
+    "configuration": Target(configuration, _configurations, YAML_WORDS, seconds=2.0),
     "bundle": Target(bundle, _bundles, JSON_WORDS),
     "statement": Target(statement, lambda: (parse_bundle(data).payload for data in _bundles()), JSON_WORDS),
     "proposal": Target(proposal, _proposals, YAML_WORDS + JSON_WORDS),
