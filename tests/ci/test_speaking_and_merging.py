@@ -11,6 +11,7 @@ import pytest
 from medperf_git.flows.house import Host
 from tests.ci.conftest import Hosted, proposal_of
 from tests.ci.runner import Ran, forge_environ, load, run_job
+from tests.support.people import Human
 
 FOLDER = ".github/workflows"
 
@@ -155,13 +156,17 @@ def test_the_site_is_built_from_a_verified_main(forge: Forge) -> None:
     assert ran.steps[-1][0] == "Hand the pages to the job that publishes them"
 
 
-def test_t05_t40_a_forged_step_on_main_stops_the_site(forge: Forge) -> None:
+def test_t05_t40_a_forged_step_on_main_stops_the_site_and_every_reader(forge: Forge, tmp_path: Path) -> None:
+    reader = Human("reader", tmp_path / "reader")
+    reader.run("registry", "add", forge.hosted.repository)
     own = {f"{FOLDER}/judge.yml": b"on: pull_request\njobs: {}\n", "members/eve/0001.yaml": b"kind: member\n"}
     forge.hosted.git("update-ref", "refs/heads/main", forge.hosted.commit(own))
     ran = forge.run("site.yml", "build")
     assert ran.code == 5
     assert "is not valid; no site is built from it" in ran.said
     assert not (ran.folder / "site").exists()
+    said = reader.run("sync", code=5)
+    assert "is not valid" in said.err
 
 
 @pytest.mark.parametrize("hosted", [Host.FORGEJO], indirect=True)
