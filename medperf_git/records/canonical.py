@@ -7,10 +7,10 @@ equal their own re-emission, so no two parsers can disagree about it.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from medperf_git.errors import Refused
 from medperf_git.records.strict_yaml import MAX_INTEGER, Value, pointer_step
@@ -19,6 +19,7 @@ from medperf_git.records.text import text_fault
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./@:+][A-Za-z0-9]+)*")
 _NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
 _MAX_PLAIN = 128
+_ANY: Mapping[str, Any] = {}
 
 _Trail: TypeAlias = "tuple[_Trail, str | int] | None"  # the steps to a value, its JSON Pointer once somebody asks
 
@@ -33,9 +34,7 @@ def emit(value: Mapping[str, Value], schema: Mapping[str, Any]) -> bytes:
     `Unwritable` (a ValueError) names a value that no record can hold: an empty collection, a null, a number
     outside the format, a forbidden character.
     """
-    writer = _Writer(schema)
-    writer.mapping(value, schema, indent="", trail=None)
-    return ("\n".join(writer.lines) + "\n").encode("utf-8")
+    return Emitter(schema).emit(value)
 
 
 def format_number(number: int | Decimal) -> str:
@@ -61,24 +60,65 @@ def _format_decimal(number: Decimal) -> str:
     return text
 
 
-class _Writer:
-    """Writes nodes as lines, following the schema for the order of keys, and a trail of steps for messages."""
+class _Plan(NamedTuple):
+    """What the writer needs of one place in a schema: keys in order as they are written, and what is below."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
-        self._root = root
+    known: tuple[tuple[str, str, Any], ...]
+    properties: Mapping[str, Any]
+    others: Any
+    items: Any
+
+
+class Emitter:
+    """Writes values by one schema; what it has learned of the schema serves every record of a kind."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._root = schema
+        self._plans: dict[int, _Plan] = {}  # by the identity of a part of `schema`, which lives as long as this
+
+    def emit(self, value: Mapping[str, Value]) -> bytes:
+        """Write `value` in canonical form; `Unwritable` as `emit`."""
+        writer = _Writer(self._plan)
+        writer.mapping(value, self._root, indent="", trail=None)
+        return ("\n".join(writer.lines) + "\n").encode("utf-8")
+
+    def _plan(self, schema: Any) -> _Plan:
+        plan = self._plans.get(id(schema))
+        if plan is None:
+            plan = self._plans[id(schema)] = self._new_plan(schema)
+        return plan
+
+    def _new_plan(self, schema: Any) -> _Plan:
+        """Follow a local `#/$defs/name` reference, the only kind our schemas use."""
+        if not isinstance(schema, Mapping):
+            return _Plan((), {}, _ANY, _ANY)
+        if reference := schema.get("$ref"):
+            schema = self._root["$defs"][reference.rpartition("/")[2]]
+        properties = schema.get("properties", {})
+        known = tuple((key, _text(key, None) + ":", inner) for key, inner in properties.items())
+        return _Plan(known, properties, schema.get("additionalProperties", _ANY), schema.get("items", _ANY))
+
+
+class _Writer:
+    """Writes nodes as lines, with a trail of steps for messages."""
+
+    def __init__(self, plan_of: Callable[[Any], _Plan]) -> None:
+        self._plan_of = plan_of
         self.lines: list[str] = []
 
     def mapping(self, value: Mapping[str, Value], schema: Any, *, indent: str, trail: _Trail) -> None:
         if not value:
             raise _unwritable(trail, "an empty mapping is not written", hint="leave the key out")
-        shape = self._resolve(schema)
-        properties: Mapping[str, Any] = shape.get("properties", {})
-        known = [key for key in properties if key in value]
-        free = sorted(key for key in value if key not in properties)
-        for key in [*known, *free]:
-            inner = properties.get(key, shape.get("additionalProperties", {}))
-            head = indent + _text(key, trail) + ":"
-            self._entry(head, value[key], inner, indent=indent + "  ", trail=(trail, key))
+        plan = self._plan_of(schema)
+        inside, left = indent + "  ", len(value)
+        for key, head, inner in plan.known:
+            if key in value:
+                self._entry(indent + head, value[key], inner, indent=inside, trail=(trail, key))
+                left -= 1
+        if left:
+            for key in sorted(key for key in value if key not in plan.properties):
+                head = indent + _text(key, trail) + ":"
+                self._entry(head, value[key], plan.others, indent=inside, trail=(trail, key))
 
     def _entry(self, head: str, value: Value, schema: Any, *, indent: str, trail: _Trail) -> None:
         if isinstance(value, str):
@@ -95,7 +135,7 @@ class _Writer:
     def _sequence(self, items: list[Value], schema: Any, *, indent: str, trail: _Trail) -> None:
         if not items:
             raise _unwritable(trail, "an empty list is not written", hint="leave the key out")
-        inner = self._resolve(schema).get("items", {})
+        inner = self._plan_of(schema).items
         for number, item in enumerate(items):
             where = (trail, number)
             if isinstance(item, dict | Mapping):
@@ -106,13 +146,6 @@ class _Writer:
                 raise _unwritable(where, "a list directly inside a list has no canonical form", hint="name its parts")
             else:
                 self.lines.append(f"{indent}- {_scalar(item, where)}")
-
-    def _resolve(self, schema: Any) -> Mapping[str, Any]:
-        """Follow a local `#/$defs/name` reference, the only kind our schemas use."""
-        if not isinstance(schema, dict | Mapping):
-            return {}
-        reference = schema.get("$ref")
-        return self._root["$defs"][reference.rpartition("/")[2]] if reference else schema
 
 
 def _scalar(value: object, trail: _Trail) -> str:

@@ -1,9 +1,9 @@
 """Bytes ↔ one record: read strictly, checked against its schema, its path and its canonical form."""
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache, lru_cache
 
-from medperf_git.records.canonical import Unwritable, emit
+from medperf_git.records.canonical import Emitter, Unwritable
 from medperf_git.records.convert import record_from_value, value_of
 from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.findings import Finding
@@ -44,7 +44,12 @@ def write_record(record: Record) -> bytes:
 
 def write_value(kind: Kind, value: dict[str, Value]) -> bytes:
     """Return the canonical bytes of a record given as plain values."""
-    return emit(value, schema_of(kind))
+    return _emitter(kind).emit(value)
+
+
+@cache
+def _emitter(kind: Kind) -> Emitter:
+    return Emitter(schema_of(kind))
 
 
 @lru_cache(maxsize=4096)
