@@ -94,11 +94,12 @@ def _shared_out(
         for folder in folders:
             check.folder(*folder)
         return
-    for done, part in enumerate(_in_processes(check, folders, processes), start=1):
-        check.known.add(*part.entries)
+    for done, part in enumerate(_with_others(check, folders, processes - 1), start=1):
+        if part is not None:
+            check.known.add(*part.entries)
+            yield part.report
         if progress is not None:
             progress(done, len(folders))
-        yield part.report
 
 
 def _size(store: Store, tree: bytes) -> int:
@@ -112,17 +113,27 @@ def _report(check: FolderCheck) -> WholeReport:
     return WholeReport(check.records, check.signatures, tuple(check.findings))
 
 
-def _in_processes(check: FolderCheck, folders: list[Folder], processes: int) -> Iterator[_Part]:
+def _with_others(check: FolderCheck, folders: list[Folder], others: int) -> Iterator[_Part | None]:
+    """Check folders from the end while other processes begin at the front; None for each that was checked here."""
     given = (check.store.path, check.trust, check.epoch, check.known.entries)
     try:
-        with ProcessPoolExecutor(processes, get_context("spawn"), initializer=_begin, initargs=given) as pool:
-            yield from pool.map(_check_folder, folders)
+        with ProcessPoolExecutor(others, get_context("spawn"), initializer=_begin, initargs=given) as pool:
+            theirs = [pool.submit(_check_folder, folder) for folder in folders]
+            try:
+                while theirs and theirs[-1].cancel():
+                    check.folder(*folders[len(theirs) - 1])
+                    theirs.pop()
+                    yield None
+                yield from (one.result() for one in theirs)
+            except BaseException:  # nobody waits for what is not begun yet
+                pool.shutdown(cancel_futures=True)
+                raise
     except BrokenProcessPool as error:
         hint = "see whether the memory ran out, then run it again"
         raise EnvironmentProblem("a process that checked records was killed", hint=hint) from error
 
 
-_given: list[FolderCheck] = []  # of this process, when it is one of the two
+_given: list[FolderCheck] = []  # of this process, when it is one of the others
 
 
 def _begin(path: Path, trust: Trust, epoch: bytes, entries: Iterable[Entry]) -> None:
