@@ -6,6 +6,7 @@ from medperf_git.errors import IntegrityBroken
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.registry.objects import Store
 from medperf_git.registry.steps import judge_genesis, judge_proposal, judge_step
+from tests.support import registry_builder as rb
 
 from .hand import START, add, believing_git, genesis, merge, raw_commit, raw_tree, rules
 
@@ -102,3 +103,48 @@ def test_a_judge_cannot_pass_what_git_shows_to_be_wrong(store: Store) -> None:
     bad = add(store, root, {"members/ana/0001.yaml": b"changed\n"})
     with pytest.raises(IntegrityBroken):
         judge_step(store, bad, judge=lambda _: Verdict.of(()))
+
+
+def test_a_step_at_the_very_time_of_its_parent_passes(store: Store) -> None:
+    assert judge_step(store, add(store, genesis(store), CUBE, minutes=0), judge=believing_git).findings == ()
+
+
+@pytest.mark.parametrize(("minutes", "found"), [(10, set()), (11, {"step-time"})])
+def test_a_proposal_is_at_most_ten_minutes_ahead(store: Store, minutes: int, found: set[str]) -> None:
+    root = genesis(store)
+    head = add(store, root, CUBE, minutes=minutes)
+    assert rules(judge_proposal(store, root, head, at=START, judge=believing_git)) == found
+
+
+def test_a_step_that_changes_nothing_passes_unless_its_form_is_wrong(store: Store) -> None:
+    root = genesis(store, rb.founded().files)
+    tree, start = store.commit(root).tree, int(START.timestamp())
+    assert judge_step(store, raw_commit(store, tree, (root,), time=start)).outcome is Outcome.PASS
+    assert "step-time" in rules(judge_step(store, raw_commit(store, tree, (root,), time=start - 1)))
+
+
+def test_a_merge_says_on_which_side_a_file_is_alone(store: Store) -> None:
+    root = genesis(store)
+    step = judge_step(store, merge(store, root, add(store, root, CUBE), {"x.yaml": b"x"}), judge=believing_git)
+    messages = {finding.path: finding.message for finding in step.findings}
+    assert messages["x.yaml"].endswith("see the merge")
+    assert messages["cubes/ana/model/1.yaml"].endswith("see the proposal")
+
+
+def test_what_proposal_and_merge_both_show_is_said_once(store: Store) -> None:
+    root = genesis(store)
+    head = add(store, root, {"members/ana/0001.yaml": b"changed\n"})
+    step = judge_step(store, merge(store, root, head, {"members/ana/0001.yaml": b"changed\n"}), judge=believing_git)
+    assert [finding.rule for finding in step.findings] == ["append-only"]
+
+
+def test_all_files_of_a_proposal_name_it_also_those_that_main_has(store: Store) -> None:
+    root = genesis(store)
+    main = add(store, root, CUBE, minutes=2)
+    judged = judge_proposal(
+        store, main, add(store, root, CUBE | {"b.yaml": b"b"}, minutes=3), at=START, judge=believing_git
+    )
+    assert set(judged.files) == {*CUBE, "b.yaml"}
+    assert set(judged.change.added) == {"b.yaml"}
+    step = judge_step(store, main, judge=believing_git)
+    assert step.files == step.change.added
