@@ -361,7 +361,7 @@ TARGETS: dict[str, Target] = {
     "key_line": Target(key_line, _keys, KEY_WORDS),
     "key_file": Target(key_file, _key_files, KEY_WORDS),
     "names": Target(names, _paths, PATH_WORDS),
-    "tree": Target(tree, _trees, GIT_WORDS, size=8000),
+    "tree": Target(tree, _trees, GIT_WORDS),
     "commit": Target(commit, _commits, (*GIT_WORDS, b"parent ", b"tree ", b"\n", b"> 99999999999 +0000")),
     "updates": Target(updates, _updates, (*GIT_WORDS, b"0" * 40, b"refs/heads/main", b"\n", b"\xc2\x85", b"\x0c")),
 }

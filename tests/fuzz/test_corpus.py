@@ -7,9 +7,6 @@ import pytest
 from tests.fuzz.campaign import CORPUS, Broken, corpus_of, fuzz, largest_kib, mutated, run_one
 from tests.fuzz.targets import TARGETS
 
-# Inputs that break a promise which another part of the program has to mend; taken out once it has.
-WAITING = {"tree/many-digits-without-a-space": "parse_tree takes quadratic time for digits without a space"}
-
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_every_seed_keeps_its_promises(name):
@@ -20,10 +17,7 @@ def test_every_seed_keeps_its_promises(name):
 
 
 @pytest.mark.parametrize("path", [path for name in TARGETS for path in corpus_of(name)], ids=lambda path: path.name)
-def test_every_kept_input_keeps_its_promises(path, request):
-    key = f"{path.parent.name}/{path.name}"
-    if key in WAITING:
-        request.applymarker(pytest.mark.xfail(reason=WAITING[key], raises=Broken))
+def test_every_kept_input_keeps_its_promises(path):
     before = largest_kib()
     run_one(path.parent.name, path.read_bytes())
     assert largest_kib() - before < 64 * 1024

@@ -18,8 +18,10 @@ from typing import Any
 
 from medperf_git.errors import IntegrityBroken, Refused
 from medperf_git.records.digests import Digest
+from medperf_git.records.json_bounds import bounds_fault
 
 _MAX_JSON = 4 * 1024 * 1024
+_MAX_DEPTH, _MAX_NODES = 50, 200_000
 _CONFIG = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
 _NAMES = frozenset({"repositories"})
 
@@ -98,7 +100,7 @@ def _copy_member(source: tarfile.TarFile, member: tarfile.TarInfo, target: tarfi
         return
     content = source.extractfile(member) if member.isreg() else None
     if content is not None and member.name in ("manifest.json", "index.json"):
-        data = json.dumps(_nameless(json.loads(content.read(_MAX_JSON)))).encode()
+        data = json.dumps(_nameless(_parsed(content.read(_MAX_JSON), member.name))).encode()
         member.size = len(data)
         content = io.BytesIO(data)
     target.addfile(member, content)
@@ -134,10 +136,26 @@ def _bytes_of(archive: tarfile.TarFile, name: str, path: Path) -> bytes:
 
 
 def _json_member(archive: tarfile.TarFile, name: str, path: Path) -> Any:
+    return _parsed(_bytes_of(archive, name, path), f"{path.name}: {name}")
+
+
+def _parsed(data: bytes, what: str) -> Any:
+    """Read JSON of an archive that nobody here made: bounded, and no key twice."""
+    hint = "make the archive with: docker save IMAGE"
     try:
-        return json.loads(_bytes_of(archive, name, path))
-    except (ValueError, RecursionError) as error:
-        raise Refused(f"{path.name}: {name} is not JSON", hint="make the archive with: docker save IMAGE") from error
+        text = data.decode()
+        if fault := bounds_fault(text, max_depth=_MAX_DEPTH, max_nodes=_MAX_NODES):
+            raise ValueError(fault)
+        return json.loads(text, object_pairs_hook=_once)
+    except ValueError as error:
+        raise Refused(f"{what} is not the JSON of an image archive: {error}", hint=hint) from error
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return value
 
 
 def _manifests(archive: tarfile.TarFile, path: Path) -> tuple[Digest, ...]:
