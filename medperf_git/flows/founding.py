@@ -6,7 +6,7 @@ The root commit holds exactly the registry record, each maintainer's own record,
 import secrets
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.config import Config, Known, free_alias
 from medperf_git.flows.context import Context
 from medperf_git.flows.house import house_files
+from medperf_git.flows.house_pins import house_for
 from medperf_git.flows.identity import OwnKeys, check_name, introduction, obtain_keys
 from medperf_git.flows.propose import refuse_failed
 from medperf_git.flows.server_hook import hook_text
@@ -64,12 +65,13 @@ def rehearse_registry(
     context: Context, place: str, *, name: str, title: str, member: str, key: str | None
 ) -> list[str]:
     """Return the paths that the genesis would hold; keys are made for this moment only, and nothing is sent."""
-    _empty_place(place)
+    house = house_for(title, _empty_place(place).url)
     with tempfile.TemporaryDirectory() as trial:
         elsewhere = replace(context, home=Path(trial), assume_yes=True)
         keys = obtain_keys(elsewhere, check_name(member), key=key)
         founder = Founder(introduction(elsewhere, member, title=member, keys=keys), keys.signing, keys.recovery)
-        files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=secrets.token_hex(32))
+        nonce = secrets.token_hex(32)
+        files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=nonce, house=house)
         _commit_genesis(elsewhere, check_name(name), files, member=member)
     return sorted(files)
 
@@ -87,7 +89,8 @@ def found_registry(
         alias = free_alias(Config({**config.registries, alias: Known("", "")}), f"{name}-new")
     keys = obtain_keys(context, f"{alias}-{member}", key=key)
     founder = Founder(introduction(context, member, title=member_title, keys=keys), keys.signing, keys.recovery)
-    files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=secrets.token_hex(32))
+    nonce, house = secrets.token_hex(32), house_for(title, remote.url)
+    files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=nonce, house=house)
     try:
         _send_genesis(context, remote, alias, files=files, member=member)
     except BaseException:
@@ -100,10 +103,18 @@ def found_registry(
     return Founded(remote.url, registry, alias, keys)
 
 
-def genesis_files(founders: Sequence[Founder], *, name: str, title: str, at: datetime, nonce: str) -> dict[str, bytes]:
+def genesis_files(
+    founders: Sequence[Founder],
+    *,
+    name: str,
+    title: str,
+    at: datetime,
+    nonce: str,
+    house: Mapping[str, bytes] | None = None,
+) -> dict[str, bytes]:
     """Return every file of the root commit: all records, each signed by whom the genesis asks."""
     introductions = {layout.member_path(f.member.member, 1): write_record(f.member) for f in founders}
-    house = house_files(title)
+    house = house_files(title) if house is None else house
     digests = {f.member.member: digest_of(introductions[layout.member_path(f.member.member, 1)]) for f in founders}
     record = Registry(
         created=format_time(at),
