@@ -16,7 +16,7 @@ title: 'Ana'   # quoted otherwise
 member: ana
 kind: member
 spec: 1
-created: '2025-06-02T10:00:00Z'
+created: '2026-11-25T11:00:00Z'
 status: active
 keys: {signing: [{key: "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAuSHSNb6tZQmC3hy9LNsz7/qQKHd+hUYWpQpxVE9Vlj"}]}
 """
