@@ -9,7 +9,6 @@ to add what, and when, is for `sync.audit`, which judges the history step by ste
 """
 
 import signal
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -31,7 +30,7 @@ Progress: TypeAlias = Callable[[int, int], None]  # folders done, folders in all
 
 PROCESSES = 2
 
-_ENOUGH = 64  # folders to share out
+_OPENED = {"results": 5, "comparisons": 5, "associations": 4}  # how many levels lie above what is shared out
 _WORTH_IT = 150_000  # bytes of their trees, some 3000 results; with fewer, starting processes costs more than it gains
 
 
@@ -78,13 +77,17 @@ def check_whole(
 
 
 def _spread(check: FolderCheck, tree: bytes) -> list[Folder]:
-    """Check the folders nearest the root, until there are enough below them to share out."""
-    waiting = deque([("", tree)])
-    while waiting and len(waiting) < _ENOUGH:
-        prefix, raw_id = waiting.popleft()
+    """Check the folders nearest the root; return those below that are to be shared out."""
+    waiting: list[Folder] = [("", tree)]
+    shares: list[Folder] = []
+    while waiting:
+        prefix, raw_id = waiting.pop()
         inner = check.only_this(prefix, raw_id).items()
-        waiting.extend(folder for folder in inner if not check.is_known(*folder))
-    return list(waiting)
+        for folder in inner:
+            if not check.is_known(*folder):
+                opened = folder[0].count("/") < _OPENED.get(folder[0].partition("/")[0], 1)
+                (waiting if opened else shares).append(folder)
+    return shares
 
 
 def _shared_out(

@@ -12,7 +12,10 @@ from medperf_git.errors import EnvironmentProblem
 from medperf_git.registry import whole
 from medperf_git.registry.cache import Verified
 from medperf_git.registry.commits import write_commit
+from medperf_git.registry.folder_check import FolderCheck
 from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.trust import Trust
 from medperf_git.registry.whole import WholeReport, check_whole
 from tests.support import registry_builder as rb
 
@@ -37,8 +40,6 @@ def main(here: Store) -> str:
 
 
 def files_of(here: Store, commit: str, prefix: str = "") -> dict[str, bytes]:
-    from medperf_git.registry.snapshot import Snapshot  # noqa: PLC0415
-
     view = Snapshot.at(here, commit)
     return {path: view.blob(path) or b"" for path, _ in view.iter_blob_ids(prefix)}
 
@@ -59,9 +60,18 @@ def test_a_registry_as_it_should_be_has_no_findings(here: Store, main: str) -> N
     assert report == WholeReport(len(records), len(bundles), ())
 
 
+def test_the_results_of_each_dataset_are_a_share_of_their_own(here: Store, main: str) -> None:
+    view = Snapshot.at(here, main)
+    check = FolderCheck(here, Trust.of(view), b"", Verified())
+    shares = [path for path, _ in whole._spread(check, view.tree)]
+    assert [path for path in shares if path.startswith("results/dora/heart/1/hospital-")] == [
+        f"results/dora/heart/1/hospital-{number:04d}.wards.1/" for number in range(4)
+    ]
+    assert {"members/", "cubes/", "associations/dora/heart/1/"} <= set(shares)
+
+
 def test_two_processes_say_what_one_says(here: Store, main: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(whole, "_WORTH_IT", 0)
-    monkeypatch.setattr(whole, "_ENOUGH", 5)
     broken = with_files(here, main, {RESULT: b"kind: result\n"})
     told: list[tuple[int, int]] = []
     for commit in (main, broken):
@@ -78,7 +88,6 @@ def test_trouble_in_one_of_two_processes_is_our_trouble(
     here: Store, main: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(whole, "_WORTH_IT", 0)
-    monkeypatch.setattr(whole, "_ENOUGH", 1)
     root = raw_tree(here, (FOLDER, b"cubes", raw_tree(here, (FILE, b"x.yaml", b"\1" * 20))))
     with pytest.raises(EnvironmentProblem, match="is missing from") as caught:
         check_whole(here, raw_commit(here, root), known=Verified())
@@ -91,7 +100,6 @@ def test_a_killed_process_is_our_trouble(here: Store, main: str, monkeypatch: py
             raise BrokenProcessPool
 
     monkeypatch.setattr(whole, "_WORTH_IT", 0)
-    monkeypatch.setattr(whole, "_ENOUGH", 1)
     monkeypatch.setattr(whole, "ProcessPoolExecutor", Killed)
     with pytest.raises(EnvironmentProblem, match="was killed"):
         check_whole(here, main, known=Verified())
