@@ -115,8 +115,7 @@ def _owner(case: Case, member: str, *, kind: str = "") -> Need:
 
 def _cosigning(case: Case, member: str, kind: str) -> int:
     state = member_state(case.change.before, member)
-    wish = state.cosigning if state else None
-    return int(getattr(wish, kind, 1)) if wish and kind else 1
+    return int(getattr(state.cosigning if state else None, kind, 1))
 
 
 def _maintainers(case: Case, count: int | None = None) -> Need:
@@ -149,6 +148,10 @@ def _registry_needs(case: Case, stored: Stored) -> Iterator[Need]:
     record = _as(stored, models.Registry)
     yield _maintainers(case)
     yield _group(case, "the maintainers after the change", record.maintainers, count=record.threshold)
+
+
+def _quarantine_needs(case: Case, _: Stored) -> Iterator[Need]:
+    yield _maintainers(case)
 
 
 def _possession(case: Case, stored: Stored) -> Iterator[Need]:
@@ -347,13 +350,12 @@ def _is_new(case: Case, stored: Stored) -> bool:
     return case.change.before.blob(layout.numbered(stored.place.folder, 1)) is None
 
 
-def _announces(case: Case, stored: Stored) -> bool:
-    return isinstance(stored.record, models.Member) and stored.record.pending is not None and not _is_new(case, stored)
+def _announces(_: Case, stored: Stored) -> bool:
+    return isinstance(stored.record, models.Member) and stored.record.pending is not None
 
 
-def _puts_in_force(case: Case, stored: Stored) -> bool:
-    record = stored.record
-    return isinstance(record, models.Member) and record.recovered is not None and not _is_new(case, stored)
+def _puts_in_force(_: Case, stored: Stored) -> bool:
+    return isinstance(stored.record, models.Member) and stored.record.recovered is not None
 
 
 def _is_return(case: Case, stored: Stored) -> bool:
@@ -387,7 +389,7 @@ AUTHORITY: tuple[Row, ...] = (
         _is(models.Registry),
         _registry_needs,
     ),
-    Row("quarantine", "the threshold of maintainers", _is(models.Quarantine), lambda case, _: [_maintainers(case)]),
+    Row("quarantine", "the threshold of maintainers", _is(models.Quarantine), _quarantine_needs),
     Row(
         "new member",
         "each of its keys, and one maintainer",
