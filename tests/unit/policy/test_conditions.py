@@ -1,0 +1,323 @@
+"""Conditions inside the rules that no example of a rule shows alone: the edge, the other side, the missing record."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from medperf_git.policy import form
+from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.records import layout, models
+from medperf_git.records.digests import digest_of
+from medperf_git.records.findings import Finding
+from medperf_git.records.names import MemberName, Ref
+from medperf_git.records.record import write_record
+from tests.support import registry_builder as rb
+from tests.support.registry_builder import BENCHMARK, NORTH, House, Proposal, settled
+
+from .examples import (
+    DATASET,
+    HOUSE_FILE,
+    RESULT,
+    SECOND,
+    WRONG,
+    Example,
+    a_benchmark,
+    a_dataset,
+    a_member,
+    a_notice,
+    a_policy,
+    a_result,
+    after,
+    after_result,
+    an_event,
+    announce,
+    asked,
+    recovered,
+    retired,
+    with_disclosure,
+    with_house_file,
+    with_limits,
+)
+
+PASS, WAITS, FAIL = Outcome.PASS, Outcome.NEEDS_PERSON, Outcome.FAIL
+UNREADABLE = b"kind: nothing\n"
+NOWHERE = models.Reference(Ref("dora", "none-such", 1), WRONG)
+
+
+def judged(example: Example) -> Verdict:
+    return example(settled()).judge()
+
+
+def rules(example: Example) -> list[str]:
+    return sorted({finding.rule for finding in judged(example).findings})
+
+
+def messages(example: Example) -> list[str]:
+    return [finding.message for finding in judged(example).findings]
+
+
+def broken(*paths: str) -> Example:
+    """Return the step that makes merged records unreadable, as a host could around the hook."""
+
+    def step(house: House) -> Proposal:
+        for path in paths:
+            house.files[path] = UNREADABLE
+        return Proposal(house)
+
+    return step
+
+
+# --- associations
+
+
+@pytest.mark.parametrize("name", ["request", "approve", "withdraw"])
+@pytest.mark.parametrize("side", ["owner", "committee"])
+def test_an_event_about_a_benchmark_that_nobody_registered_is_refused(name: str, side: Any) -> None:
+    policy: Any = {"policy": WRONG} if name == "request" else {}
+    found = rules(an_event(name, "north", side=side, subject=NORTH, benchmark=NOWHERE, **policy))
+    assert "reference" in found
+
+
+def test_the_preparator_of_a_dataset_says_nothing_about_a_container_of_the_same_name() -> None:
+    house, ref, prep = settled(), Ref("moa", "tree", 1), Ref("dora", "prep", 2)
+    house.merge(house.propose(rb.cube(prep, "data-preparator")).sign("dora"))
+    house.merge(a_dataset(house, ref, preparator=house.cube_reference(prep)))
+    house.merge(house.propose(rb.cube(ref)).sign("moa"))
+    assert an_event("request", "moa", subject=ref, kind="cube")(house).judge().findings == ()
+
+
+def test_a_new_request_is_not_compared_with_what_was_asked_before() -> None:
+    again = after(an_event("request", "south"), an_event("withdraw", "south"))
+    assert judged(again(an_event("request", "south"))).outcome is PASS
+    assert rules(again(an_event("request", "south", digest=WRONG))) == ["reference"]
+
+
+def test_an_answer_to_nothing_is_only_that() -> None:
+    assert rules(an_event("reject", "emil", side="committee")) == ["association-state"]
+
+
+def test_what_owner_and_committee_may_say_after_an_approval() -> None:
+    for example in (
+        an_event("reject", "emil", side="committee", subject=NORTH),
+        an_event("withdraw", "north", subject=NORTH),
+        an_event("prioritise", "dora", side="committee", subject=NORTH),
+    ):
+        assert judged(example).outcome is PASS
+    assert rules(an_event("approve", "dora", side="committee", subject=NORTH)) == ["association-state"]
+
+
+# --- who signs
+
+
+def test_a_priority_is_signed_by_the_committee_whatever_side_it_names() -> None:
+    assert rules(asked(an_event("prioritise", "south"))) == ["association-side", "missing-signature"]
+
+
+def test_the_only_committee_member_decides_about_its_own_data() -> None:
+    house, ref = settled(), Ref("emil", "own", 1)
+    alone = {"committee": (MemberName("emil"),), "thresholds": models.Thresholds(1, 1)}
+    house.merge(house.propose(house.policy_now(**alone)).sign("dora", "emil"))
+    house.merge(a_dataset(house, ref))
+    house.merge(an_event("request", "emil", subject=ref)(house))
+    assert an_event("approve", "emil", side="committee", subject=ref)(house).judge().outcome is PASS
+
+
+def test_a_committee_member_rejects_its_own_data_alone() -> None:
+    house, ref = settled(), Ref("emil", "own", 1)
+    house.merge(a_dataset(house, ref))
+    house.merge(an_event("request", "emil", subject=ref)(house))
+    assert an_event("reject", "emil", side="committee", subject=ref)(house).judge().outcome is PASS
+
+
+def test_a_notice_about_a_member_can_be_signed_by_nobody() -> None:
+    found = judged(a_notice("withdraw", "members/north/0001.yaml", "north")).findings
+    assert "needs its owner, and no active members with enough keys could sign" in {one.message for one in found}
+
+
+@pytest.mark.parametrize("name", ["withdraw", "dispute"])
+def test_a_notice_about_nothing_is_refused_without_a_crash(name: str) -> None:
+    def example(house: House) -> Proposal:
+        notice = replace(house.notice("withdraw", DATASET, by="dora"), record=models.About(RESULT, WRONG))
+        side = "committee" if name == "dispute" else "owner"
+        return house.propose(replace(notice, event=name, side=side)).sign("dora")  # type: ignore[arg-type]
+
+    assert "notice" in rules(example)
+
+
+def test_a_key_with_an_end_that_is_no_time_never_counts() -> None:
+    house = settled()
+    path = layout.member_path("north", 1)
+    now = house.member_now("north").keys
+    ends = replace(now, signing=(replace(now.signing[0], expires="2026-02-30T00:00:00Z"),))
+    house.files[path] = write_record(house.member_now("north", keys=ends))
+    assert {"signature", "unsigned"} <= {one.rule for one in a_result(house).judge().findings}
+
+
+def test_a_registry_whose_own_record_is_broken_takes_no_change_of_trust() -> None:
+    house = settled()
+    update = house.propose(house.registry_now(title="Mine")).sign("ana", "ben")
+    joining = house.propose(rb.member("zoe")).sign("ana", "zoe", "zoe:recovery")
+    lowered = house.propose(house.member_now("south", cosigning=None)).sign("south", "south:recovery")
+    dropped = house.propose(house.member_now("north", keys=rb.keys("north"))).sign("north")
+    waited = recovered()(settled())
+    for proposal in (update, joining, dropped, lowered, waited):
+        proposal.house.files[layout.registry_path(1)] = UNREADABLE
+        assert proposal.judge().outcome is FAIL
+
+
+def test_a_member_whose_own_record_is_broken_signs_nothing() -> None:
+    path = layout.member_path("north", 1)
+    for example in (
+        a_result,
+        lambda house: a_dataset(house, Ref("north", "clinic", 1)),
+        lambda house: house.propose(house.member_now("north", title="North")).sign("north"),
+        lambda house: house.propose(house.member_now("north", recovered=models.Recovered(rb.HEAD))).sign("north"),
+        lambda house: house.propose(house.member_now("north", pending=rb.keys("north:3"))).sign("ana", "ben"),
+    ):
+        proposal = example(settled())
+        broken(path)(proposal.house)
+        assert proposal.judge().outcome is FAIL
+
+
+# --- form
+
+
+def test_the_limits_are_reached_and_not_passed() -> None:
+    house = settled()
+    files = a_result(house)
+    size = sum(map(len, files.files.values()))
+    assert a_result(with_limits(settled(), proposal_files=2, proposal_bytes=size)).judge().outcome is PASS
+    assert a_result(with_limits(settled(), proposal_bytes=size - 1)).judge().outcome is FAIL
+    joining = a_member(rb.member("zoe"), "zoe", "zoe:recovery")
+    assert joining(with_limits(settled(), members=9)).judge().outcome is PASS
+    assert a_dataset(with_limits(settled(), names_per_member=2), Ref("north", "clinic", 1)).judge().outcome is PASS
+    longest = after_result(lambda house: a_result(with_limits(house, chain_length=2), attempt=2))
+    assert judged(longest).outcome is PASS
+
+
+def test_a_limit_that_is_passed_keeps_only_new_things_out() -> None:
+    """Who is there goes on, and a registry record can always raise the limit."""
+    house = with_limits(settled(), members=8, names_per_member=1, proposal_files=2)
+    assert a_result(house).judge().outcome is PASS
+    assert a_dataset(house, Ref("south", "wards", 2)).judge().outcome is PASS
+    assert house.propose(house.registry_now(title="New")).sign("ana", "ben").judge().outcome is PASS
+
+
+def test_a_registry_goes_on_to_newer_rules_and_never_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(form, "NEWEST_RULES", 3)
+
+    def findings(house: House, number: int | None) -> list[Finding]:
+        change = house.propose(house.registry_now(rules=number)).change()
+        return list(form.check_rule_set(form.Case(change)))
+
+    house = settled()
+    assert [len(findings(house, number)) for number in (None, 1, 3, 4)] == [0, 0, 0, 1]
+    newer = house.propose(house.registry_now(rules=2))
+    house.files |= newer.files
+    assert [len(findings(house, number)) for number in (1, 2, 3)] == [1, 0, 0]
+
+
+def test_house_files_stand_as_they_were_listed() -> None:
+    listed = {"README.md": digest_of(HOUSE_FILE)}
+    house = settled()
+    house.merge(with_house_file(HOUSE_FILE, listed)(house))
+    kept = house.propose(house.registry_now(title="New")).sign("ana", "ben")
+    assert kept.judge().outcome is PASS
+    other = digest_of(b"# Other\n")
+    changed = with_house_file(b"# Other\n", {"README.md": other})(house)
+    assert changed.judge().outcome is PASS
+
+
+def test_a_step_may_bring_no_record_where_git_says_why() -> None:
+    assert [one.rule for one in settled().propose().fault("history").judge().findings] == ["history"]
+
+
+def test_records_of_a_later_version_are_named_as_such() -> None:
+    (found,) = settled().propose().put("grants/x.yaml", b"x").judge().findings[-1:]
+    said = {one.message for one in settled().propose().put("grants/x.yaml", b"x").judge().findings}
+    assert "records of this kind come in a later version" in said, found
+
+
+def test_names_of_other_owners_and_kinds_are_not_taken_for_each_other() -> None:
+    for ref in (Ref("north", "ward", 1), Ref("north", "w-a-r-d", 1)):
+        assert judged(lambda house, ref=ref: a_dataset(house, ref)).findings == ()
+    own = a_benchmark(Ref("dora", "heart", 2))
+    assert judged(own).findings == ()
+
+
+# --- people
+
+
+def test_a_recovered_member_takes_the_day_it_was_promised() -> None:
+    ready = recovered(days=14)(settled())
+    assert ready.judge().outcome is PASS
+    assert ready.later(ready.at - timedelta(seconds=1)).judge().outcome is FAIL
+
+
+def test_a_member_that_comes_back_may_replace_its_announcement() -> None:
+    ended = after(announce)(lambda house: house.propose(house.member_now("north", pending=None)).sign("north"))
+    assert judged(ended).outcome is PASS
+
+
+def test_who_is_no_maintainer_may_retire_where_maintainers_are_few() -> None:
+    few = after(retired("cam"))
+    assert judged(few(retired("north"))).outcome is PASS
+    assert judged(few(retired("ben"))).outcome is FAIL
+
+
+def test_a_member_may_ask_for_as_many_keys_as_it_has() -> None:
+    wish = models.Cosigning(2, 2)
+    assert judged(lambda house: house.propose(house.member_now("south", cosigning=wish)).sign("south")).outcome is PASS
+    more = models.Cosigning(2, 3)
+    assert rules(lambda house: house.propose(house.member_now("south", cosigning=more)).sign("south")) == ["cosigning"]
+
+
+# --- results and values
+
+
+def test_a_result_needs_the_very_bytes_of_the_dataset_that_was_approved() -> None:
+    other = models.Reference(NORTH, WRONG)
+    found = messages(lambda house: house.propose(replace(house.result(), dataset=other)).sign("north"))
+    assert "the dataset north/wards@1 is not approved for dora/heart@1" in found
+
+
+def test_times_of_an_opening_count_only_where_they_are_given() -> None:
+    at = datetime(2026, 11, 25, tzinfo=UTC)
+    late = after(a_policy(closes="2026-11-25T00:00:00Z"))(a_result)(settled())
+    assert late.later(at).judge().outcome is PASS
+    assert late.later(at + timedelta(seconds=1)).judge().outcome is FAIL
+
+
+def test_limits_of_a_site_that_are_looser_than_the_benchmarks_change_nothing() -> None:
+    house, ref = settled(), Ref("south", "clinic", 1)
+    house.merge(a_dataset(house, ref, disclosure=models.SiteDisclosure(min_cases=1, decimals=4)))
+    rb.join(house, ref)
+    for entry in (rb.value("0.9", n=9), rb.value("0.9123")):
+        values = rb.values(auroc=entry)
+        assert house.propose(house.result(ref, values=values)).sign("south", "south:2").judge().outcome is FAIL
+
+
+def test_the_same_limits_again_loosen_nothing() -> None:
+    assert judged(with_disclosure()).outcome is PASS
+
+
+BENCHMARK_FILE = layout.benchmark_path(BENCHMARK)
+
+
+@pytest.mark.parametrize("path", [BENCHMARK_FILE, layout.numbered(layout.policy_folder(BENCHMARK), 1), DATASET])
+def test_what_rests_on_an_unreadable_record_is_refused_without_a_crash(path: str) -> None:
+    for example in (
+        a_result,
+        after_result(lambda house: a_result(house, attempt=2)),
+        an_event("request", "south"),
+        an_event("approve", "dora", side="committee"),
+        an_event("reject", "dora", side="committee", subject=NORTH),
+        a_benchmark(SECOND),
+        a_notice("withdraw", BENCHMARK_FILE, "dora", sign=("dora", "emil")),
+        a_policy(closes="2027-01-01T00:00:00Z"),
+    ):
+        proposal = example(settled())
+        broken(path)(proposal.house)
+        assert proposal.judge().outcome in (PASS, WAITS, FAIL)
