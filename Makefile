@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-portable lint check bench docs lock engine images tools
+.PHONY: dev demo test test-portable mutants lint check bench docs lock engine images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -20,6 +20,7 @@ demo: dev engine images  ## the whole story on real data
 
 tools:  ## what only the tests need
 	@scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync && scripts/ensure-browser.sh
+	-@scripts/ensure-cosign.sh
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
 	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)
@@ -28,6 +29,9 @@ test: dev engine images tools  ## every test: first those that run side by side,
 
 test-portable: dev  ## what runs without an engine and a browser, on any system
 	$(BIN)/python -m pytest -q -n 2 -m "not engine and not browser"
+
+mutants: dev  ## every rule, authority and signature condition switched off in turn: some test must fail each time
+	$(BIN)/python scripts/mutants.py
 
 lint: dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
