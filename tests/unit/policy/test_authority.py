@@ -139,9 +139,16 @@ ROWS: dict[str, Signing] = {
     "new keys announced for a member who lost every key": Signing(
         of_records(announced),
         ("ana", "ben", "north:3", "north:4"),
-        {("ana", "north:3", "north:4"): WAITS, ("ana", "ben", "north:3"): WAITS, ("north", "north:3", "north:4"): FAIL},
+        {
+            ("ana", "north:3", "north:4"): WAITS,
+            ("ana", "ben", "north:3"): WAITS,
+            ("north", "north:3", "north:4"): FAIL,
+            ("north:3", "north:4"): WAITS,
+        },
     ),
-    "announced keys put in force": Signing(in_force, ("north:3",), {("north",): FAIL, ("ana", "ben"): FAIL}),
+    "announced keys put in force": Signing(
+        in_force, ("north:3",), {("north",): FAIL, ("north:4",): FAIL, ("ana", "ben"): FAIL}
+    ),
     "return of a retired member": Signing(
         after(retired("north"))(of_records(lambda house: house.member_now("north", status="active"))),
         ("ana", "north:recovery"),

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from medperf_git.errors import IntegrityBroken
-from medperf_git.signing.bundle import make_bundle, pae, parse_bundle
+from medperf_git.signing import bundle
+from medperf_git.signing.bundle import BUNDLE_LIMIT, Bundle, make_bundle, pae, parse_bundle
 from medperf_git.signing.verify import verify_bundle
 
 
@@ -27,6 +28,11 @@ def test_bundle_has_the_documented_shape(statement, ana):
     assert parse_bundle(data).unverified_statement() == statement
 
 
+def test_the_careful_way_reads_what_the_quick_way_reads(statement, ana):
+    data = make_bundle(statement, ana)
+    assert bundle._accepted(data) == bundle._parse_carefully(data)
+
+
 def test_making_it_twice_makes_the_same_bytes(statement, ana):
     assert make_bundle(statement, ana) == make_bundle(statement, ana)
 
@@ -35,6 +41,7 @@ def test_pre_authentication_encoding_is_that_of_dsse():
     assert pae(b"hello") == b"DSSEv1 28 application/vnd.in-toto+json 5 hello"
 
 
+ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 ENVELOPE, SIGNATURE = ("dsseEnvelope",), ("dsseEnvelope", "signatures", 0)
 
 
@@ -88,6 +95,25 @@ def test_the_same_values_in_other_bytes_are_refused(statement, ana, spelling):
 def test_a_bundle_beyond_the_limit_is_not_read():
     with pytest.raises(IntegrityBroken, match="more than 16384"):
         parse_bundle(b" " * 16385)
+
+
+def test_a_canonical_bundle_beyond_the_limit_is_not_read(ana):
+    largest = next(size for size in range(11_000, 12_000) if len(a_bundle(ana, b"x" * (size + 1))) > BUNDLE_LIMIT)
+    assert parse_bundle(a_bundle(ana, b"x" * largest)).payload == b"x" * largest
+    with pytest.raises(IntegrityBroken, match="more than 16384"):
+        parse_bundle(a_bundle(ana, b"x" * (largest + 1)))
+
+
+def a_bundle(ana, payload: bytes) -> bytes:
+    return Bundle(payload, ana.sign(pae(payload)), ana.public.fingerprint).render()
+
+
+def test_a_signature_in_another_spelling_is_refused(statement, ana):
+    data = make_bundle(statement, ana)
+    end = data.index(b'=="}]') - 1
+    other = ALPHABET[ALPHABET.index(data[end : end + 1]) ^ 1]  # the last bit of a last digit is spare
+    with pytest.raises(IntegrityBroken, match="canonical"):
+        parse_bundle(data[:end] + bytes([other]) + data[end + 1 :])
 
 
 def test_every_flipped_bit_is_refused(statement, ana):

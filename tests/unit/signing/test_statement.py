@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medperf_git.errors import IntegrityBroken
+from medperf_git.signing import statement as quick_or_careful
 from medperf_git.signing import strict_json
 from medperf_git.signing.statement import PREDICATE_TYPE, Statement, parse_statement
 
@@ -23,6 +24,11 @@ def test_payload_is_these_bytes(statement):
         b'"name":"members/ana/0001.yaml"}]}'
     )
     assert parse_statement(statement.payload()) == statement
+
+
+def test_the_careful_way_reads_what_the_quick_way_reads(statement):
+    payload = statement.payload()
+    assert quick_or_careful._accepted(payload) == quick_or_careful._parse_carefully(payload) == statement
 
 
 def test_genesis_has_an_empty_head():
@@ -65,6 +71,14 @@ def test_a_field_that_cannot_stand_in_a_payload_is_refused(statement, field, val
     fields = {name: getattr(statement, name) for name in Statement.__slots__} | {field: value}
     with pytest.raises(IntegrityBroken, match=reason):
         Statement(**fields)
+
+
+def test_the_longest_path_stands_in_a_payload(statement):
+    longest = "members/" + "a" * (1024 - len("members//0001.yaml")) + "/0001.yaml"
+    made = Statement(longest, statement.digest, REGISTRY, HEAD, "ana", MOMENT)
+    assert parse_statement(made.payload()).path == longest
+    with pytest.raises(IntegrityBroken, match="not the path"):
+        Statement(longest.replace("a/", "aa/"), statement.digest, REGISTRY, HEAD, "ana", MOMENT)
 
 
 def changed(statement: Statement, *path: str | int, to: object) -> bytes:
