@@ -167,8 +167,10 @@ def check_differencing(case: Case) -> Iterator[Finding]:
 def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int]]:
     """Yield other values of a metric over almost, and not just, the same number of cases."""
     here = (result.values or {})[metric].n
-    for other, there in published_values(case.change.after, path, result, metric) if here is not None else ():
-        if 0 < abs((here or 0) - there) < least:
+    if here is None:
+        return
+    for other, there in published_values(case.change.after, path, result, metric):
+        if 0 < abs(here - there) < least:
             yield other, there
 
 
