@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import assert_never
 
 from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
@@ -48,6 +49,8 @@ def references_of(record: models.Record) -> Iterator[Named]:
             yield Named("/record", record.record.path, record.record.digest)
         case models.Registry() | models.Quarantine() | models.Member() | models.Cube():
             return
+        case _:
+            assert_never(record)
 
 
 def check_references(case: Case) -> Iterator[Finding]:
@@ -97,7 +100,7 @@ def check_withdrawn(case: Case) -> Iterator[Finding]:
 def _is_ending(record: models.Record) -> bool:
     """Tell whether a record begins nothing: it ends something, or changes who decides about what stands."""
     ends = isinstance(record, models.Association) and record.event in ("reject", "withdraw")
-    return ends or (isinstance(record, models.Policy) and record.previous is not None)
+    return ends or isinstance(record, models.Policy)
 
 
 def check_benchmark_pair(case: Case) -> Iterator[Finding]:
