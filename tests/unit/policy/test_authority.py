@@ -214,6 +214,13 @@ MORE: dict[str, Signing] = {
         ("south", "cam"),
         {("south",): WAITS, ("south", "south:2"): WAITS, ("south:recovery",): PASS, ("cam",): WAITS},
     ),
+    "fewer of its own keys asked for on datasets": Signing(
+        after(lambda house: house.propose(house.member_now("south", cosigning=models.Cosigning(2, 2))).sign("south"))(
+            of_records(lambda house: house.member_now("south", cosigning=models.Cosigning(1, 2)))
+        ),
+        ("south", "cam"),
+        {("south", "south:2"): WAITS, ("south:recovery",): PASS},
+    ),
     "a recovery key dropped": Signing(
         of_records(lambda house: house.member_now("north", keys=rb.keys("north"))),
         ("north", "ana"),

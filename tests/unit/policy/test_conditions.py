@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medperf_git.policy import form
+from medperf_git.policy import form, signatures
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
@@ -15,7 +15,7 @@ from medperf_git.records.findings import Finding
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
 from tests.support import registry_builder as rb
-from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, House, Proposal, settled
+from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, SOUTH, House, Proposal, settled
 
 from .examples import (
     DATASET,
@@ -37,6 +37,9 @@ from .examples import (
     asked,
     recovered,
     retired,
+    revoking,
+    rotated,
+    with_checkpoint,
     with_disclosure,
     with_house_file,
     with_limits,
@@ -516,3 +519,232 @@ def test_parameters_are_bound_by_their_digest() -> None:
     right = models.ParameterDigests(digest_of(b"depth: 3\n"))
     assert a_result(house, NORTH, ref, parameters=right).judge().outcome is PASS
     assert a_result(house, NORTH, ref).judge().outcome is FAIL
+
+
+# --- references
+
+
+@pytest.mark.parametrize("field", ["data_preparator", "reference_model", "metrics_cube", "predecessor"])
+def test_a_benchmark_names_the_very_bytes_of_its_records(field: str) -> None:
+    def example(house: House) -> Proposal:
+        good = house.benchmark(SECOND, predecessor=house.benchmark_reference())
+        bad: Any = {field: replace(getattr(good, field), digest=WRONG)}
+        benchmark = replace(good, **bad)
+        return house.propose(benchmark, house.first_policy(benchmark)).sign("dora", "emil")
+
+    found = [one.pointer for one in judged(example).findings if one.rule == "reference"]
+    assert found == [f"/{field}/digest"]
+
+
+@pytest.mark.parametrize(
+    "example",
+    [
+        lambda house: house.propose(replace(house.policy_now(), benchmark=models.Reference(BENCHMARK, WRONG))).sign(
+            "dora", "emil"
+        ),
+        an_event("request", "south", benchmark=models.Reference(BENCHMARK, WRONG)),
+        lambda house: house.propose(
+            replace(house.notice("withdraw", DATASET, by="north"), record=models.About(DATASET, WRONG))
+        ).sign("north"),
+    ],
+)
+def test_what_is_about_a_record_names_its_very_bytes(example: Example) -> None:
+    assert rules(example) == ["reference"]
+
+
+def test_only_a_model_is_associated() -> None:
+    found = rules(an_event("request", "dora", subject=rb.METRICS, kind="cube"))
+    assert found == ["reference"]
+
+
+@pytest.mark.parametrize(
+    ("rule", "weights", "found"),
+    [
+        ("mean-of-sites", "equal", []),
+        ("mean-of-sites", "cases", ["ranking"]),
+        ("mean-then-rank", "equal", ["ranking"]),
+    ],
+)
+def test_a_ranking_by_numbers_of_cases_needs_them(rule: Any, weights: Any, found: list[str]) -> None:
+    ranking = models.Ranking(rule, 1, ("auroc",), weights, "exclude-model", 7)
+    kept_back = {"disclosure": models.Disclosure(10, 3, "bucket")}
+    assert rules(a_benchmark(ranking=ranking, policy=kept_back)) == found
+    assert rules(a_benchmark(ranking=ranking)) == []
+
+
+# --- signatures
+
+
+def test_an_unsigned_record_is_only_that() -> None:
+    assert rules(lambda house: house.propose(house.result())) == ["unsigned"]
+    assert rules(lambda house: house.propose(house.member_now("north", title="North"))) == ["unsigned"]
+
+
+def test_a_record_signed_by_what_it_brings_alone_says_so() -> None:
+    example = lambda house: house.propose(house.member_now("north", keys=rb.keys("north", "eve"))).sign_as(  # noqa: E731
+        "north", "eve", "members/north/0002.yaml"
+    )
+    assert "only keys that this record itself brings have signed it" in messages(example)
+    assert "nobody whose signature counts has signed this record" in messages(
+        lambda house: house.propose(house.result())
+    )
+
+
+def test_who_is_waited_for_is_who_could_still_sign() -> None:
+    house = settled()
+    trio = tuple(map(MemberName, ("dora", "emil", "moa")))
+    house.merge(house.propose(house.policy_now(committee=trio)).sign("dora", "emil", "moa"))
+    house.merge(retired("moa")(house))
+    closing = house.policy_now(closes="2027-01-01T00:00:00Z", committee=trio[:2])
+    waiting = house.propose(closing).sign("dora").judge()
+    assert {one.message for one in waiting.findings} == {"waits for 2 committee members: emil"}
+
+
+def test_of_one_member_with_two_keys_the_other_key_is_waited_for() -> None:
+    asked_for = after(an_event("request", "south"), an_event("approve", "dora", side="committee"))
+    assert messages(asked_for(lambda house: house.propose(house.result(SOUTH)).sign("south"))) == [
+        "waits for the owner south with 2 of its keys: south"
+    ]
+
+
+def test_a_signing_key_does_not_stand_for_a_recovery_key() -> None:
+    lowered = messages(lambda house: house.propose(house.member_now("south", cosigning=None)).sign("south"))
+    assert [message.rpartition(": ")[2] for message in lowered] == ["south, ana, ben, cam"]
+
+
+def test_two_keys_of_the_last_committee_member_do_not_make_two() -> None:
+    house = settled()
+    pair = tuple(map(MemberName, ("south", "emil")))
+    both = house.policy_now(committee=pair, thresholds=models.Thresholds(2, 2))
+    house.merge(house.propose(both).sign("dora", "emil", "south"))
+    house.merge(retired("emil")(house))
+    rejection = house.event("reject", by="south", side="committee", subject=NORTH)
+    judgement = house.propose(rejection).sign("south", "south:2").judge()
+    assert judgement.outcome is FAIL
+    assert [one.got for one in judgement.findings] == ["1 that could sign"]
+
+
+def test_each_signature_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    true = signatures.verify_vouch
+    monkeypatch.setattr(
+        signatures, "verify_vouch", lambda data, **more: seen.append(more["path"]) or true(data, **more)
+    )
+    assert a_member(rb.member("zoe"), "zoe", "zoe:recovery")(settled()).judge().outcome is PASS
+    assert len(seen) == 3
+
+
+# --- limits, once more
+
+
+def shortest(**changes: int) -> House:
+    return with_limits(settled(), **{"chain_length": 1, **changes})
+
+
+@pytest.mark.parametrize(
+    ("example", "fits"),
+    [
+        (lambda house: house.propose(house.registry_now(title="New")).sign("ana", "ben"), True),
+        (after(a_notice("withdraw", DATASET, "north"))(a_notice("reinstate", DATASET, "north")), True),
+        (an_event("withdraw", "north", subject=NORTH), True),
+        (an_event("reject", "emil", side="committee", subject=NORTH), True),
+        (an_event("prioritise", "emil", side="committee", subject=NORTH), False),
+        (a_policy(closes="2027-01-01T00:00:00Z"), False),
+        (retired("north"), True),
+        (lambda house: house.propose(house.member_now("north", title="North")).sign("north"), True),
+        (lambda house: house.propose(house.member_now("north", keys=rb.keys("north"))).sign("north", "ana"), True),
+        (rotated, False),
+        (revoking(), True),
+        (lambda house: house.propose(house.member_now("north", keys=rb.keys("north:2"), status="retired")).sign(
+            "north", "north:2", "ana"
+        ), True),
+    ],
+)  # fmt: skip
+def test_in_the_longest_chain_fits_what_ends_marks_or_decides(example: Example, fits: bool) -> None:
+    assert (example(shortest()).judge().outcome is PASS) is fits
+
+
+def test_in_the_longest_chain_fits_a_quarantine() -> None:
+    def example(house: House) -> Proposal:
+        record = models.Quarantine(created=rb.CREATED, commit="ab" * 20, paths=("results/x.yaml",), reason="forged")
+        return house.propose(record).sign("ana", "ben")
+
+    house = shortest()
+    house.merge(example(house))
+    assert example(house).judge().outcome is PASS
+
+
+def test_a_broken_member_record_in_the_longest_chain_is_no_crash() -> None:
+    house = shortest()
+    update = house.propose(house.member_now("north", title="North")).sign("north")
+    house.files[layout.member_path("north", 1)] = UNREADABLE
+    assert "limit" in {one.rule for one in update.judge().findings}
+
+
+def test_a_registry_record_does_not_carry_others_past_the_limits() -> None:
+    house = with_limits(settled(), proposal_files=3)
+    mixed = house.propose(house.registry_now(title="New"), house.result()).sign("ana", "north")
+    assert {"limit", "separation"} <= {one.rule for one in mixed.judge().findings}
+
+
+def test_a_new_member_beside_an_update_counts_and_an_update_alone_does_not() -> None:
+    house = with_limits(settled(), members=7)
+    update = house.member_now("north", title="North")
+    assert house.propose(update).sign("north").judge().outcome is PASS
+    both = house.propose(update, rb.member("zoe"))
+    assert "limit" in {one.rule for one in both.judge().findings}
+
+
+# --- keys
+
+
+def test_the_key_of_the_checkpoints_is_no_members() -> None:
+    published = after(with_checkpoint(rb.key("zoe:notes").key))
+    assert rules(published(a_member(rb.member("zoe", keys=rb.keys("zoe:notes")), "zoe:notes"))) == ["key"]
+    assert judged(published(a_member(rb.member("zoe"), "zoe", "zoe:recovery"))).outcome is PASS
+
+
+@pytest.mark.parametrize("where", ["signing", "recovery", "pending"])
+def test_an_end_of_a_key_is_a_time_that_exists(where: str) -> None:
+    ends = replace(rb.key("zoe:3"), expires="2026-02-30T00:00:00Z")
+    keys, pending = rb.keys("zoe", recovery=["zoe:recovery"]), None
+    if where == "pending":
+        pending = models.Keys((ends,))
+    else:
+        more: Any = {where: (*(getattr(keys, where) or ()), ends)}
+        keys = replace(keys, **more)
+    example = a_member(rb.member("zoe", keys=keys, pending=pending), "zoe", "zoe:recovery", "zoe:3")
+    found = [one.pointer for one in judged(example).findings if one.rule in ("key", "schema")]
+    assert [pointer.rpartition("/")[2] for pointer in found] == ["expires"]
+
+
+def test_a_key_that_was_announced_is_somebodys() -> None:
+    assert "key" in rules(after(announce)(a_member(rb.member("zoe", keys=rb.keys("north:3")), "north:3")))
+
+
+def test_a_new_member_recovers_nothing() -> None:
+    new = rb.member("zoe", recovered=models.Recovered(rb.HEAD))
+    assert rules(a_member(new, "zoe", "zoe:recovery")) == ["recovery"]
+
+
+def test_a_registry_may_ask_for_a_longer_wait() -> None:
+    longer = after(lambda house: house.propose(house.registry_now(recovery_days=30)).sign("ana", "ben"))
+    assert judged(longer(recovered(days=29))).outcome is FAIL
+    assert judged(longer(recovered(days=30))).outcome is PASS
+
+
+def test_only_the_maintainer_that_leaves_is_blamed() -> None:
+    few = after(retired("cam"))
+    both = few(
+        lambda house: house.propose(
+            house.member_now("ben", status="retired"), house.member_now("north", status="retired")
+        )
+    )
+    found = [one.path for one in judged(both).findings if one.rule == "retirement"]
+    assert found == [layout.member_path("ben", 2)]
+
+
+def test_a_maintainer_whose_record_is_broken_does_not_stay() -> None:
+    house = settled()
+    house.files[layout.member_path("ben", 1)] = UNREADABLE
+    assert "retirement" in {one.rule for one in retired("cam")(house).judge().findings}
