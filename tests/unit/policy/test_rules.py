@@ -17,18 +17,7 @@ from medperf_git.records.folds import marks_of
 from medperf_git.records.names import Ref
 from medperf_git.records.view import MemoryView
 from medperf_git.signing import age
-from tests.support.registry_builder import (
-    NORTH,
-    REFERENCE,
-    House,
-    Proposal,
-    join,
-    keys,
-    member,
-    settled,
-    value,
-    values,
-)
+from tests.support.registry_builder import NORTH, REFERENCE, House, Proposal, join, keys, member, settled, value, values
 
 from .examples import RULE_EXAMPLES
 

@@ -1,0 +1,157 @@
+"""Who signs, and who is waited for, beside the rows of the table."""
+
+from dataclasses import replace
+
+import pytest
+
+from medperf_git.policy import signatures
+from medperf_git.records import layout, models
+from medperf_git.records.names import MemberName, Ref
+from medperf_git.records.record import write_record
+from tests.support import registry_builder as rb
+from tests.support.registry_builder import NORTH, SOUTH, House, Proposal, settled
+
+from .examples import (
+    DATASET,
+    RESULT,
+    WRONG,
+    a_dataset,
+    a_member,
+    a_notice,
+    a_result,
+    after,
+    an_event,
+    asked,
+    recovered,
+    retired,
+)
+from .judging import FAIL, PASS, UNREADABLE, broken, judged, messages, rules
+
+
+def test_a_priority_is_signed_by_the_committee_whatever_side_it_names() -> None:
+    assert rules(asked(an_event("prioritise", "south"))) == ["association-side", "missing-signature"]
+
+
+def test_the_only_committee_member_decides_about_its_own_data() -> None:
+    house, ref = settled(), Ref("emil", "own", 1)
+    alone = {"committee": (MemberName("emil"),), "thresholds": models.Thresholds(1, 1)}
+    house.merge(house.propose(house.policy_now(**alone)).sign("dora", "emil"))
+    house.merge(a_dataset(house, ref))
+    house.merge(an_event("request", "emil", subject=ref)(house))
+    assert an_event("approve", "emil", side="committee", subject=ref)(house).judge().outcome is PASS
+
+
+def test_a_committee_member_rejects_its_own_data_alone() -> None:
+    house, ref = settled(), Ref("emil", "own", 1)
+    house.merge(a_dataset(house, ref))
+    house.merge(an_event("request", "emil", subject=ref)(house))
+    assert an_event("reject", "emil", side="committee", subject=ref)(house).judge().outcome is PASS
+
+
+def test_a_notice_about_a_member_can_be_signed_by_nobody() -> None:
+    found = judged(a_notice("withdraw", "members/north/0001.yaml", "north")).findings
+    assert "needs its owner, and no active members with enough keys could sign" in {one.message for one in found}
+
+
+@pytest.mark.parametrize("name", ["withdraw", "dispute"])
+def test_a_notice_about_nothing_is_refused_without_a_crash(name: str) -> None:
+    def example(house: House) -> Proposal:
+        notice = replace(house.notice("withdraw", DATASET, by="dora"), record=models.About(RESULT, WRONG))
+        side = "committee" if name == "dispute" else "owner"
+        return house.propose(replace(notice, event=name, side=side)).sign("dora")  # type: ignore[arg-type]
+
+    assert "notice" in rules(example)
+
+
+def test_a_key_with_an_end_that_is_no_time_never_counts() -> None:
+    house = settled()
+    path = layout.member_path("north", 1)
+    now = house.member_now("north").keys
+    ends = replace(now, signing=(replace(now.signing[0], expires="2026-02-30T00:00:00Z"),))
+    house.files[path] = write_record(house.member_now("north", keys=ends))
+    assert {"signature", "unsigned"} <= {one.rule for one in a_result(house).judge().findings}
+
+
+def test_a_registry_whose_own_record_is_broken_takes_no_change_of_trust() -> None:
+    house = settled()
+    update = house.propose(house.registry_now(title="Mine")).sign("ana", "ben")
+    joining = house.propose(rb.member("zoe")).sign("ana", "zoe", "zoe:recovery")
+    lowered = house.propose(house.member_now("south", cosigning=None)).sign("south", "south:recovery")
+    dropped = house.propose(house.member_now("north", keys=rb.keys("north"))).sign("north")
+    waited = recovered()(settled())
+    for proposal in (update, joining, dropped, lowered, waited):
+        proposal.house.files[layout.registry_path(1)] = UNREADABLE
+        assert proposal.judge().outcome is FAIL
+
+
+def test_a_member_whose_own_record_is_broken_signs_nothing() -> None:
+    path = layout.member_path("north", 1)
+    for example in (
+        a_result,
+        lambda house: a_dataset(house, Ref("north", "clinic", 1)),
+        lambda house: house.propose(house.member_now("north", title="North")).sign("north"),
+        lambda house: house.propose(house.member_now("north", recovered=models.Recovered(rb.HEAD))).sign("north"),
+        lambda house: house.propose(house.member_now("north", pending=rb.keys("north:3"))).sign("ana", "ben"),
+    ):
+        proposal = example(settled())
+        broken(path)(proposal.house)
+        assert proposal.judge().outcome is FAIL
+
+
+def test_an_unsigned_record_is_only_that() -> None:
+    assert rules(lambda house: house.propose(house.result())) == ["unsigned"]
+    assert rules(lambda house: house.propose(house.member_now("north", title="North"))) == ["unsigned"]
+
+
+def test_a_record_signed_by_what_it_brings_alone_says_so() -> None:
+    example = lambda house: house.propose(house.member_now("north", keys=rb.keys("north", "eve"))).sign_as(  # noqa: E731
+        "north", "eve", "members/north/0002.yaml"
+    )
+    assert "only keys that this record itself brings have signed it" in messages(example)
+    assert "nobody whose signature counts has signed this record" in messages(
+        lambda house: house.propose(house.result())
+    )
+
+
+def test_who_is_waited_for_is_who_could_still_sign() -> None:
+    house = settled()
+    trio = tuple(map(MemberName, ("dora", "emil", "moa")))
+    house.merge(house.propose(house.policy_now(committee=trio)).sign("dora", "emil", "moa"))
+    house.merge(retired("moa")(house))
+    closing = house.policy_now(closes="2027-01-01T00:00:00Z", committee=trio[:2])
+    waiting = house.propose(closing).sign("dora").judge()
+    assert {one.message for one in waiting.findings} == {"waits for 2 committee members: emil"}
+
+
+def test_of_one_member_with_two_keys_the_other_key_is_waited_for() -> None:
+    asked_for = after(an_event("request", "south"), an_event("approve", "dora", side="committee"))
+    assert messages(asked_for(lambda house: house.propose(house.result(SOUTH)).sign("south"))) == [
+        "waits for the owner south with 2 of its keys: south"
+    ]
+
+
+def test_a_signing_key_does_not_stand_for_a_recovery_key() -> None:
+    lowered = messages(lambda house: house.propose(house.member_now("south", cosigning=None)).sign("south"))
+    assert [message.rpartition(": ")[2] for message in lowered] == ["south, ana, ben, cam"]
+
+
+def test_two_keys_of_the_last_committee_member_do_not_make_two() -> None:
+    house = settled()
+    pair = tuple(map(MemberName, ("south", "emil")))
+    both = house.policy_now(committee=pair, thresholds=models.Thresholds(2, 2))
+    house.merge(house.propose(both).sign("dora", "emil", "south"))
+    house.merge(retired("emil")(house))
+    rejection = house.event("reject", by="south", side="committee", subject=NORTH)
+    judgement = house.propose(rejection).sign("south", "south:2").judge()
+    assert judgement.outcome is FAIL
+    assert [one.got for one in judgement.findings] == ["1 that could sign"]
+
+
+def test_each_signature_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[str] = []
+    true = signatures.verify_vouch
+    monkeypatch.setattr(
+        signatures, "verify_vouch", lambda data, **more: seen.append(more["path"]) or true(data, **more)
+    )
+    assert a_member(rb.member("zoe"), "zoe", "zoe:recovery")(settled()).judge().outcome is PASS
+    assert len(seen) == 3
