@@ -274,10 +274,14 @@ def _owner_validation(*, enabled: bool) -> Iterator[None]:
 
 
 def _harden() -> None:
-    """Cut libgit2 off from every configuration outside the repository; write durably."""
+    """Cut libgit2 off from every configuration outside the repository; write durably, keep nothing.
+
+    Its cache would hold up to 256 MiB of a history's trees and commits; what is soon read again is kept in `_Recent`.
+    """
     for level in (ConfigLevel.PROGRAMDATA, ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
         pygit2.settings.search_path[level] = ""
     pygit2.settings.enable_fsync_gitdir(True)
+    pygit2.settings.enable_caching(False)
 
 
 _harden()
