@@ -8,7 +8,7 @@ import pytest
 
 from medperf_git.errors import Refused
 from medperf_git.signing.curve import P
-from medperf_git.signing.keys import PublicKey
+from medperf_git.signing.keys import LINE_LIMIT, PublicKey
 from medperf_git.signing.wire import pack_string
 
 # The 14 encodings of the eight small-order points, canonical or not, with either sign bit.
@@ -111,6 +111,13 @@ def test_a_key_on_a_token_is_refused_with_what_to_do():
 def test_a_malformed_line_is_refused(line, reason):
     with pytest.raises(Refused, match=reason):
         PublicKey.from_openssh(line)
+
+
+def test_a_line_is_read_up_to_its_limit(ana):
+    line = ana.public.openssh + " "
+    assert PublicKey.from_openssh(line + "a" * (LINE_LIMIT - len(line))) == ana.public
+    with pytest.raises(Refused, match="at most"):
+        PublicKey.from_openssh(line + "a" * (LINE_LIMIT - len(line) + 1))
 
 
 def test_data_after_the_key_is_refused(ana):

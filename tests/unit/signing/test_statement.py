@@ -151,6 +151,13 @@ def test_text_that_would_need_an_escape_is_never_written(text):
             strict_json.canonical(value)
 
 
+def test_json_is_read_up_to_its_limit():
+    assert strict_json.parse_json(b'"abc"', limit=5, what="it") == "abc"
+    with pytest.raises(IntegrityBroken, match="more than 4"):
+        strict_json.parse_json(b'"abc"', limit=4, what="it")
+
+
 def test_foreign_text_in_a_message_is_cut_and_escaped():
+    assert strict_json.shown("a" * 78) == repr("a" * 78)
     assert strict_json.shown("\x1b") == r"'\x1b'"
     assert len(strict_json.shown("a" * 500)) == 80
