@@ -16,12 +16,14 @@ import pytest
 
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
+from medperf_git.records.folds import marks_of
 from medperf_git.records.layout import Kind
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import Author, write_commit, write_merge, write_root
 from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.steps import Judgement, judge_proposal, judge_step
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import (
@@ -215,6 +217,13 @@ def changes_key(name: str) -> Word:
     return says(f"{name} {name}:2", lambda house: house.member_now(name, keys=keys))
 
 
+def revokes(world: World) -> Said:
+    """Return north's word that its key is in wrong hands since main was as it is."""
+    keys = rb.keys("north:2", recovery=["north:recovery"])
+    revoked = (models.RevokedKey(rb.signer("north").public.openssh, world.head, "stolen"),)
+    return Said("north:recovery north:2", (world.house.member_now("north", keys=keys, revoked=revoked),))
+
+
 def cube(ref: Ref, title: str = "", role: str = "model") -> Word:
     """Return a container of its owner's."""
     more = {"title": title} if title else {}
@@ -311,6 +320,7 @@ NOBODYS_OFFICE = Fine("to set a step aside changes nobody's office or key")
 COUNTS_FROM_NOW = Fine("a limit counts what comes after it")
 STANDS = Fine("what was signed by who could sign it then stays signed")
 TOOK_PART = Fine("what it took part in stays, marked")
+SUSPECT = Fine("what a revoked key signed since it was in wrong hands stays, and is disputed")
 SET_ASIDE_TOO = Fine("who reads anew refuses what was built on the invalid step, and it is set aside in its turn")
 NEXT_TIME = Fine("a policy binds what comes after it")
 BYTES = Fine("a reference means bytes, and a newer version changes none of them")
@@ -419,7 +429,10 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     (MEMBER, Kind.BENCHMARK): (Clash(retires("emil"), benchmark(LUNGS), "office", STANDS),),
     (MEMBER, POLICY): (Clash(retires("emil"), tightened(), "office", STANDS),),
     (MEMBER, ASSOCIATION): (Clash(changes_key("emil"), prioritised(), "signature", STANDS),),
-    (MEMBER, RESULT): (Clash(retires("north"), result(), "signature", STANDS),),
+    (MEMBER, RESULT): (
+        Clash(retires("north"), result(), "signature", STANDS),
+        Clash(revokes, result(), "signature", SUSPECT),
+    ),
     (MEMBER, NOTICE): (Clash(changes_key("moa"), withdrawn(MODEL), "signature", STANDS),),
     (CUBE, CUBE): (
         taken(cube(TREE), cube(TREE, "Another")),
@@ -595,6 +608,8 @@ class Bench:
             if expected is SET_ASIDE_TOO:
                 hidden = frozenset(world.forged_paths)
                 assert judge_step(self.store, main, hidden=hidden).outcome is Outcome.FAIL
+            if expected is SUSPECT:
+                assert marks_of(Snapshot.at(self.store, forced), FIRST_RESULT).disputed
             return
         rule = expected.rule if isinstance(expected, Bug) else expected
         for judged in (judgement, judge_step(self.store, forced)):
