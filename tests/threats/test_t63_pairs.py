@@ -207,8 +207,8 @@ def joins(name: str, key: str = "", **changes: object) -> Word:
 
 
 def retires(name: str) -> Word:
-    """Return the retirement of a member."""
-    return says(name, lambda house: house.member_now(name, status="retired"))
+    """Return the retirement of a member, by its recovery key."""
+    return says(f"{name}:recovery", lambda house: house.member_now(name, status="retired"))
 
 
 def changes_key(name: str) -> Word:
