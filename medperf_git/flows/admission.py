@@ -18,7 +18,6 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout
 from medperf_git.registry.commits import write_commit
-from medperf_git.registry.steps import judge_proposal
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +53,7 @@ def look_at(workspace: Workspace, proposal: str) -> Seen:
     Unacceptable: it would be refused for another reason than a missing signature. Refused: mine is not asked for.
     """
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
+    judgement = workspace.judge(commit)
     if workspace.broken is not None and not may_go_on(workspace, judgement.change.added):
         raise workspace.broken
     refuse_failed(judgement.verdict, f"submit/{proposal[:12]} would be refused whoever signs it")
@@ -83,7 +82,7 @@ def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:
     author = author_of(member, now_text(workspace))
     message = f"Sign as {member}\n"
     commit = write_commit(workspace.store, seen.commit, bundles, message=message, author=author)
-    verdict = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock()).verdict
+    verdict = workspace.judge(commit).verdict
     refuse_failed(verdict, "with this signature it would not be accepted; nothing was sent")
     sent = workspace.forge.propose(workspace.copy, seen.id, commit)
     if not sent.accepted:

@@ -9,13 +9,15 @@ from pathlib import Path
 from medperf_git.errors import MedperfGitError, UsageProblem
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
-from medperf_git.records.layout import Kind, place_of
+from medperf_git.records.layout import QUARANTINE, Kind, place_of
 from medperf_git.records.record import check_document, read_record, write_value
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.objects import Meter, Store, is_commit_id
+from medperf_git.registry.quarantine import standing_behind
 from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.standing import SOUND
 from medperf_git.registry.steps import judge_genesis, judge_proposal
-from medperf_git.registry.sync import GENESIS_RECORD
+from medperf_git.registry.sync import GENESIS_RECORD, audit
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 
 
@@ -61,6 +63,10 @@ def check_change(store: Store, base: str, head: str, *, at: datetime) -> Checked
         known_base, known_head = resolve(store, base), resolve(store, head)
         subject = {"base": known_base, "head": known_head}
         judgement = judge_proposal(store, known_base, known_head, at=at)
+        if any(path.startswith(f"{QUARANTINE}/") for path in judgement.change.added):
+            stopped = audit(store, known_base, now=at).stopped  # only a whole history tells what waits to be set aside
+            standing = standing_behind(store, known_base, broken=stopped.commit) if stopped else SOUND
+            judgement = judge_proposal(store, known_base, known_head, at=at, standing=standing)
     except UsageProblem:
         raise
     except MedperfGitError as problem:

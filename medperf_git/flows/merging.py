@@ -8,7 +8,6 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
-from medperf_git.registry.steps import judge_proposal
 from medperf_git.registry.transport import PushOutcome
 
 ATTEMPTS = 5
@@ -59,7 +58,7 @@ def may_go_on(workspace: Workspace, paths: Iterable[str]) -> bool:
 def added_by(workspace: Workspace, proposal: str) -> frozenset[str]:
     """Return the paths that an open proposal adds."""
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
+    judgement = workspace.judge(commit)
     return frozenset(judgement.change.added)
 
 
@@ -72,7 +71,7 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
     for _ in range(ATTEMPTS):
         base = workspace.base
         at = max(workspace.context.clock(), workspace.store.commit(base).time)
-        judgement = judge_proposal(workspace.store, base, commit, at=at)
+        judgement = workspace.judge(commit, at=at)
         if judgement.outcome is not Outcome.PASS or not may_go_on(workspace, judgement.change.added):
             return False
         who = workspace.member or "medperf-git"
@@ -116,7 +115,7 @@ def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     commit = workspace.proposals()[proposal]
     at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
-    judgement = judge_proposal(workspace.store, workspace.base, commit, at=at)
+    judgement = workspace.judge(commit, at=at)
     if dry_run:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)

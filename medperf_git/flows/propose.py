@@ -22,7 +22,6 @@ from medperf_git.records.times import format_time, parse_time
 from medperf_git.records.view import RecordView, chain, next_number
 from medperf_git.registry.commits import Author, submission_id, write_commit
 from medperf_git.registry.snapshot import Snapshot
-from medperf_git.registry.steps import judge_proposal
 from medperf_git.registry.transport import PushOutcome
 from medperf_git.signing.signers import Signer
 
@@ -126,7 +125,7 @@ def judge_entry(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
         commit = there
     else:
         commit = write_commit(workspace.store, there or base, files, message=entry.title + "\n", author=author)
-    judgement = judge_proposal(workspace.store, base, commit, at=workspace.context.clock())
+    judgement = workspace.judge(commit)
     return commit, judgement.verdict
 
 

@@ -9,6 +9,8 @@ from medperf_git.flows.wording import escape, render_findings
 from medperf_git.policy.verdict import Outcome
 from medperf_git.registry.receive import RefVerdict, judge_push, open_received, parse_updates
 
+PIN = "medperf-git-verified.json"  # in the bare repository: up to which step it was verified here
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -21,7 +23,7 @@ class Answer:
 def answer_push(environ: MutableMapping[str, str], folder: Path, *, updates: str, at: datetime) -> Answer:
     """Judge a push whose `old new ref` lines are `updates`; one refused ref refuses the whole push."""
     store = open_received(environ, folder)
-    verdicts = judge_push(store, parse_updates(updates), at=at)
+    verdicts = judge_push(store, parse_updates(updates), at=at, pin_file=store.path / PIN)
     return Answer(all(verdict.accepted for verdict in verdicts), tuple(_lines(verdicts)))
 
 

@@ -6,7 +6,7 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.models import Quarantine
 from medperf_git.records.times import format_time
-from medperf_git.registry.changes import added_paths
+from medperf_git.registry.quarantine import quarantinable
 
 REASONS = ("forged", "accident", "unreadable", "other")
 
@@ -19,15 +19,17 @@ def is_broken_step(workspace: Workspace, text: str) -> bool:
 def set_aside(workspace: Workspace, *, reason: str, dry_run: bool = False) -> Proposed:
     """Propose that all paths which the invalid step added count as absent.
 
-    Refused: it changed or removed what was merged, which only a step with the exact bytes of before mends.
+    Refused: it did more than a record can set aside. Nobody has gone past it, so the host may set main back to the last
+    valid step, or a step may restore exact bytes.
     """
     if workspace.broken is None:
         raise Refused("no step of main is invalid", hint="nothing to do")
     commit = workspace.broken.commit
-    paths = added_paths(workspace.store, commit)
+    paths = quarantinable(workspace.store, commit)
     if not paths:
-        hint = f"restore its first parent's tree in a new commit: git revert -m 1 {commit[:12]}, or git revert"
-        raise Refused(f"commit {commit[:12]} changed or removed what was merged", hint=hint)
+        why = "did more than add containers, datasets, requests or results, so no record can set it aside"
+        hint = f"set main back to {workspace.head[:12]}, which nobody's copy minds, or put its exact bytes on top"
+        raise Refused(f"commit {commit[:12]} {why}", hint=hint)
     number, previous = next_link(workspace.view, layout.QUARANTINE)
     record = Quarantine(
         created=format_time(workspace.context.clock()),

@@ -56,6 +56,7 @@ def build_from_repository(
     at: str,
     out: Path,
     expected: str | None = None,
+    now: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> BuiltSite:
     """Verify the history of a repository up to `at` (a branch or 40 hexadecimal digits) and write its site.
@@ -64,7 +65,7 @@ def build_from_repository(
     """
     store = Store.open(repository, trust_owner=True)
     commit = resolve_commit(store, at)
-    report = audit(store, commit, expected=expected, progress=progress)
+    report = audit(store, commit, expected=expected, progress=progress, now=now)
     if report.stopped is not None:
         raise InvalidStep(
             f"commit {report.stopped.commit[:12]} is not valid; no site is built from it",

@@ -11,7 +11,6 @@ from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import parse_time
-from medperf_git.registry.steps import judge_proposal
 
 
 def list_submissions(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
@@ -79,7 +78,7 @@ def _standing(workspace: Workspace, entry: Entry) -> dict[str, object]:
 
 def _open_proposal(workspace: Workspace, proposal: str, *, everything: bool) -> dict[str, object] | None:
     commit = workspace.proposals()[proposal]
-    judgement = judge_proposal(workspace.store, workspace.base, commit, at=workspace.context.clock())
+    judgement = workspace.judge(commit)
     title = workspace.store.message(_first_commit(workspace, commit)).partition("\n")[0]
     row: dict[str, object] = {"what": "", "about": f"{title} (submit/{proposal[:12]})", "do": "", "findings": []}
     outcome = judgement.outcome

@@ -5,6 +5,7 @@ Nothing of a registry is believed that was not judged here, step by step, since 
 
 import re
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
@@ -17,8 +18,12 @@ from medperf_git.forge.port import Forge
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import member_state, registry_state
 from medperf_git.registry.bare import open_copy
+from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.objects import Store
+from medperf_git.registry.quarantine import standing_behind
 from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.standing import SOUND
+from medperf_git.registry.steps import Judgement, judge_proposal
 from medperf_git.registry.sync import SyncReport, read_pin, sync
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 from medperf_git.signing.signers import FileSigner, Signer
@@ -55,6 +60,12 @@ class Workspace:
         self._healing = False
         self.broken: InvalidHistory | None = None
         self.freshness = ""
+        self._standing = SOUND
+
+    def judge(self, commit: str, *, at: datetime | None = None) -> Judgement:
+        """Judge an open proposal, or one about to be sent, against main as it stands."""
+        moment = at or self.context.clock()
+        return judge_proposal(self.store, self.base, commit, at=moment, standing=self._standing)
 
     @classmethod
     def open(cls, context: Context, *, healing: bool = False) -> "Workspace":
@@ -135,7 +146,7 @@ class Workspace:
                     raise
                 self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
                 return None
-            self.online, self.broken = True, None
+            self.online, self.broken, self._standing = True, None, SOUND
             return self._verify()
 
     def proposals(self) -> dict[str, str]:
@@ -179,10 +190,12 @@ class Workspace:
             if registry is not None and report.stopped is None:
                 from medperf_git.flows.freshness import check_freshness  # noqa: PLC0415  (few registries ask for it)
 
+                line = list(iter_ids(line_between(self.store, self._head, None))) if registry.checkpoint else []
                 seen, step = self.pin_file.with_name("checkpoint.json"), self.store.commit(report.pin.commit).time
-                self.freshness = check_freshness(registry, report.pin, step=step, seen_file=seen, now=now)
+                self.freshness = check_freshness(registry, report.pin, line=line, step=step, seen_file=seen, now=now)
         if report.stopped is not None:
             self.broken = InvalidHistory(report.stopped.commit, report.stopped.judgement.findings)
+            self._standing = standing_behind(self.store, tip, broken=report.stopped.commit)
             if not self._healing:
                 raise self.broken
         return report

@@ -1,13 +1,13 @@
 """Records that people write or change by hand: the registry's own, a policy, one's own membership.
 
-`current_draft` gives what is in force to start from; `submit_written` fills what nobody should type (number,
-`previous`, `created`, digests of house files), signs and proposes it.
+`current_draft` gives what is in force to start from, with the digest by which it is known; `submit_written` fills what
+nobody should type (number, `created`, digests of house files), signs and proposes it.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.drafting import read_written
 from medperf_git.flows.propose import Draft, Proposed, Unacceptable, next_link, propose
 from medperf_git.flows.workspace import Workspace
@@ -24,7 +24,7 @@ from medperf_git.records.strict_yaml import Document, Value
 from medperf_git.records.times import format_time
 
 WRITABLE = (Kind.REGISTRY, Kind.MEMBER, Kind.POLICY)
-_FILLED = ("created", "previous", "genesis", "recovered")
+_FILLED = ("created", "genesis", "recovered")
 
 
 def current_draft(workspace: Workspace, kind: str, benchmark: Ref | None = None) -> str:
@@ -45,6 +45,9 @@ def current_draft(workspace: Workspace, kind: str, benchmark: Ref | None = None)
     if record is None:
         raise UsageProblem(f"there is no {kind} yet", hint="`medperf-git sync`, or start one without --current")
     value = {key: inner for key, inner in value_of(record).items() if key not in _FILLED}
+    folder = layout.expected_folder(Kind(kind), value)
+    last = next_link(workspace.view, folder)[1]
+    value |= {"previous": last} if last else {}  # so that nobody's change in between is undone unseen
     head = f"# What is in force. Change it, then run: medperf-git submit {kind}.yaml\n"
     return head + write_value(Kind(kind), value).decode()
 
@@ -82,8 +85,9 @@ def _filled(workspace: Workspace, kind: Kind, value: dict[str, Value], plain: Ma
         raise Unacceptable(f"{path} is no {kind} record", found, hint="mend what is listed above")
     folder = layout.expected_folder(kind, filled)
     number, previous = next_link(workspace.view, folder)
-    if previous is not None:
-        filled["previous"] = previous
+    if filled.get("previous") != previous:
+        hint = f"start again from what is in force: medperf-git new {kind} --current, and make your change there"
+        raise Refused(f"{path} does not start from the {kind} record in force: others changed it meanwhile", hint=hint)
     return Draft(layout.numbered(folder, number), record_from_value(kind, filled))
 
 

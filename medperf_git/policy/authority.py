@@ -187,10 +187,27 @@ def _update_needs(case: Case, stored: Stored) -> Iterator[Need]:
 def _lowers(old: models.Member, new: models.Member) -> bool:
     """Tell whether an update lowers what protects a member from a thief of one signing key."""
     was, now = old.cosigning or models.Cosigning(), new.cosigning or models.Cosigning()
-    fewer = now.dataset < was.dataset or now.result < was.result
-    kept = {entry.key for entry in new.keys.recovery or ()}
-    dropped = any(entry.key not in kept for entry in old.keys.recovery or ())
-    return fewer or dropped or len(new.revoked or ()) > len(old.revoked or ())
+    several = max(was.dataset, was.result) > 1
+    before = {entry.key: entry for entry in old.keys.signing}
+    added = any(entry.key not in before for entry in new.keys.signing)
+    longer = any(_outlives(entry, before[entry.key]) for entry in new.keys.signing if entry.key in before)
+    return (
+        now.dataset < was.dataset
+        or now.result < was.result
+        or (old.keys.recovery != new.keys.recovery and bool(old.keys.recovery or several))
+        or (added and several)
+        or longer
+        or len(new.revoked or ()) > len(old.revoked or ())
+        or (new.status, old.status) == ("retired", "active")
+        or (old.pending is not None and bool(old.keys.recovery))  # ends the maintainers' announcement
+    )
+
+
+def _outlives(new: models.KeyEntry, old: models.KeyEntry) -> bool:
+    """Tell whether a key ends later than it did."""
+    if old.expires is None or new.expires == old.expires:
+        return False
+    return new.expires is None or (_time(new.expires) or datetime.max) > (_time(old.expires) or datetime.min)
 
 
 def _recovery_or_maintainer(case: Case, old: models.Member) -> Need:
@@ -252,8 +269,9 @@ def _benchmark_of(stored: Stored) -> Ref:
 
 def _older(case: Case, benchmark: Ref) -> Ref | None:
     """Return the newest merged version, withdrawn or not: a name never falls free."""
-    versions = versions_of(case.change.before, "benchmarks", member=benchmark.member, name=benchmark.name)
-    return versions[-1] if versions else None
+    view = case.change.before
+    versions = versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name)
+    return next((one for one in reversed(versions) if view.blob(layout.benchmark_path(one)) is not None), None)
 
 
 def _first_committee(case: Case, benchmark: Ref) -> Need:
@@ -347,7 +365,7 @@ def _owner_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
 
 
 def _is_new(case: Case, stored: Stored) -> bool:
-    return case.change.before.blob(layout.numbered(stored.place.folder, 1)) is None
+    return not chain(case.change.before, stored.place.folder)
 
 
 def _announces(_: Case, stored: Stored) -> bool:
@@ -416,8 +434,8 @@ AUTHORITY: tuple[Row, ...] = (
     ),
     Row(
         "member update",
-        "one signing or recovery key active before, and each new key; what lowers the member's protection (fewer of "
-        "its keys asked for, a recovery key dropped, a key revoked) also a recovery key or one maintainer",
+        "one signing or recovery key active before, and each new key; what lowers the member's protection "
+        "(ADR 6) also a recovery key it had before, or one maintainer",
         _is(models.Member),
         _update_needs,
     ),

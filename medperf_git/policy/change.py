@@ -24,6 +24,13 @@ class History(Protocol):
         """Return the records as a step on the line left them; KeyError when it is not on it."""
         ...
 
+    def held_since(self, commit: str, path: str) -> bool:
+        """Tell whether every step from `commit` to the tip holds the file at `path` with the bytes of the tip.
+
+        So nothing counts that stood only in a step which was set aside. KeyError when it is not on the line.
+        """
+        ...
+
 
 class NoHistory:
     """What was before the genesis."""
@@ -37,6 +44,10 @@ class NoHistory:
         raise KeyError(commit)
 
     def view(self, commit: str) -> RecordView:
+        """Raise KeyError: there is no commit."""
+        raise KeyError(commit)
+
+    def held_since(self, commit: str, path: str) -> bool:  # noqa: ARG002
         """Raise KeyError: there is no commit."""
         raise KeyError(commit)
 

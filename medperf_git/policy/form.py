@@ -263,7 +263,8 @@ def check_lookalike(case: Case) -> Iterator[Finding]:
             folder, name = "/".join(parts[:2]), parts[2]
         else:
             continue
-        for other in folders(case.change.after, folder):
+        new = not any(entry.endswith((".yaml", "/")) for entry in case.change.before.names(f"{folder}/{name}"))
+        for other in folders(case.change.after, folder) if new else ():
             if other != name and skeleton(other) == skeleton(name):
                 fix = "choose another name"
                 message = f"{name!r} cannot be told from {other!r}"

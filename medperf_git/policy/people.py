@@ -182,8 +182,8 @@ def _in_force_faults(
     if replace(member, recovered=None) != replace(_renewed(old, member), keys=old.pending, pending=None):
         yield "/keys", "these are not the announced keys, or something else changes too", "take what was announced"
     history = case.change.history
-    links = chain(history.view(since), stored.place.folder) if since in history else ()
-    if not links or links[-1].digest != member.previous:
+    announced = chain(case.change.before, stored.place.folder)[-1]
+    if since not in history or not history.held_since(since, announced.path):
         yield "/recovered/since", "this is no step at which the announcement stood", "name the step that merged it"
         return
     registry = case.registry_before
@@ -217,22 +217,29 @@ def check_offices(case: Case) -> Iterator[Finding]:
 
 
 def check_retirement(case: Case) -> Iterator[Finding]:
-    """Refuse retirements that leave fewer maintainers than the registry's threshold asks for."""
+    """Refuse what leaves fewer maintainers than the threshold asks for: retirements, and keys that all end."""
     registry = case.registry_before
-    leaving = {member.member for _, member in case.of(models.Member) if member.status == "retired"}
+    leaving = {member.member for _, member in case.of(models.Member) if not _stays(member)}
     if registry is None or not leaving & set(registry.maintainers):
         return
     states = {name: member_state(case.change.after, name) for name in registry.maintainers}
-    staying = [name for name, state in states.items() if state is not None and state.status == "active"]
+    staying = [name for name, state in states.items() if state is not None and _stays(state)]
     if len(staying) < registry.threshold:
         for stored, member in case.of(models.Member):
             if member.member in leaving & set(registry.maintainers):
-                message = "without this member the maintainers could decide nothing any more"
+                message = "without this member the maintainers could decide nothing any more, now or when its keys end"
                 want, got = f"{registry.threshold} active maintainers", ", ".join(staying) or "none"
                 fix = "change the maintainers in a registry record first"
                 yield Finding(
                     "retirement", message, path=stored.path, pointer="/status", expected=want, got=got, fix=fix
                 )
+
+
+def _stays(member: models.Member) -> bool:
+    """Tell whether a member can speak for ever: active, with a key that does not end."""
+    return member.status == "active" and any(
+        entry.expires is None for entry in (*member.keys.signing, *(member.keys.recovery or ()))
+    )
 
 
 def check_cosigning(case: Case) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import marks_of
+from medperf_git.records.folds import marks_of, policy_state
 from medperf_git.records.view import record_at, stored_at
 
 
@@ -122,10 +122,10 @@ def check_benchmark_pair(case: Case) -> Iterator[Finding]:
 def check_disclosure_loosened(case: Case) -> Iterator[Finding]:
     """Refuse a later policy that publishes more than an earlier one promised."""
     for stored, policy in case.of(models.Policy):
-        older = stored_at(case.change.before, layout.numbered(stored.place.folder, stored.place.number - 1))
-        if older is None or not isinstance(older.record, models.Policy):
+        older = policy_state(case.change.before, policy.benchmark.ref)
+        if older is None:
             continue
-        was, now = older.record.disclosure, policy.disclosure
+        was, now = older.disclosure, policy.disclosure
         for field, loosened in (
             ("min_cases", now.min_cases < was.min_cases),
             ("decimals", now.decimals > was.decimals),

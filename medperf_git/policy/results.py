@@ -8,7 +8,7 @@ from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import Status, association_state, is_associated_model, policy_state
 from medperf_git.records.times import format_time, parse_time
-from medperf_git.records.view import record_at
+from medperf_git.records.view import chain, record_at
 
 UNCHANGED = "submit what `medperf-git run` made, unchanged"
 
@@ -84,9 +84,9 @@ def _bindings(case: Case, result: models.Result) -> Iterator[tuple[str, str, str
 def check_attempt(case: Case) -> Iterator[Finding]:
     """Refuse a result that does not count its attempts on from the one it supersedes."""
     for stored, result in case.of(models.Result):
-        older_path = layout.numbered(stored.place.folder, stored.place.number - 1)
-        older = record_at(case.change.before, older_path, models.Result)
-        if older is not None and result.attempt <= older.attempt:
-            message, want = "an attempt is counted once", f"more than {older.attempt}"
+        before = [link.record for link in chain(case.change.before, stored.place.folder)]
+        counted = max((one.attempt for one in before if isinstance(one, models.Result)), default=0)
+        if result.attempt <= counted:
+            message, want = "an attempt is counted once", f"more than {counted}"
             got, pointer = str(result.attempt), "/attempt"
             yield Finding("attempt", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=UNCHANGED)

@@ -176,16 +176,17 @@ def is_suspect(view: RecordView, record_path: str) -> bool:
     if state is None or not state.revoked:
         return False
     signed = {layout.split_bundle(bundle)[1] for bundle in bundles_of(view, record_path)}  # type: ignore[index]  # they are bundles
+    data = view.blob(record_path)
     bad = {
-        key_short(entry.key) for entry in state.revoked if not _stood(view.earlier(entry.since), record_path)
+        key_short(entry.key) for entry in state.revoked if not _stood(view.earlier(entry.since), record_path, data)
     } & signed
     own = {key_short(key.key) for link in chain(view, layout.member_folder(owner)) for key in _keys_of(link)}
     wanted = state.cosigning.result if state.cosigning else 1
     return bool(bad) and len((signed & own) - bad) < wanted
 
 
-def _stood(view: RecordView | None, path: str) -> bool:
-    return view is not None and view.blob(path) is not None
+def _stood(view: RecordView | None, path: str, data: bytes | None) -> bool:
+    return view is not None and data is not None and view.blob(path) == data
 
 
 def _keys_of(link: Stored) -> tuple[KeyEntry, ...]:

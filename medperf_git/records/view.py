@@ -86,7 +86,7 @@ def chain(view: RecordView, folder: str) -> tuple[Stored, ...]:
 
 def next_number(view: RecordView, folder: str) -> int:
     """Return the number that the next link of a chain takes: the first that no file bears, quarantined or not."""
-    names, number = set(view.names(folder)), 1
+    names, number = {name.rstrip("/") for name in view.names(folder)}, 1
     while f"{number:04d}.yaml" in names:
         number += 1
     return number
@@ -96,8 +96,9 @@ def bundles_of(view: RecordView, record_path: str) -> Iterator[str]:
     """Yield the paths of the signatures that lie beside a record."""
     folder, _, name = record_path.rpartition("/")
     for entry in view.names(folder):
-        if entry.startswith(name + ".") and layout.split_bundle(f"{folder}/{entry}"):
-            yield f"{folder}/{entry}"
+        path = f"{folder}/{entry}"
+        if entry.startswith(name + ".") and layout.split_bundle(path) and view.blob(path) is not None:
+            yield path
 
 
 def folders(view: RecordView, folder: str) -> tuple[str, ...]:

@@ -29,6 +29,7 @@ class MainLine:
     def __init__(self, store: Store, tip: str) -> None:
         self._store = store
         self._line = FirstParentLine(store, tip)
+        self._tip = tip
 
     def __contains__(self, commit: str) -> bool:
         """See `History.__contains__`."""
@@ -41,6 +42,16 @@ class MainLine:
     def view(self, commit: str) -> RecordView:
         """See `History.view`."""
         return Snapshot.at(self._store, self._known(commit))
+
+    def held_since(self, commit: str, path: str) -> bool:
+        """See `History.held_since`."""
+        self._known(commit)
+        wanted, step = Snapshot.at(self._store, self._tip).blob_id(path), self._tip
+        while wanted is not None and Snapshot.at(self._store, step).blob_id(path) == wanted:
+            if step == commit:
+                return True
+            step = self._store.commit(step).parents[0]
+        return False
 
     def _known(self, commit: str) -> str:
         if commit not in self:
@@ -77,17 +88,19 @@ def genesis_change(store: Store, root: str, *, at: datetime) -> Change:
     return Change(before=view, after=Overlay(view, files), added=files, faults=everything, at=at, history=NoHistory())
 
 
-def read_proposal(store: Store, base: str, head: str, *, at: datetime) -> Proposal:
-    """Read what `head` proposes to `base`; commits by full id.
+def read_proposal(
+    store: Store, base: str, head: str, *, at: datetime, hidden: frozenset[str] = frozenset()
+) -> Proposal:
+    """Read what `head` proposes to `base`, in which `hidden` paths count as absent; commits by full id.
 
     EnvironmentProblem: this copy lacks the history that is needed.
     """
     fork = fork_point(store, base, head)
     if fork is None:
         finding = Finding("history", "the proposal shares no history with main", fix="start again from main")
-        return _assemble(store, base, _NOTHING, (finding,), fork=None, at=at)
+        return _assemble(store, base, _NOTHING, (finding,), fork=None, at=at, hidden=hidden)
     faults = () if fork.linear else tuple(history_faults(store, base, head))
-    return _read_from(store, base, head, fork=fork, faults=faults, at=at)
+    return _read_from(store, base, head, fork=fork, faults=faults, at=at, hidden=hidden)
 
 
 def read_step(
@@ -101,7 +114,8 @@ def added_paths(store: Store, commit: str) -> frozenset[str] | None:
     """Return every path that a commit on main added to the tree of its first parent; None when it did anything else."""
     step = store.commit(commit)
     difference = compare_trees(store, store.commit(step.parents[0]).tree, after=step.tree)
-    return None if difference.changed or difference.removed else frozenset(difference.added)
+    clean = not (difference.changed or difference.removed or difference.faults)
+    return frozenset(difference.added) if clean else None
 
 
 def _read_from(

@@ -1,7 +1,6 @@
 """Walk the history of main: its first-parent line, and where a proposal left it.
 
-Cost follows the distance walked, never the length of the history. Times on main never go back (`steps`
-refuses it), so a search along the line ends where many commits are older than the one looked for.
+Cost follows the distance walked: what is near the tip is found soon, and only what is not there walks to the root.
 """
 
 from collections.abc import Iterator
@@ -14,7 +13,6 @@ from medperf_git.registry.objects import BadObject, Store
 MAX_PROPOSAL_COMMITS = 1000
 
 _NEAR = 2000
-_BACKWARDS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +37,7 @@ class FirstParentLine:
         if not self._store.has_commit(commit_id):
             return False
         try:
-            wanted, older = self._store.commit(commit_id), 0
-            while self._last.parents and older < _BACKWARDS:
-                # Steps that were set aside may bear any time, so that one older step alone ends no search.
-                older = older + 1 if self._last.time < wanted.time else 0
+            while self._last.parents:  # steps that were set aside may bear any time, so none ends the search
                 self._last = self._store.commit(self._last.parents[0])
                 self._seen.add(self._last.id)
                 if self._last.id == commit_id:

@@ -11,7 +11,9 @@ from collections.abc import Iterable, Iterator, MutableMapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Self
 
+from medperf_git.errors import IntegrityBroken
 from medperf_git.policy.judge import judge as judge_by_policy
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.findings import Finding
@@ -20,8 +22,11 @@ from medperf_git.registry.changes import read_proposal
 from medperf_git.registry.commits import submission_id
 from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.objects import BadObject, Store, is_commit_id
+from medperf_git.registry.quarantine import standing_behind
 from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.standing import SOUND, Standing
 from medperf_git.registry.steps import CLOCK_SLACK, Judge, Judgement, future_faults, judge_proposal, judge_step
+from medperf_git.registry.sync import sync, walk_main
 
 MAIN = "refs/heads/main"
 # How old a step may be that is pushed to main, by the setting of the repository that a mirror may raise, in seconds:
@@ -83,11 +88,49 @@ def parse_updates(text: str) -> tuple[RefUpdate, ...]:
     return tuple(updates)
 
 
+@dataclass(frozen=True, slots=True)
+class Main:
+    """Main as this host knows it: its tip, the last step that is valid, and how the tip stands behind it."""
+
+    tip: str | None
+    valid: str | None
+    standing: Standing = SOUND
+
+    @property
+    def broken(self) -> bool:
+        """Whether a step of it is invalid: somebody went around the hook."""
+        return self.tip != self.valid
+
+    @classmethod
+    def of(cls, store: Store, *, pin_file: Path | None, at: datetime, judge: Judge) -> Self:
+        """Verify main behind the step up to which it was verified at an earlier push; without a file it is believed."""
+        tip = store.ref(MAIN)
+        if tip is None or pin_file is None:
+            return cls(tip, tip)
+        try:
+            report = sync(store, tip, pin_file=pin_file, judge=judge, now=at)
+        except IntegrityBroken:  # an administrator set main back: all of it is verified anew
+            pin_file.unlink(missing_ok=True)
+            report = sync(store, tip, pin_file=pin_file, judge=judge, now=at)
+        if report.stopped is None:
+            return cls(tip, tip)
+        standing = standing_behind(store, tip, broken=report.stopped.commit)
+        return cls(tip, report.pin.commit if report.pin else None, standing)
+
+
 def judge_push(
-    store: Store, updates: Iterable[RefUpdate], *, at: datetime, judge: Judge = judge_by_policy
+    store: Store,
+    updates: Iterable[RefUpdate],
+    *,
+    at: datetime,
+    judge: Judge = judge_by_policy,
+    pin_file: Path | None = None,
 ) -> list[RefVerdict]:
-    """Judge every update of a push against main as it stands; the caller refuses all when one is refused."""
-    main = store.ref(MAIN)
+    """Judge every update of a push against main as it stands; the caller refuses all when one is refused.
+
+    `pin_file` keeps up to which step this host has verified main.
+    """
+    main = Main.of(store, pin_file=pin_file, at=at, judge=judge)
     verdicts = []
     for update in updates:
         try:
@@ -97,20 +140,20 @@ def judge_push(
     return verdicts
 
 
-def _judge_update(store: Store, update: RefUpdate, main: str | None, *, at: datetime, judge: Judge) -> RefVerdict:
+def _judge_update(store: Store, update: RefUpdate, main: Main, *, at: datetime, judge: Judge) -> RefVerdict:
     if update.ref == MAIN:
-        return _judge_main(store, update, at=at, judge=judge)
+        return _judge_main(store, update, main, at=at, judge=judge)
     proposal = _PROPOSAL.fullmatch(update.ref)
     if proposal is None:
         return _refuse(update, "no other branch or tag lives here", "push to submit/<id> with `medperf-git submit`")
-    if main is None:
+    if main.tip is None:
         return _refuse(update, "the registry has no main yet", "push its genesis first: `medperf-git init`")
     if update.deletes:
-        return _judge_deletion(store, update, main, at=at)
+        return _judge_deletion(store, update, main.tip, at=at)
     return _judge_submission(store, update, main, proposal=proposal.group(1), at=at, judge=judge)
 
 
-def _judge_main(store: Store, update: RefUpdate, *, at: datetime, judge: Judge) -> RefVerdict:
+def _judge_main(store: Store, update: RefUpdate, main: Main, *, at: datetime, judge: Judge) -> RefVerdict:
     if update.deletes:
         return _refuse(update, "main is never deleted", "keep it")
     if not store.has_commit(update.new):
@@ -119,6 +162,8 @@ def _judge_main(store: Store, update: RefUpdate, *, at: datetime, judge: Judge) 
         steps = line_between(store, update.new, None if update.creates else update.old)
     except LookupError:
         return _refuse(update, "main only moves forward along its first parents", "merge into main as it stands now")
+    if main.broken:
+        return _judge_healing(store, update, main, list(iter_ids(steps)), at=at, judge=judge)
     judgements: list[Judgement] = []
     for step in iter_ids(steps):
         wrong = (*future_faults(store, step, at=at), *(() if update.creates else _past_faults(store, step, at=at)))
@@ -131,14 +176,36 @@ def _judge_main(store: Store, update: RefUpdate, *, at: datetime, judge: Judge) 
     return RefVerdict(update, accepted=True, judgements=tuple(judgements))
 
 
+def _judge_healing(
+    store: Store, update: RefUpdate, main: Main, steps: list[str], *, at: datetime, judge: Judge
+) -> RefVerdict:
+    """Behind an invalid step take only what makes all of main valid again."""
+    wrong = [
+        fault for step in steps for fault in (*future_faults(store, step, at=at), *_past_faults(store, step, at=at))
+    ]
+    stopped = walk_main(store, update.new, valid=main.valid, judge=judge, now=at) if main.valid else None
+    if main.valid is None or stopped is not None:
+        broken = stopped.commit[:12] if stopped else "the first one"
+        message = f"commit {broken} of main is not valid, and this does not heal it"
+        fix = f"the maintainers set it aside with `medperf-git withdraw {broken}`, or the administrator sets main back"
+        wrong = [
+            *(stopped.judgement.findings if stopped else ()),
+            Finding("main-only-passes", message, fix=fix),
+            *wrong,
+        ]
+    return RefVerdict(update, accepted=not wrong, findings=tuple(wrong))
+
+
 def _judge_submission(
-    store: Store, update: RefUpdate, main: str, *, proposal: str, at: datetime, judge: Judge
+    store: Store, update: RefUpdate, main: Main, *, proposal: str, at: datetime, judge: Judge
 ) -> RefVerdict:
     if not store.has_commit(update.new):
         return _refuse(update, "a proposal must point to a commit", "push a commit")
     if not update.creates and not store.descends(update.new, update.old):
         return _refuse(update, "a proposal only moves forward", "fetch it and add your commit on top")
-    judgement = judge_proposal(store, main, update.new, at=at, judge=judge)
+    if main.tip is None:
+        raise AssertionError("a proposal is judged against a main")
+    judgement = judge_proposal(store, main.tip, update.new, at=at, judge=judge, standing=main.standing)
     fitting = submission_id(judgement.files)
     lost = () if update.creates else tuple(_lost(store, update, judgement, main, at=at, judge=judge))
     findings = (*judgement.findings, *lost)
@@ -150,10 +217,10 @@ def _judge_submission(
 
 
 def _lost(
-    store: Store, update: RefUpdate, judgement: Judgement, main: str, *, at: datetime, judge: Judge
+    store: Store, update: RefUpdate, judgement: Judgement, main: Main, *, at: datetime, judge: Judge
 ) -> Iterator[Finding]:
     """Find signatures that the proposal had and would lose; only one that counts for nothing any more may go."""
-    old = judge_proposal(store, main, update.old, at=at, judge=judge)
+    old = judge_proposal(store, main.tip or "", update.old, at=at, judge=judge, standing=main.standing)
     worthless = {finding.path for finding in old.findings if finding.rule in ("signature", "head")}
     for path in sorted(old.files.keys() - judgement.files.keys() - worthless):
         message, fix = "others have signed this proposal, and their signatures stay", "add yours on top of them"

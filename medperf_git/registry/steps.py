@@ -19,9 +19,10 @@ from medperf_git.records.layout import QUARANTINE
 from medperf_git.records.models import Quarantine
 from medperf_git.records.record import read_record
 from medperf_git.records.times import format_time
-from medperf_git.registry.changes import Proposal, added_paths, genesis_change, read_proposal, read_step
+from medperf_git.registry.changes import Proposal, genesis_change, read_proposal, read_step
 from medperf_git.registry.objects import BadObject, Commit, Meter, Store
 from medperf_git.registry.snapshot import EmptyView
+from medperf_git.registry.standing import SOUND, Standing
 
 Judge: TypeAlias = Callable[[Change], Verdict]
 
@@ -53,12 +54,14 @@ class Judgement:
         return self.verdict.findings
 
 
-def judge_proposal(store: Store, base: str, head: str, *, at: datetime, judge: Judge = judge_by_policy) -> Judgement:
-    """Judge what merging `head` into `base` at the time `at` would do."""
+def judge_proposal(
+    store: Store, base: str, head: str, *, at: datetime, judge: Judge = judge_by_policy, standing: Standing = SOUND
+) -> Judgement:
+    """Judge what merging `head` into `base` at the time `at` would do; `standing` says how `base` stands."""
     mark = store.meter.mark()
     try:
-        proposal = read_proposal(store, base, head, at=at)
-        faults = [*future_faults(store, head, at=at), *_quarantine_faults(store, proposal.change, judge=judge)]
+        proposal = read_proposal(store, base, head, at=at, hidden=standing.hidden)
+        faults = [*future_faults(store, head, at=at), *_quarantine_faults(proposal.change, standing)]
     except BadObject as bad:
         return _judged(store, _nothing(bad.finding, at), mark, judge=judge)
     return _judged(store, _with_faults(proposal.change, faults), mark, judge=judge, files=proposal.files)
@@ -78,11 +81,11 @@ def judge_genesis(store: Store, root: str, *, judge: Judge = judge_by_policy) ->
 
 
 def judge_step(
-    store: Store, commit_id: str, *, judge: Judge = judge_by_policy, hidden: frozenset[str] = frozenset()
+    store: Store, commit_id: str, *, judge: Judge = judge_by_policy, standing: Standing = SOUND
 ) -> Judgement:
     """Judge one commit of the first-parent line of main against its first parent.
 
-    `hidden` paths count as absent before it. A step that changes nothing and has the right form passes: merging
+    `standing` says how main stands before it. A step that changes nothing and has the right form passes: merging
     twice what was merged, or an empty commit, does no harm.
     """
     mark = store.meter.mark()
@@ -91,9 +94,9 @@ def judge_step(
         if not commit.parents:
             return judge_genesis(store, commit_id, judge=judge)
         parent = store.commit(commit.parents[0])
-        step = read_step(store, parent.id, commit_id, at=commit.time, hidden=hidden)
+        step = read_step(store, parent.id, commit_id, at=commit.time, hidden=standing.hidden)
         faults = [*_time_faults(commit, parent), *_form_faults(store, commit, step)]
-        change = _with_faults(step.change, [*faults, *_quarantine_faults(store, step.change, judge=judge)])
+        change = _with_faults(step.change, [*faults, *_quarantine_faults(step.change, standing)])
         if commit.tree == parent.tree and not change.faults:
             return Judgement(Verdict.of(()), change, change.added, store.meter.since(mark))
     except BadObject as bad:
@@ -111,31 +114,22 @@ def future_faults(store: Store, commit_id: str, *, at: datetime) -> Iterator[Fin
         yield Finding("step-time", message, expected=expected, got=format_time(time), fix=fix)
 
 
-def _quarantine_faults(store: Store, change: Change, *, judge: Judge) -> Iterator[Finding]:
-    """Find quarantine records about anything but what an invalid step of main added."""
-    for path in sorted(change.added):
-        stored = read_record(path, change.added[path]).stored if path.startswith(QUARANTINE + "/") else None
+def _quarantine_faults(change: Change, standing: Standing) -> Iterator[Finding]:
+    """Find quarantine records about anything but the step that waits for one, and all that it added."""
+    for path in sorted(path for path in change.added if path.startswith(QUARANTINE + "/")):
+        stored = read_record(path, change.added[path]).stored
         if stored is None or not isinstance(stored.record, Quarantine):
             continue
-        invalid = stored.record.commit
-        if invalid not in change.history or not store.commit(invalid).parents:
-            message, fix = "this is no step of main", "name the step that `medperf-git audit` refuses"
-            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
-            continue
-        judgement = judge_step(store, invalid, judge=judge)
-        if judgement.outcome is Outcome.PASS:
-            message, fix = "this step is valid, and what it added stays", "withdraw or dispute a record instead"
-            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
-            continue
-        added = added_paths(store, invalid)
+        record = stored.record
+        added = standing.pending.get(record.commit)
         if added is None:
-            message, fix = (
-                "this step changed or removed what was merged",
-                "put the exact bytes back in another step",
+            message = "no step of main waits to be set aside under this id"
+            fix = (
+                "name the step at which `medperf-git audit` stops; what changed more is restored byte for byte instead"
             )
-            yield Finding("quarantine", message, path=path, pointer="/commit", got=invalid, fix=fix)
-        elif set(stored.record.paths) != added:
-            wrong = ", ".join(sorted(added ^ set(stored.record.paths)))[:300]
+            yield Finding("quarantine", message, path=path, pointer="/commit", got=record.commit, fix=fix)
+        elif set(record.paths) != added:
+            wrong = ", ".join(sorted(added ^ set(record.paths)))[:300]
             message, fix = "these are not the paths that the step added", "name all of them, and no other"
             yield Finding("quarantine", message, path=path, pointer="/paths", got=wrong, fix=fix)
 

@@ -20,7 +20,7 @@ from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.registry.history import FirstParentLine, line_between
 from medperf_git.registry.objects import BadObject, Store, is_commit_id
-from medperf_git.registry.quarantine import quarantine_in
+from medperf_git.registry.quarantine import find_healing
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.steps import Judge, Judgement, future_faults, judge_step
 
@@ -114,6 +114,16 @@ def audit(
         raise _unreadable(bad) from bad
 
 
+def walk_main(
+    store: Store, tip: str, *, valid: str, judge: Judge = judge_by_policy, now: datetime | None = None
+) -> StoppedAt | None:
+    """Judge main behind the `valid` step up to `tip`; return where it stops, None when all of it is valid or healed."""
+    walk = _Walk(store, line_between(store, tip, valid), valid, judge=judge)
+    while walk.step(now) is not None:
+        pass
+    return walk.stopped
+
+
 def read_pin(path: Path) -> Pin | None:
     """Read a pin, None where there is none yet; IntegrityBroken when the file is not one."""
     try:
@@ -169,8 +179,7 @@ def _verify(
     place, written = pin, 0
     try:
         while (verified := walk.step(now)) is not None:
-            if walk.settled:
-                place = Pin(known, walk.valid, before + verified)
+            place = Pin(known, walk.valid, before + verified)
             if progress is not None:
                 progress(verified, steps)
             if keep is not None and place is not None and verified - written >= _PIN_EVERY:
@@ -183,59 +192,47 @@ def _verify(
 
 
 class _Walk:
-    """Guards one walk along main: the last valid step, what counts as absent, why it stopped."""
+    """Guards one walk along main: the last valid step, which were set aside, why it stopped."""
 
     def __init__(self, store: Store, line: bytearray, valid: str, *, judge: Judge) -> None:
         self._store = store
         self._line = line
         self._judge = judge
         self._at = 0
-        self._hidden: frozenset[str] = frozenset()
-        self._healed_at = 0
         self.valid = valid
         self.stopped: StoppedAt | None = None
         self.set_aside: list[str] = []
-
-    @property
-    def settled(self) -> bool:
-        """Whether everything that was set aside so far is named in the tree itself."""
-        return self._at >= self._healed_at
 
     def step(self, now: datetime | None) -> int | None:
         """Judge the next step and return how many are behind; None at the end, or where it stopped."""
         if self.stopped is not None or self._at * 20 >= len(self._line):
             return None
         commit = self._commit(self._at)
-        judgement = judge_step(self._store, commit, judge=self._judge, hidden=self._hidden)
-        late = tuple(future_faults(self._store, commit, at=now)) if now is not None else ()
-        if late:
-            judgement = replace(judgement, verdict=Verdict.of((*judgement.findings, *late)))
-        if judgement.outcome is Outcome.PASS:
+        judgement = judge_step(self._store, commit, judge=self._judge)
+        if judgement.outcome is not Outcome.PASS:
+            if not self._heal(commit, now):
+                self._stop(commit, judgement)
+        elif late := tuple(future_faults(self._store, commit, at=now)) if now is not None else ():
+            # Nothing heals it, or readers would disagree once its time has come; the host may still take it away.
+            self._stop(commit, replace(judgement, verdict=Verdict.of((*judgement.findings, *late))))
+        else:
             self.valid, self._at = commit, self._at + 1
-        elif late or not self._heal(commit):
-            self.stopped = StoppedAt(commit, judgement)
-            return None
-        return self._at
+        return None if self.stopped else self._at
 
-    def _heal(self, commit: str) -> bool:
-        """Look ahead for what sets an invalid step aside: exact bytes restored, or a quarantine record."""
-        if not self.valid or self._judge is not judge_by_policy:
+    def _stop(self, commit: str, judgement: Judgement) -> None:
+        self.stopped = StoppedAt(commit, judgement)
+
+    def _heal(self, commit: str, now: datetime | None) -> bool:
+        """Go on behind the step that makes an invalid one harmless; tell whether there is one."""
+        if not self.valid:
             return False
-        wanted = self._store.commit(self.valid).tree
-        for later in range(self._at + 1, len(self._line) // 20):
-            step = self._commit(later)
-            if self._store.commit(step).tree == wanted:
-                self.set_aside.append(commit)
-                self.valid, self._at = step, later + 1
-                return True
-            paths = quarantine_in(self._store, step, about=commit, valid=self.valid)
-            if paths:
-                self.set_aside.append(commit)
-                self._hidden |= frozenset(paths)
-                self._healed_at = max(self._healed_at, later + 1)
-                self.valid, self._at = commit, self._at + 1
-                return True
-        return False
+        later = [self._commit(number) for number in range(self._at + 1, len(self._line) // 20)]
+        healing = find_healing(self._store, commit, later, valid=self.valid, judge=self._judge, now=now)
+        if healing is None:
+            return False
+        self.set_aside.append(commit)
+        self.valid, self._at = healing.step, self._at + 2 + healing.place
+        return True
 
     def _commit(self, number: int) -> str:
         return self._line[number * 20 : number * 20 + 20].hex()

@@ -175,6 +175,10 @@ class Steps:
         """See `History.view`."""
         return self.known[commit][1]
 
+    def held_since(self, commit: str, path: str) -> bool:
+        """See `History.held_since`; the steps of a house are those that were remembered, and now."""
+        return self.known[commit][1].blob(path) == self.known[HEAD][1].blob(path) is not None
+
 
 class House:
     """A registry in memory."""

@@ -38,7 +38,7 @@ def build(at: str | None, out: Path, repo: Path | None, checkpoint_key: Path | N
     if checkpoint_key is not None and repo is None:
         raise UsageProblem("a note of freshness is about a whole history", hint="say --repo PATH as well")
     if repo is not None:
-        built = build_from_repository(repo, at=at or "main", out=out, progress=_progress)
+        built = build_from_repository(repo, at=at or "main", out=out, now=open_context().clock(), progress=_progress)
         if checkpoint_key is not None:
             context = open_context()
             ask = context.person.passphrase

@@ -1,6 +1,7 @@
 """Send what is mine and not yet there."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -8,6 +9,10 @@ from medperf_git.cli.closing import MEANWHILE, report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
 from medperf_git.cli.session import open_workspace
+from medperf_git.errors import UsageProblem
+
+if TYPE_CHECKING:
+    from medperf_git.flows.workspace import Workspace
 
 
 @click.command()
@@ -42,11 +47,7 @@ def submit(
 
     workspace = open_workspace(registry, yes=yes, refresh=True)
     if proposal and Path(proposal).is_file():
-        from medperf_git.flows.written import submit_written  # noqa: PLC0415
-
-        files = {name: Path(file) for name, _, file in (pair.partition("=") for pair in house)}
-        proposed = submit_written(workspace, Path(proposal), house=files, dry_run=dry_run)
-        report_proposed(proposed, as_json=as_json, dry_run=dry_run)
+        _submit_file(workspace, Path(proposal), house, as_json=as_json, dry_run=dry_run)
         return 0
     if dry_run:
         rows = list_submissions(workspace)
@@ -86,3 +87,12 @@ def submit(
     elif any(one.proposed and not one.proposed.merged for one in done):
         echo_text(MEANWHILE)
     return 0 if all(one.done for one in done) else 1
+
+
+def _submit_file(workspace: "Workspace", path: Path, house: tuple[str, ...], *, as_json: bool, dry_run: bool) -> None:
+    from medperf_git.flows.written import submit_written  # noqa: PLC0415
+
+    files = {name: Path(file) for name, equals, file in (pair.partition("=") for pair in house) if equals}
+    if len(files) != len(house):
+        raise UsageProblem("a house file is given as PATH=FILE", hint="for example README.md=./new-readme.md")
+    report_proposed(submit_written(workspace, path, house=files, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
