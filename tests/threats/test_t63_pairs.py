@@ -24,6 +24,7 @@ from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import Author, write_commit, write_merge, write_root
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.standing import SOUND, Standing
 from medperf_git.registry.steps import Judgement, judge_proposal, judge_step
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import (
@@ -160,14 +161,7 @@ def with_looser_beds() -> tuple[House, Mapping[str, bytes]]:
 def with_forged_step() -> tuple[House, Mapping[str, bytes]]:
     """Return the registry and the records, signed by nobody, that a host put on top of it."""
     house = settled()
-    forged = house.propose(
-        rb.member("eve"),
-        rb.cube(PREP_2, "data-preparator"),
-        rb.cube(GHOST),
-        house.event("request", by="south"),
-        house.policy_now(),
-        house.result(),
-    )
+    forged = house.propose(rb.cube(PREP_2, "data-preparator"), rb.cube(GHOST), house.result(SOUTH))
     return house, forged.files
 
 
@@ -321,7 +315,7 @@ COUNTS_FROM_NOW = Fine("a limit counts what comes after it")
 STANDS = Fine("what was signed by who could sign it then stays signed")
 TOOK_PART = Fine("what it took part in stays, marked")
 SUSPECT = Fine("what a revoked key signed since it was in wrong hands stays, and is disputed")
-SET_ASIDE_TOO = Fine("who reads anew refuses what was built on the invalid step, and it is set aside in its turn")
+ABSENT = Fine("what waits to be set aside counts as absent already")
 NEXT_TIME = Fine("a policy binds what comes after it")
 BYTES = Fine("a reference means bytes, and a newer version changes none of them")
 UNSEEN = Bug("lookalike", "a maintainer's signature made before the other name was there clears the warning about it")
@@ -332,6 +326,11 @@ APART = Fine("neither says anything of what the other rests on")
 def never(one: Word, other: Word, why: Fine) -> Clash:
     """Return the pair that comes closest of two kinds that cannot be wrong together."""
     return Clash(one, other, why, why)
+
+
+def behind(word: Word) -> Clash:
+    """Return the quarantine of the invalid step, and a proposal that was made behind it and rests on nothing in it."""
+    return Clash(set_aside(), word, ABSENT, ABSENT, with_forged_step)
 
 
 PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
@@ -371,52 +370,16 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     ),
     (QUARANTINE, QUARANTINE): (taken(set_aside(), set_aside("accident"), with_forged_step),),
     (QUARANTINE, MEMBER): (
-        Clash(
-            set_aside(),
-            says("eve", lambda house: house.member_now("eve", title="Eve")),
-            "chain",
-            SET_ASIDE_TOO,
-            with_forged_step,
-        ),
         Clash(retires("cam"), set_aside(), "signature", NOBODYS_OFFICE, with_forged_step),
+        behind(changes_key("north")),
     ),
-    (QUARANTINE, CUBE): (Clash(set_aside(), cube(Ref("eve", "tree", 1)), "owner", SET_ASIDE_TOO, with_forged_step),),
-    (QUARANTINE, DATASET): (
-        Clash(
-            set_aside(),
-            says("north", lambda house: house.dataset(CLINIC, preparator=house.cube_reference(PREP_2))),
-            "reference",
-            SET_ASIDE_TOO,
-            with_forged_step,
-        ),
-    ),
-    (QUARANTINE, Kind.BENCHMARK): (
-        Clash(
-            set_aside(),
-            says(
-                "dora emil ana",
-                lambda house: (
-                    made := house.benchmark(LUNGS, reference_model=house.cube_reference(GHOST)),
-                    house.first_policy(made),
-                ),
-            ),
-            "reference",
-            SET_ASIDE_TOO,
-            with_forged_step,
-        ),
-    ),
-    (QUARANTINE, POLICY): (Clash(set_aside(), tightened(), "chain", SET_ASIDE_TOO, with_forged_step),),
-    (QUARANTINE, ASSOCIATION): (
-        Clash(
-            set_aside(),
-            event("approve", "emil", "committee"),
-            "association-state",
-            SET_ASIDE_TOO,
-            with_forged_step,
-        ),
-    ),
-    (QUARANTINE, RESULT): (Clash(set_aside(), result(attempt=2), "chain", SET_ASIDE_TOO, with_forged_step),),
-    (QUARANTINE, NOTICE): (Clash(set_aside(), withdrawn(GHOST), "notice", SET_ASIDE_TOO, with_forged_step),),
+    (QUARANTINE, CUBE): (behind(cube(TREE)),),
+    (QUARANTINE, DATASET): (behind(dataset(CLINIC)),),
+    (QUARANTINE, Kind.BENCHMARK): (behind(benchmark(LUNGS)),),
+    (QUARANTINE, POLICY): (behind(tightened()),),
+    (QUARANTINE, ASSOCIATION): (behind(prioritised()),),
+    (QUARANTINE, RESULT): (behind(result()),),
+    (QUARANTINE, NOTICE): (behind(withdrawn(MODEL)),),
     (MEMBER, MEMBER): (
         alike("key", joins("eve", "shared"), joins("uma", "shared")),
         alike("lookalike", joins("saint-mary"), joins("saintmary")),
@@ -583,9 +546,16 @@ class Bench:
                 proposal.sign_as(named or seed.partition(":")[0], seed, path, head=world.head)
         return write_commit(self.store, world.head, proposal.files, message="Propose", author=author(2))
 
-    def merge(self, main: str, proposal: str, *, hour: int) -> tuple[Judgement, str]:
+    def standing(self, world: World, main: str) -> Standing:
+        """Return how a commit of main stands: behind the invalid step until a quarantine record sets that aside."""
+        if not world.forged or Snapshot.at(self.store, main).names(layout.QUARANTINE):
+            return SOUND
+        paths = frozenset(world.forged_paths)
+        return Standing(paths, {world.forged: paths})
+
+    def merge(self, world: World, main: str, proposal: str, *, hour: int) -> tuple[Judgement, str]:
         """Judge a proposal against main, and merge it even so."""
-        judgement = judge_proposal(self.store, main, proposal, at=moment(hour))
+        judgement = judge_proposal(self.store, main, proposal, at=moment(hour), standing=self.standing(world, main))
         merge = write_merge(
             self.store, main, proposal, files=judgement.change.added, message="Merge", author=author(hour)
         )
@@ -598,21 +568,18 @@ class Bench:
         first, second = (other, one) if swapped else (one, other)
         expected = clash.one_after_other if swapped else clash.other_after_one
         for alone in (first, second):
-            passes(self.merge(world.head, alone, hour=3)[0])
-        _, main = self.merge(world.head, first, hour=3)
-        passes(judge_step(self.store, main))
-        judgement, forced = self.merge(main, second, hour=4)
+            passes(self.merge(world, world.head, alone, hour=3)[0])
+        _, main = self.merge(world, world.head, first, hour=3)
+        passes(judge_step(self.store, main, standing=self.standing(world, world.head)))
+        judgement, forced = self.merge(world, main, second, hour=4)
         if isinstance(expected, Fine):
             passes(judgement)
-            passes(judge_step(self.store, forced))
-            if expected is SET_ASIDE_TOO:
-                hidden = frozenset(world.forged_paths)
-                assert judge_step(self.store, main, hidden=hidden).outcome is Outcome.FAIL
+            passes(judge_step(self.store, forced, standing=self.standing(world, main)))
             if expected is SUSPECT:
                 assert marks_of(Snapshot.at(self.store, forced), FIRST_RESULT).disputed
             return
         rule = expected.rule if isinstance(expected, Bug) else expected
-        for judged in (judgement, judge_step(self.store, forced)):
+        for judged in (judgement, judge_step(self.store, forced, standing=self.standing(world, main))):
             assert judged.outcome in (Outcome.FAIL, Outcome.NEEDS_PERSON), "both were merged"
             assert rule in {finding.rule for finding in judged.findings}, judged.findings
 
@@ -648,3 +615,22 @@ def test_t63_two_words_of_one_kind_are_never_right_in_one_order_only() -> None:
         for clash in PAIRS[kind, kind]:
             assert not isinstance(clash.one_after_other, Fine)
             assert not isinstance(clash.other_after_one, Fine)
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"),
+    [
+        (says("north", lambda house: house.dataset(CLINIC, preparator=house.cube_reference(PREP_2))), "reference"),
+        (withdrawn(GHOST), "notice"),
+        (says("south south:2", lambda house: house.result(SOUTH, attempt=2)), "chain"),
+    ],
+)
+def test_t63_what_rests_on_an_invalid_step_is_refused_before_and_after_its_quarantine(
+    bench: Bench, word: Word, rule: str
+) -> None:
+    world = bench.world(with_forged_step)
+    _, healed = bench.merge(world, world.head, bench.commit(world, set_aside()), hour=3)
+    for main in (world.head, healed):
+        judgement, _ = bench.merge(world, main, bench.commit(world, word), hour=4)
+        assert judgement.outcome is Outcome.FAIL
+        assert rule in {finding.rule for finding in judgement.findings}
