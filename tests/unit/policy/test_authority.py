@@ -102,6 +102,17 @@ def revoked(house: House) -> models.Member:
     return house.member_now("south", keys=rb.keys("south", recovery=["south:recovery"]), cosigning=None, revoked=(bad,))
 
 
+def replaced(house: House) -> models.Member:
+    """Return north with another key, the old one revoked and its recovery key kept."""
+    bad = models.RevokedKey(rb.key("north").key, rb.HEAD, "stolen")
+    return house.member_now("north", keys=rb.keys("north:2", recovery=["north:recovery"]), revoked=(bad,))
+
+
+def guarded(house: House, *recovery: str) -> models.Member:
+    """Return north with these recovery keys."""
+    return house.member_now("north", keys=rb.keys("north", recovery=[f"north:{name}" for name in recovery]))
+
+
 def twin(house: House) -> models.Dataset:
     return house.dataset(Ref("north", "twin", 1), content=models.Content("mgds-v1", digest_of(str(NORTH).encode())))
 
@@ -110,6 +121,7 @@ def maintained_by(*names: str, threshold: int = 2) -> Wish:
     return of_records(lambda house: house.registry_now(maintainers=tuple(map(MemberName, names)), threshold=threshold))
 
 
+TWO = models.Cosigning(2, 2)
 OWN_INVITATION = event("request", "emil", side="committee", subject=Ref("emil", "own", 1))
 
 
@@ -225,6 +237,32 @@ MORE: dict[str, Signing] = {
         of_records(lambda house: house.member_now("north", keys=rb.keys("north"))),
         ("north", "ana"),
         {("north",): WAITS, ("north:recovery",): PASS},
+    ),
+    "one of two recovery keys dropped": Signing(
+        after(lambda house: house.propose(guarded(house, "r1", "r2")).sign("north", "north:r1", "north:r2", "ana"))(
+            of_records(lambda house: guarded(house, "r1"))
+        ),
+        ("north", "ana"),
+        {("north",): WAITS, ("north:r2",): PASS},
+    ),
+    "a key revoked and nothing else lowered": Signing(
+        of_records(replaced), ("north", "north:2", "ana"), {("north", "north:2"): WAITS}
+    ),
+    "an update after a revocation": Signing(
+        after(lambda house: house.propose(replaced(house)).sign("north", "north:2", "ana"))(
+            of_records(lambda house: house.member_now("north", title="North"))
+        ),
+        ("north:2",),
+        {("north",): FAIL},
+    ),
+    "fewer keys asked for by a member without recovery keys": Signing(
+        after(
+            lambda house: house.propose(rb.member("zoe", keys=rb.keys("zoe", "zoe:2"), cosigning=TWO)).sign(
+                "zoe", "zoe:2", "ana"
+            )
+        )(of_records(lambda house: house.member_now("zoe", cosigning=None))),
+        ("zoe", "cam"),
+        {("zoe", "zoe:2"): WAITS, ("cam",): WAITS},
     ),
     "a key revoked": Signing(of_records(revoked), ("south", "ana"), {("south",): WAITS, ("south:recovery",): PASS}),
     "a dataset with the content of another": Signing(of_records(twin), ("north", "ben"), {("north",): WAITS}),

@@ -21,7 +21,7 @@ def test_a_recovered_member_takes_the_day_it_was_promised() -> None:
 
 
 def test_a_member_that_comes_back_may_replace_its_announcement() -> None:
-    ended = after(announce)(lambda house: house.propose(house.member_now("north", pending=None)).sign("north"))
+    ended = after(announce)(lambda house: house.propose(house.member_now("north", pending=None)).sign("north:recovery"))
     assert judged(ended).outcome is PASS
 
 
@@ -88,3 +88,7 @@ def test_a_maintainer_whose_record_is_broken_does_not_stay() -> None:
     house = settled()
     house.files[layout.member_path("ben", 1)] = UNREADABLE
     assert "retirement" in {one.rule for one in retired("cam")(house).judge().findings}
+
+
+def test_other_keys_than_the_announced_are_refused_for_that_alone() -> None:
+    assert rules(recovered(keys=rb.keys("north:5"))) == ["recovery"]

@@ -155,3 +155,15 @@ def test_each_signature_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     assert a_member(rb.member("zoe"), "zoe", "zoe:recovery")(settled()).judge().outcome is PASS
     assert len(seen) == 3
+
+
+def test_an_unreadable_dataset_is_no_twin_of_a_new_one() -> None:
+    house = settled()
+    house.files[DATASET] = UNREADABLE
+    assert a_dataset(house, Ref("north", "clinic", 1)).judge().outcome is PASS
+
+
+def test_another_committee_member_is_asked_only_about_what_a_committee_member_owns() -> None:
+    example = asked(lambda house: house.propose(house.event("approve", by="dora", side="committee")))
+    (found,) = judged(example).findings
+    assert found.expected == "signed by a committee member and dora, in whose name it is"
