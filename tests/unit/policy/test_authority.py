@@ -113,6 +113,14 @@ def guarded(house: House, *recovery: str) -> models.Member:
     return house.member_now("north", keys=rb.keys("north", recovery=[f"north:{name}" for name in recovery]))
 
 
+def ending(house: House, end: str | None, use: str = "signing") -> models.Member:
+    """Return north with the end of a key set or taken away."""
+    keys = house.member_now("north").keys
+    entry = replace((keys.signing if use == "signing" else keys.recovery or ())[0], expires=end)
+    changed: Any = {use: (entry,)}
+    return house.member_now("north", keys=replace(keys, **changed))
+
+
 def twin(house: House) -> models.Dataset:
     return house.dataset(Ref("north", "twin", 1), content=models.Content("mgds-v1", digest_of(str(NORTH).encode())))
 
@@ -209,7 +217,9 @@ ROWS: dict[str, Signing] = {
         of_records(lambda house: house.result()), ("north",), {("south",): FAIL, ("moa",): FAIL, ("dora", "emil"): FAIL}
     ),
     "dispute, resolve": Signing(
-        after(a_result)(notice("dispute", RESULT, "dora", "committee")), ("dora",), {("north",): FAIL, ("ana",): FAIL}
+        after(a_result)(notice("dispute", RESULT, "dora", "committee")),
+        ("dora",),
+        {("north",): FAIL, ("ana",): FAIL, ("emil",): WAITS},
     ),
     "withdraw, reinstate somebody else's record": Signing(
         notice("withdraw", DATASET, "ana", "maintainers"),
@@ -232,6 +242,46 @@ MORE: dict[str, Signing] = {
         ),
         ("south", "cam"),
         {("south", "south:2"): WAITS, ("south:recovery",): PASS},
+    ),
+    "a recovery key more, where there is one": Signing(
+        of_records(
+            lambda house: house.member_now("north", keys=rb.keys("north", recovery=["north:recovery", "north:5"]))
+        ),
+        ("north", "north:5", "ana"),
+        {("north", "north:5"): WAITS, ("north:recovery", "north:5"): PASS},
+    ),
+    "a signing key more, where two must sign": Signing(
+        of_records(
+            lambda house: house.member_now(
+                "south", keys=rb.keys("south", "south:2", "south:3", recovery=["south:recovery"])
+            )
+        ),
+        ("south", "south:3", "ana"),
+        {("south", "south:3"): WAITS, ("south:recovery", "south:3"): PASS},
+    ),
+    "a key that ends later than it did": Signing(
+        after(lambda house: house.propose(ending(house, "2027-01-01T00:00:00Z")).sign("north"))(
+            of_records(lambda house: ending(house, None))
+        ),
+        ("north", "cam"),
+        {("north",): WAITS, ("north:recovery",): PASS},
+    ),
+    "an end for a recovery key": Signing(
+        of_records(lambda house: ending(house, "2020-01-01T00:00:00Z", use="recovery")),
+        ("north", "cam"),
+        {("north",): WAITS, ("north:recovery",): PASS},
+    ),
+    "retirement": Signing(
+        of_records(lambda house: house.member_now("north", status="retired")),
+        ("north", "ben"),
+        {("north",): WAITS, ("north:recovery",): PASS, ("ben",): WAITS},
+    ),
+    "the end of an announcement": Signing(
+        after(lambda house: house.propose(announced(house)).sign("ana", "ben", "north:3", "north:4"))(
+            of_records(lambda house: house.member_now("north", pending=None))
+        ),
+        ("north", "cam"),
+        {("north",): WAITS, ("north:recovery",): PASS},
     ),
     "a recovery key dropped": Signing(
         of_records(lambda house: house.member_now("north", keys=rb.keys("north"))),
@@ -297,6 +347,18 @@ MORE: dict[str, Signing] = {
     ),
     "decisions of two": Signing(
         two_events(asked(event("approve", "dora", side="committee"))), ("dora", "emil"), {("dora",): WAITS}
+    ),
+    "a dispute by two": Signing(
+        two_events(after(a_result)(notice("dispute", RESULT, "dora", "committee"))),
+        ("dora", "emil"),
+        {("dora",): WAITS},
+    ),
+    "a benchmark withdrawn in the name of one who signs": Signing(
+        after(lambda house: later_policy("dora", "emil", "moa")(house).sign("dora", "emil", "moa"))(
+            notice("withdraw", layout.benchmark_path(BENCHMARK), "emil", "owner")
+        ),
+        ("dora", "emil"),
+        {("dora", "moa"): WAITS, ("emil", "moa"): PASS},
     ),
     "an approval of a committee member's own data": Signing(
         emil_asked(event("approve", "emil", side="committee", **EMILS)), ("emil", "dora"), {("emil",): WAITS}

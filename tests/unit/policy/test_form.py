@@ -3,6 +3,9 @@
 import pytest
 
 from medperf_git.policy import form
+from medperf_git.policy.case import Case
+from medperf_git.policy.judge import judge
+from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding
@@ -58,7 +61,7 @@ def test_a_registry_goes_on_to_newer_rules_and_never_back(monkeypatch: pytest.Mo
 
     def findings(house: House, number: int | None) -> list[Finding]:
         change = house.propose(house.registry_now(rules=number)).change()
-        return list(form.check_rule_set(form.Case(change)))
+        return list(form.check_rule_set(Case(change)))
 
     house = settled()
     assert [len(findings(house, number)) for number in (None, 1, 3, 4)] == [0, 0, 0, 1]
@@ -151,3 +154,25 @@ def test_a_new_member_beside_an_update_counts_and_an_update_alone_does_not() -> 
     assert house.propose(update).sign("north").judge().outcome is PASS
     both = house.propose(update, rb.member("zoe"))
     assert "limit" in {one.rule for one in both.judge().findings}
+
+
+def test_the_id_of_a_registry_is_that_of_the_record_before() -> None:
+    house = settled()
+    own = house.id
+    proposal = house.propose().put(layout.registry_path(1), b"kind: registry\n")
+    assert Case(proposal.change()).registry_id == own
+
+
+def test_a_genesis_keeps_to_the_limits_and_rules_it_brings() -> None:
+    small, founders = rb.genesis_records(limits=models.Limits(100, 20, 99, 3, 1_000_000))
+    assert "limit" in {one.rule for one in rb.genesis(small, founders).judge().findings}
+    newer, founders = rb.genesis_records(rules=2)
+    assert judge(rb.genesis(newer, founders).change()).outcome is Outcome.COULD_NOT_CHECK
+
+
+def test_versions_of_a_thing_may_come_together_and_the_next_one_is_named() -> None:
+    one, two = (rb.cube(Ref("moa", "tree", number)) for number in (1, 2))
+    house = settled()
+    house.merge(house.propose(one, two).sign("moa"))
+    (found,) = house.propose(rb.cube(Ref("moa", "tree", 5))).sign("moa").judge().findings
+    assert found.fix == "use version 3"

@@ -32,6 +32,10 @@ def test_a_priority_is_signed_by_the_committee_whatever_side_it_names() -> None:
     assert rules(asked(an_event("prioritise", "south"))) == ["association-side", "missing-signature"]
 
 
+def test_an_approval_is_signed_by_the_side_that_did_not_ask_whatever_side_it_names() -> None:
+    assert rules(asked(an_event("approve", "south"))) == ["association-side", "missing-signature"]
+
+
 def test_the_only_committee_member_decides_about_its_own_data() -> None:
     house, ref = settled(), Ref("emil", "own", 1)
     alone = {"committee": (MemberName("emil"),), "thresholds": models.Thresholds(1, 1)}
