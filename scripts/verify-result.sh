@@ -44,6 +44,7 @@ has "$bundle" ".dsseEnvelope.signatures[0].keyid == \"$keyid\"" "the bundle's ke
 has "$bundle" ".verificationMaterial == {publicKey: {hint: \"$keyid\"}, tlogEntries: []}" "the bundle's hint is not that of the key"
 get "$bundle" .dsseEnvelope.payload | base64 -d >"$dir/payload" 2>/dev/null || fail "the payload is not base64"
 get "$bundle" '.dsseEnvelope.signatures[0].sig' | base64 -d >"$dir/sig" 2>/dev/null || fail "the signature is not base64"
+for part in payload sig; do grep -qF "\"$(base64 <"$dir/$part" | tr -d '\n')\"" "$bundle" || fail "the base64 of the $part is not canonical"; done
 { printf 'DSSEv1 %d %s %d ' "${#type}" "$type" "$(($(wc -c <"$dir/payload")))"; cat "$dir/payload"; } >"$dir/pae"
 openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey "$dir/spki" -in "$dir/pae" -sigfile "$dir/sig" >/dev/null 2>&1 ||
   fail "the signature is not by this key over this payload"

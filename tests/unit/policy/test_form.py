@@ -26,6 +26,7 @@ from .examples import (
     after,
     after_result,
     an_event,
+    genesis_with_extra,
     retired,
     revoking,
     rotated,
@@ -176,3 +177,8 @@ def test_versions_of_a_thing_may_come_together_and_the_next_one_is_named() -> No
     house.merge(house.propose(one, two).sign("moa"))
     (found,) = house.propose(rb.cube(Ref("moa", "tree", 5))).sign("moa").judge().findings
     assert found.fix == "use version 3"
+
+
+def test_a_root_commit_of_nothing_is_no_genesis_and_of_too_much_none_either() -> None:
+    assert [one.rule for one in House().propose().judge().findings] == ["empty", "genesis"]
+    assert "genesis" in {one.rule for one in genesis_with_extra(settled()).fault("too-large").judge().findings}
