@@ -204,10 +204,11 @@ def _lowers(old: models.Member, new: models.Member) -> bool:
 
 
 def _outlives(new: models.KeyEntry, old: models.KeyEntry) -> bool:
-    """Tell whether a key ends later than it did."""
+    """Tell whether a key ends later than it did; an end that is no time might be any."""
     if old.expires is None or new.expires == old.expires:
         return False
-    return new.expires is None or (_time(new.expires) or datetime.max) > (_time(old.expires) or datetime.min)
+    then, before = _time(new.expires or ""), _time(old.expires)
+    return then is None or before is None or then > before
 
 
 def _recovery_or_maintainer(case: Case, old: models.Member) -> Need:

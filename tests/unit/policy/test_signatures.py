@@ -1,10 +1,11 @@
 """Who signs, and who is waited for, beside the rows of the table."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from medperf_git.policy import signatures
+from medperf_git.policy import authority, signatures
 from medperf_git.records import layout, models
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
@@ -171,3 +172,53 @@ def test_another_committee_member_is_asked_only_about_what_a_committee_member_ow
     example = asked(lambda house: house.propose(house.event("approve", by="dora", side="committee")))
     (found,) = judged(example).findings
     assert found.expected == "signed by a committee member and dora, in whose name it is"
+
+
+def protected(*signing: str, recovery: tuple[str, ...] = (), ends: str | None = None, **changes: Any) -> models.Member:
+    """Return a member with these keys, the first of which ends at a time."""
+    keys = rb.keys(*signing, recovery=recovery)
+    first = replace(keys.signing[0], expires=ends)
+    return rb.member("north", keys=replace(keys, signing=(first, *keys.signing[1:])), **changes)
+
+
+ONE, SURE = protected("a"), protected("a", recovery=("r",))
+PAIR = {"cosigning": models.Cosigning(1, 2)}
+BAD = models.RevokedKey(rb.key("b").key, rb.HEAD, "stolen")
+SOON, LATE, NEVER = "2026-12-01T00:00:00Z", "2027-12-01T00:00:00Z", "2026-02-30T00:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "lowered"),
+    [
+        (ONE, protected("a", title="North"), False),
+        (ONE, protected("a", "b"), False),
+        (ONE, SURE, False),
+        (ONE, protected("a", status="retired"), True),
+        (protected("a", status="retired"), protected("a", status="retired", title="North"), False),
+        (protected("a", status="retired"), ONE, False),
+        (SURE, protected("a", "b", recovery=("r",)), False),
+        (SURE, protected("a", recovery=("r", "s")), True),
+        (SURE, ONE, True),
+        (protected("a", "b", **PAIR), protected("a", **PAIR), False),
+        (protected("a", "b", **PAIR), protected("a", "b", "c", **PAIR), True),
+        (protected("a", "b", **PAIR), protected("a", "b", recovery=("r",), **PAIR), True),
+        (protected("a", "b", **PAIR), protected("a", "b"), True),
+        (protected("a", cosigning=models.Cosigning(2, 1)), protected("a", "b", cosigning=models.Cosigning(2, 1)), True),
+        (protected("a", cosigning=models.Cosigning(2, 1)), protected("a", cosigning=models.Cosigning(1, 1)), True),
+        (protected("a"), protected("a", **PAIR), False),
+        (protected("a", revoked=(BAD,)), protected("a", revoked=(BAD,)), False),
+        (ONE, protected("a", revoked=(BAD,)), True),
+        (protected("a", pending=rb.keys("p")), ONE, False),
+        (protected("a", recovery=("r",), pending=rb.keys("p")), SURE, True),
+        (ONE, protected("a", ends=SOON), False),
+        (protected("a", ends=SOON), protected("a", ends=SOON, title="North"), False),
+        (protected("a", ends=LATE), protected("a", ends=SOON), False),
+        (protected("a", ends=SOON), protected("a", ends=LATE), True),
+        (protected("a", ends=SOON), protected("a"), True),
+        (protected("a", "b", ends=SOON), protected("b"), False),
+        (protected("a", ends=SOON), protected("a", ends=NEVER), True),
+        (protected("a", ends=NEVER), protected("a", ends=SOON), True),
+    ],
+)
+def test_what_lowers_the_protection_of_a_member(old: models.Member, new: models.Member, lowered: bool) -> None:
+    assert authority._lowers(old, new) is lowered
