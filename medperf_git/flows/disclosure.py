@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from medperf_git.policy.values import published_values
+from medperf_git.records import layout
 from medperf_git.records.folds import policy_state
 from medperf_git.records.models import (
     Cases,
@@ -20,7 +21,7 @@ from medperf_git.records.models import (
     SiteDisclosure,
 )
 from medperf_git.records.names import Ref
-from medperf_git.records.view import RecordView
+from medperf_git.records.view import RecordView, record_at
 from medperf_git.runner.reduce import record_number
 
 _STEPS = (1, 2, 5)
@@ -100,13 +101,22 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
         if entry.value is None or entry.n is None:
             continue
         near = [
-            there for _, there in published_values(view, path, result, name) if 0 < abs(entry.n - there) < min_cases
+            there
+            for other, there in published_values(view, path, result, name)
+            if 0 < abs(entry.n - there) < max(min_cases, _least_of(view, other))
         ]
         if near:
             values[name] = replace(entry, value=None, sd=None, absent="held-back")
             few = abs(entry.n - near[0])
             held.append(f"{name}: held back, with the published value over {near[0]} cases it would show {few} of them")
     return (replace(result, values=values), tuple(held)) if held else (result, ())
+
+
+def _least_of(view: RecordView, path: str) -> int:
+    """Return the fewest cases that the result at `path` was to rest on."""
+    result = record_at(view, path, Result)
+    dataset = record_at(view, layout.dataset_path(result.dataset.ref), Dataset) if result else None
+    return limits_of(view, result.benchmark.ref, site_limits(dataset)).min_cases if result and dataset else 0
 
 
 def _counted(value: MetricValue, decimals: int) -> MetricValue:

@@ -8,9 +8,11 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
+from medperf_git.registry.steps import Judgement
 from medperf_git.registry.transport import PushOutcome
 
 ATTEMPTS = 5
+MEANWHILE = "was merged meanwhile by somebody else"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +115,10 @@ def _moved(workspace: Workspace) -> bool:
 def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     if not workspace.forge.merges_by_push:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
-    commit = workspace.proposals()[proposal]
-    at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
-    judgement = workspace.judge(commit, at=at)
+    commit = workspace.proposals().get(proposal)
+    if commit is None:  # a proposal is deleted only when main has it
+        return Merged(proposal, Verdict.of(()), merged=True, note=MEANWHILE)
+    judgement = _judge_now(workspace, commit)
     if dry_run:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)
@@ -125,8 +128,16 @@ def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     if judgement.outcome is not Outcome.PASS:
         return Merged(proposal, judgement.verdict, merged=False)
     title = workspace.store.message(commit).partition("\n")[0]
-    merged = merge_change(workspace, proposal, commit=commit, title=title)
-    return Merged(proposal, judgement.verdict, merged=merged)
+    if merge_change(workspace, proposal, commit=commit, title=title):
+        return Merged(proposal, judgement.verdict, merged=True)
+    now = _judge_now(workspace, commit)
+    stands = _adds_nothing(now.change.added, now.verdict)
+    return Merged(proposal, now.verdict, merged=stands, note=MEANWHILE if stands else "")
+
+
+def _judge_now(workspace: Workspace, commit: str) -> Judgement:
+    at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
+    return workspace.judge(commit, at=at)
 
 
 def _adds_nothing(added: object, verdict: Verdict) -> bool:

@@ -157,21 +157,26 @@ def check_differencing(case: Case) -> Iterator[Finding]:
         here, least = entry.n, limits_for(case, result).min_cases
         if here is None or entry.value is None:
             continue
-        for other, there in _near(case, path, result, metric=metric.id, least=least):
+        for other, there, wanted in _near(case, path, result, metric=metric.id, least=least):
             message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
-            want, fix = f"a difference of at least {least} cases", "hold this value back until more cases differ"
+            want, fix = f"a difference of at least {wanted} cases", "hold this value back until more cases differ"
             pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
             yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
 
 
-def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int]]:
-    """Yield other values of a metric over almost, and not just, the same number of cases."""
+def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int, int]]:
+    """Yield other values of a metric over almost the same number of cases: path, cases, the difference wanted.
+
+    The stricter limit of the two counts, whichever was merged first.
+    """
     here = (result.values or {})[metric].n
     if here is None:
         return
     for other, there in published_values(case.change.after, path, result, metric):
-        if 0 < abs(here - there) < least:
-            yield other, there
+        beside = record_at(case.change.after, other, models.Result)
+        wanted = max(least, limits_for(case, beside).min_cases if beside else 0)
+        if 0 < abs(here - there) < wanted:
+            yield other, there, wanted
 
 
 def published_values(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:

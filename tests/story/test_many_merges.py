@@ -200,7 +200,6 @@ def overtaken(town: Town, monkeypatch: pytest.MonkeyPatch) -> Callable[[int], li
     return prepare
 
 
-@pytest.mark.xfail(reason="merge_all looks for a proposal that is gone: KeyError, exit 70", strict=True)
 def test_who_merges_all_passes_over_what_somebody_else_merges_meanwhile(
     town: Town, overtaken: Callable[[int], list[str]]
 ) -> None:
@@ -209,7 +208,6 @@ def test_who_merges_all_passes_over_what_somebody_else_merges_meanwhile(
     assert {one["id"]: one["merged"] for one in merged} == dict.fromkeys(ids, True)
 
 
-@pytest.mark.xfail(reason="it says `not merged (pass)`, and nothing of why", strict=True)
 def test_who_merges_what_somebody_else_merges_meanwhile_is_told_that_it_stands(
     town: Town, overtaken: Callable[[int], list[str]]
 ) -> None:

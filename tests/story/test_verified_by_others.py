@@ -250,9 +250,6 @@ def copied(one: Signed, folder: Path) -> Signed:
     return replace(one, record=record, bundle=bundle)
 
 
-@pytest.mark.xfail(
-    reason="the script reads base64 with spare bits, which statement.md has a verifier refuse", strict=True
-)
 def test_a_signature_spelled_with_spare_bits_is_refused_by_the_script(all_signed: list[Signed], tmp_path: Path) -> None:
     one = copied(all_signed[0], tmp_path)
     bundle = json.loads(one.bundle.read_bytes())
