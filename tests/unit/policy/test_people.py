@@ -13,6 +13,8 @@ from tests.support.registry_builder import settled
 from .examples import a_member, after, announce, recovered, retired, with_checkpoint
 from .judging import FAIL, PASS, UNREADABLE, judged, rules
 
+SOON = "2027-12-01T00:00:00Z"
+
 
 def test_a_recovered_member_takes_the_day_it_was_promised() -> None:
     ready = recovered(days=14)(settled())
@@ -92,3 +94,19 @@ def test_a_maintainer_whose_record_is_broken_does_not_stay() -> None:
 
 def test_other_keys_than_the_announced_are_refused_for_that_alone() -> None:
     assert rules(recovered(keys=rb.keys("north:5"))) == ["recovery"]
+
+
+@pytest.mark.parametrize(
+    ("signing", "recovery", "refused"),
+    [(SOON, None, False), (None, SOON, False), (SOON, SOON, True)],
+)
+def test_a_maintainer_whose_keys_all_end_does_not_stay(
+    signing: str | None, recovery: str | None, refused: bool
+) -> None:
+    first, second = (replace(rb.key(seed), expires=end) for seed, end in (("ben", signing), ("ben:recovery", recovery)))
+    ending = models.Keys((first,), (second,))
+    few = after(retired("cam"))
+    found = rules(few(lambda house: house.propose(house.member_now("ben", keys=ending)).sign("ben", "ben:recovery")))
+    assert ("retirement" in found) is refused
+    enough = rules(lambda house: house.propose(house.member_now("ben", keys=ending)).sign("ben", "ben:recovery"))
+    assert enough == []

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from medperf_git.policy import authority, signatures
+from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
@@ -217,8 +218,18 @@ SOON, LATE, NEVER = "2026-12-01T00:00:00Z", "2027-12-01T00:00:00Z", "2026-02-30T
         (protected("a", ends=SOON), protected("a"), True),
         (protected("a", "b", ends=SOON), protected("b"), False),
         (protected("a", ends=SOON), protected("a", ends=NEVER), True),
+        (protected("a", ends=NEVER), protected("a", ends=NEVER, title="North"), False),
         (protected("a", ends=NEVER), protected("a", ends=SOON), True),
     ],
 )
 def test_what_lowers_the_protection_of_a_member(old: models.Member, new: models.Member, lowered: bool) -> None:
     assert authority._lowers(old, new) is lowered
+
+
+def test_a_version_without_its_benchmark_is_no_older_version() -> None:
+    house = settled()
+    house.files[layout.numbered(layout.policy_folder(Ref("moa", "lung", 1)), 1)] = UNREADABLE
+    benchmark = house.benchmark(Ref("moa", "lung", 2))
+    case = Case(house.propose(benchmark, house.first_policy(benchmark)).change())
+    rows = {authority.row_of(case, stored).change for stored in case.records.values()}
+    assert rows == {"new benchmark with its first policy"}
