@@ -283,5 +283,5 @@ def _easily_taken_for(case: Case, parts: list[str], name: str) -> Iterator[str]:
     elif top == "benchmarks" and not view.names(own):
         for member in folders(view, top):
             for other in folders(view, f"{top}/{member}"):
-                if f"{top}/{member}/{other}" != own and within_one_edit(other, name):
+                if within_one_edit(other, name):
                     yield f"{member}/{other}"
