@@ -182,3 +182,12 @@ def test_versions_of_a_thing_may_come_together_and_the_next_one_is_named() -> No
 def test_a_root_commit_of_nothing_is_no_genesis_and_of_too_much_none_either() -> None:
     assert [one.rule for one in House().propose().judge().findings] == ["empty", "genesis"]
     assert "genesis" in {one.rule for one in genesis_with_extra(settled()).fault("too-large").judge().findings}
+
+
+def test_a_name_that_a_maintainer_let_pass_is_not_shown_again() -> None:
+    house = settled()
+    first, second = (house.benchmark(Ref("moa", "hearts", number)) for number in (1, 2))
+    near = house.propose(first, house.first_policy(first)).sign("dora", "emil", "moa", "ana")
+    assert [one.rule for one in near.judge().findings] == ["lookalike"]
+    house.merge(near)
+    assert house.propose(second, house.first_policy(second)).sign("dora", "emil").judge().findings == ()
