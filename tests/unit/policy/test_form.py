@@ -55,6 +55,8 @@ def test_a_limit_that_is_passed_keeps_only_new_things_out() -> None:
     assert a_result(house).judge().outcome is PASS
     assert a_dataset(house, Ref("south", "wards", 2)).judge().outcome is PASS
     assert house.propose(house.registry_now(title="New")).sign("ana", "ben").judge().outcome is PASS
+    small = with_limits(settled(), proposal_bytes=100)
+    assert small.propose(small.registry_now(title="New")).sign("ana", "ben").judge().outcome is PASS
 
 
 def test_a_registry_goes_on_to_newer_rules_and_never_back(monkeypatch: pytest.MonkeyPatch) -> None:
