@@ -193,3 +193,11 @@ def test_a_name_that_a_maintainer_let_pass_is_not_shown_again() -> None:
     assert [one.rule for one in near.judge().findings] == ["lookalike"]
     house.merge(near)
     assert house.propose(second, house.first_policy(second)).sign("dora", "emil").judge().findings == ()
+
+
+def test_only_a_new_name_of_a_thing_counts_as_a_name() -> None:
+    house = with_limits(settled(), names_per_member=1)
+    next_version = rb.cube(Ref("dora", "prep", 2), "data-preparator")
+    assert house.propose(next_version).sign("dora").judge().findings == ()
+    house.files["results/dora/lung/1/north.wards.1/moa.forest.1/0001.yaml"] = b"x"
+    assert a_result(house).judge().findings == ()
