@@ -201,3 +201,9 @@ def test_only_a_new_name_of_a_thing_counts_as_a_name() -> None:
     assert house.propose(next_version).sign("dora").judge().findings == ()
     house.files["results/dora/lung/1/north.wards.1/moa.forest.1/0001.yaml"] = b"x"
     assert a_result(house).judge().findings == ()
+
+
+def test_names_that_stand_side_by_side_already_keep_nobody_from_going_on() -> None:
+    house = settled()
+    house.files["datasets/south/war-ds/1.yaml"] = b"x"
+    assert a_dataset(house, Ref("south", "wards", 2)).judge().findings == ()
