@@ -276,7 +276,7 @@ def old_key_again(house: House) -> Proposal:
 
 
 def retired(name: str) -> Example:
-    return lambda house: house.propose(house.member_now(name, status="retired")).sign(name)
+    return lambda house: house.propose(house.member_now(name, status="retired")).sign(f"{name}:recovery")
 
 
 def committee_of(*names: str) -> tuple[MemberName, ...]:

@@ -253,7 +253,7 @@ def test_the_longest_chain_still_takes_what_ends_or_protects() -> None:
         is Outcome.PASS
     )
     lost = house.member_now("north", status="retired")
-    assert house.propose(lost).sign("north").judge().outcome is Outcome.PASS
+    assert house.propose(lost).sign("north:recovery").judge().outcome is Outcome.PASS
     grown = house.member_now("north", keys=keys("north", "north:2", recovery=["north:recovery"]))
     assert house.propose(grown).sign("north", "north:2").judge().outcome is Outcome.FAIL
 
