@@ -48,6 +48,7 @@ LOADED = (
 )
 
 # Mutants as `--list` names them, and why nobody could tell the difference.
+ONE_KIND = "the links of a chain are of one kind"
 SLOWER = "the careful way says the same, more slowly"
 EQUAL: dict[str, str] = {
     "policy/authority.py _as: not isinstance(stored.record, model) -> False": "rows ask for the kind first",
@@ -55,6 +56,15 @@ EQUAL: dict[str, str] = {
     "policy/authority.py _next_benchmark_needs: older -> True": "names without a version fall under the row above",
     "policy/authority.py _owned_needs: isinstance(record, models.Cube) -> True": "its row is about cubes and datasets",
     "policy/form.py check_genesis: without not isinstance(first.record, models.Registry)": "the place says it",
+    "policy/notices.py _withdrawn_by: without isinstance(link, models.Notice)": ONE_KIND,
+    "policy/people.py _given_up: isinstance(link, models.Member) -> True": ONE_KIND,
+    "policy/people.py _keys_of_all: isinstance(link.record, models.Member) -> True": ONE_KIND,
+    "policy/people.py _keys_by_member: isinstance(link.record, models.Member) -> True": ONE_KIND,
+    "policy/people.py check_keys: not any(case.of(models.Member)) -> False": "spares reading the keys of all members",
+    "policy/people.py check_keys: any -> all": "spares reading the keys of all members",
+    "policy/people.py check_revocations: isinstance(link, models.Member) -> True": ONE_KIND,
+    "policy/results.py check_attempt: isinstance(one, models.Result) -> True": ONE_KIND,
+    "policy/values.py published_values: isinstance(link.record, models.Result) -> True": ONE_KIND,
     "registry/quarantine.py quarantines_in: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",
     "registry/quarantine.py quarantines_in: without isinstance(stored.record, Quarantine)": "the place says it",
     "registry/quarantine.py _quarantines: without not parent": "what lies after another commit has a parent",

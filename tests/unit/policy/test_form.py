@@ -186,6 +186,15 @@ def test_a_root_commit_of_nothing_is_no_genesis_and_of_too_much_none_either() ->
     assert "genesis" in {one.rule for one in genesis_with_extra(settled()).fault("too-large").judge().findings}
 
 
+def test_a_benchmark_of_a_name_of_its_own_is_shown_to_nobody() -> None:
+    house = settled()
+    benchmark = house.benchmark(Ref("moa", "lung", 1))
+    assert (
+        house.propose(benchmark, house.first_policy(benchmark)).sign("dora", "emil", "moa", "ana").judge().findings
+        == ()
+    )
+
+
 def test_a_name_that_a_maintainer_let_pass_is_not_shown_again() -> None:
     house = settled()
     first, second = (house.benchmark(Ref("moa", "hearts", number)) for number in (1, 2))

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from medperf_git.records import layout
-from tests.support.registry_builder import BENCHMARK, MODEL
+from tests.support.registry_builder import BENCHMARK, MODEL, settled
 
 from .examples import DATASET, RESULT, Example, a_notice, a_result, after, after_result
-from .judging import PASS, judged, messages, rules
+from .judging import FAIL, PASS, WAITS, broken, judged, messages, rules
+
+NOTICE = layout.numbered(layout.notice_folder(RESULT), 1)
 
 
 def by_maintainers(event: Any, about: str) -> Example:
@@ -60,3 +62,18 @@ def test_a_notice_speaks_for_its_side_and_for_no_other(event: Any, about: str, b
 
     assert found(by) == []
     assert found("south") == ["/by"]
+
+
+@pytest.mark.parametrize(
+    "path", [layout.registry_path(1), layout.numbered(layout.policy_folder(BENCHMARK), 1), NOTICE, RESULT]
+)
+def test_a_notice_about_what_is_broken_is_judged_without_a_crash(path: str) -> None:
+    step = after(a_result, by_maintainers("withdraw", RESULT))
+    for example in (
+        by_maintainers("reinstate", RESULT),
+        a_notice("reinstate", RESULT, "north"),
+        a_notice("dispute", RESULT, "dora", side="committee"),
+    ):
+        proposal = step(example)(settled())
+        broken(path)(proposal.house)
+        assert proposal.judge().outcome in (PASS, WAITS, FAIL)
