@@ -6,11 +6,8 @@
 import contextlib
 import errno
 import os
-import platform
 import signal
 import sys
-import tempfile
-import traceback
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,6 +112,8 @@ def _was_typed(filename: str, argv: Sequence[str]) -> bool:
 
 def _places() -> str:
     """Name where this program writes, for a refusal that does not say where."""
+    import tempfile  # noqa: PLC0415  (only after a failure)
+
     from medperf_git.flows.home import home_folder  # noqa: PLC0415
 
     return f"it writes in {home_folder(os.environ)}, in {tempfile.gettempdir()}, and where you told it to"
@@ -144,6 +143,10 @@ def _unexpected(bug: Exception, argv: Sequence[str]) -> int:
 
 
 def _write_report(bug: Exception, argv: Sequence[str]) -> Path | None:
+    import platform  # noqa: PLC0415  (these three only after a failure)
+    import tempfile  # noqa: PLC0415
+    import traceback  # noqa: PLC0415
+
     lines = [
         f"medperf-git {__version__}, Python {platform.python_version()}, {platform.platform()}",
         f"command: {' '.join(word if not _is_secret(word) else '…' for word in argv)}",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from medperf_git.records import strict_yaml
+from medperf_git.records import yaml_document
 from medperf_git.records.canonical import Unwritable, emit
 from medperf_git.records.quick import parse_canonical
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
@@ -19,7 +19,7 @@ READ_BY_LIBYAML = {"9C9N", "DK95/1", "QB6E", "S98Z", "SU5Z", "X4QW"}
 
 @pytest.fixture(params=["C", "Python"], autouse=True)
 def loader(request, monkeypatch):
-    monkeypatch.setattr(strict_yaml, "_LOADER", yaml.CSafeLoader if request.param == "C" else yaml.SafeLoader)
+    monkeypatch.setattr(yaml_document, "_LOADER", yaml.CSafeLoader if request.param == "C" else yaml.SafeLoader)
 
 
 def below_a_key(text: str, indent: str) -> str:

@@ -1,5 +1,7 @@
 import contextlib
 import re
+import subprocess
+import sys
 
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import given, settings
 from medperf_git.records.canonical import Unwritable, emit
 from medperf_git.records.convert import value_of
 from medperf_git.records.quick import _compiled, parse_canonical, shape_test
+from medperf_git.records.record import write_record
 from medperf_git.records.schemas import KINDS, _validator, schema_of
 from medperf_git.records.strict_yaml import MAX_BYTES, Unreadable, parse_yaml
 
@@ -32,6 +35,19 @@ def test_every_example_is_read_the_quick_way(path):
     data = emit(value, schema_of(str(EXAMPLES[path].KIND)))
     assert parse_canonical(data) == value == parse_yaml(data).value
     assert shape_test(EXAMPLES[path].KIND)(value)
+
+
+@pytest.mark.parametrize(("ending", "loaded"), [(b"", "[]"), (b"# more\n", "['yaml', 'jsonschema']")])
+def test_a_record_without_fault_is_read_without_the_libraries_that_explain(ending, loaded):
+    path = next(iter(EXAMPLES))
+    script = (
+        "import sys\nfrom medperf_git.records.record import read_record\n"
+        "read_record(sys.argv[1], sys.stdin.buffer.read())\n"
+        "print([name for name in ('yaml', 'jsonschema') if name in sys.modules])"
+    )
+    data = write_record(EXAMPLES[path]) + ending
+    done = subprocess.run([sys.executable, "-c", script, path], input=data, capture_output=True, check=True)
+    assert done.stdout.decode().strip() == loaded
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 import yaml
 
-from medperf_git.records import strict_yaml
+from medperf_git.records import yaml_document
 from medperf_git.records.strict_yaml import (
     MAX_BYTES,
     MAX_DEPTH,
@@ -20,7 +20,7 @@ from medperf_git.records.strict_yaml import (
 def loader(request, monkeypatch):
     """Run every test with libyaml, and with the pure Python parser that stands in where there is none."""
     chosen = yaml.CSafeLoader if request.param == "C" else yaml.SafeLoader
-    monkeypatch.setattr(strict_yaml, "_LOADER", chosen)
+    monkeypatch.setattr(yaml_document, "_LOADER", chosen)
     return request.param
 
 

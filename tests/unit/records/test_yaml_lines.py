@@ -1,13 +1,13 @@
 import pytest
 import yaml
 
-from medperf_git.records import strict_yaml
+from medperf_git.records import yaml_document
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 
 
 @pytest.fixture(params=["C", "Python"], autouse=True)
 def loader(request, monkeypatch):
-    monkeypatch.setattr(strict_yaml, "_LOADER", yaml.CSafeLoader if request.param == "C" else yaml.SafeLoader)
+    monkeypatch.setattr(yaml_document, "_LOADER", yaml.CSafeLoader if request.param == "C" else yaml.SafeLoader)
 
 
 @pytest.mark.parametrize(
