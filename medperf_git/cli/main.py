@@ -83,7 +83,7 @@ COMMANDS: dict[str, str] = {
 # Commands, and groups of them, for which there is no registry to choose.
 WITHOUT_REGISTRY = frozenset(
     (
-        *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "new", "fmt"),
+        *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
         *("runs", "key new", "key ls", "cube import", "benchmark new", "dataset hash"),
     )
 )

@@ -11,6 +11,7 @@ from tests.support.people import Human, Town
 
 UNKNOWN = "is not known here"
 OWN_WORDS: dict[tuple[str, ...], list[str]] = {
+    ("new",): ["registry", "--current", "--out", "-"],
     ("check",): ["--head", "main"],
     ("join",): ["--as", "north", "--yes"],
     ("association", "request"): ["a/b", "--model", "a/b"],
