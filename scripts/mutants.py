@@ -63,6 +63,8 @@ EQUAL: dict[str, str] = {
     "policy/people.py check_keys: not any(case.of(models.Member)) -> False": "spares reading the keys of all members",
     "policy/people.py check_keys: any -> all": "spares reading the keys of all members",
     "policy/people.py check_revocations: isinstance(link, models.Member) -> True": ONE_KIND,
+    "policy/people.py check_retirement: without not leaving & set(registry.maintainers)": "spares reading maintainers",
+    "policy/references.py references_of: without assert_never(record)": "no kind of record is left there",
     "policy/results.py check_attempt: isinstance(one, models.Result) -> True": ONE_KIND,
     "policy/values.py published_values: isinstance(link.record, models.Result) -> True": ONE_KIND,
     "registry/quarantine.py quarantines_in: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from medperf_git.records import layout, models
+from medperf_git.records.names import MemberName
 from tests.support import registry_builder as rb
-from tests.support.registry_builder import settled
+from tests.support.registry_builder import House, Proposal, settled
 
 from .examples import a_member, after, announce, recovered, retired, with_checkpoint
 from .judging import FAIL, PASS, UNREADABLE, judged, rules
@@ -110,3 +111,19 @@ def test_a_maintainer_whose_keys_all_end_does_not_stay(
     assert ("retirement" in found) is refused
     enough = rules(lambda house: house.propose(house.member_now("ben", keys=ending)).sign("ben", "ben:recovery"))
     assert enough == []
+
+
+def test_a_maintainer_is_admitted_before_it_takes_office() -> None:
+    def example(house: House) -> Proposal:
+        names = tuple(map(MemberName, ("ana", "ben", "zoe")))
+        return house.propose(house.registry_now(maintainers=names), rb.member("zoe"))
+
+    assert {"office", "separation"} <= set(rules(example))
+
+
+def test_who_stays_is_not_blamed_where_others_are_missing() -> None:
+    house = settled()
+    house.merge(retired("cam")(house))
+    house.files[layout.member_path("ben", 1)] = UNREADABLE
+    update = house.propose(house.member_now("ana", title="Ana")).sign("ana")
+    assert update.judge().findings == ()
