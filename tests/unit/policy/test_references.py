@@ -9,7 +9,7 @@ from medperf_git.records import models
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import BENCHMARK, House, Proposal
 
-from .examples import DATASET, SECOND, WRONG, Example, a_benchmark, an_event
+from .examples import DATASET, SECOND, WRONG, Example, a_benchmark, after, an_event, with_disclosure
 from .judging import judged, rules
 
 
@@ -59,3 +59,9 @@ def test_a_ranking_by_numbers_of_cases_needs_them(rule: Any, weights: Any, found
     kept_back = {"disclosure": models.Disclosure(10, 3, "bucket")}
     assert rules(a_benchmark(ranking=ranking, policy=kept_back)) == found
     assert rules(a_benchmark(ranking=ranking)) == []
+
+
+def test_a_policy_that_keeps_numbers_back_may_tighten_further() -> None:
+    kept_back = after(with_disclosure(n="bucket"))
+    assert judged(kept_back(with_disclosure(min_cases=20))).findings == ()
+    assert rules(kept_back(with_disclosure(n="exact"))) == ["disclosure"]
