@@ -213,3 +213,9 @@ def test_parameters_are_bound_by_their_digest() -> None:
     right = models.ParameterDigests(digest_of(b"depth: 3\n"))
     assert a_result(house, NORTH, ref, parameters=right).judge().outcome is PASS
     assert a_result(house, NORTH, ref).judge().outcome is FAIL
+
+
+@pytest.mark.parametrize(("attempt", "found"), [(1, ["attempt"]), (2, ["attempt"]), (3, [])])
+def test_an_attempt_comes_after_all_before_it(attempt: int, found: list[str]) -> None:
+    twice = after(a_result, lambda house: a_result(house, attempt=2))
+    assert rules(twice(lambda house: a_result(house, attempt=attempt))) == found
