@@ -13,8 +13,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks import peers
-from benchmarks.measure import Table, environment, options, ours, timed
+from benchmarks.measure import Run, Table, environment, options, ours, timed
 from benchmarks.registry import Made, made
+from medperf_git.records.digests import digest_of, short
 
 
 def main() -> int:
@@ -32,15 +33,25 @@ def measure(one: Made, scratch: Path, rounds: int, *, with_peers: bool) -> None:
     timed(ours("registry", "add", f"{one.path}#{one.id}"), environ=home)
     _, folder = one.proposed.split("/", 1)
     member, name, version, dataset, _, _ = folder.split("/")
-    digest = one.git("ls-tree", "-r", "--name-only", "main", f"results/{member}/{name}/{version}/{dataset}")
+    listed = one.git("ls-tree", "-r", "--name-only", "main", f"results/{member}/{name}/{version}/{dataset}")
+    path = listed.decode().split()[0]
+
+    def first_listing() -> Run:
+        for kept in (scratch / "home").glob("registries/*/result-rows"):
+            kept.unlink()
+        return timed(ours("result", "ls"), environ=home)
+
     table = Table(f"start-up with {one.results} results", rounds)
     table.add("python -c pass", [sys.executable, "-I", "-c", "pass"])
     table.add("medperf-git --help", ours("--help"), environ=home)
+    table.rows["medperf-git result ls, nothing kept"] = first_listing
     for words in (["status"], ["dataset", "ls"], ["cube", "ls"], ["member", "ls"], ["result", "ls"]):
         table.add("medperf-git " + " ".join(words), ours(*words), environ=home)
     table.add("medperf-git dataset show", ours("dataset", "show", "hospital-0000/wards@1"), environ=home)
     table.add("medperf-git benchmark show", ours("benchmark", "show", "dora/heart@1"), environ=home)
-    table.add("medperf-git result show", ours("result", "show", digest.decode().split()[0]), environ=home)
+    table.add("medperf-git result show, by path", ours("result", "show", path), environ=home)
+    called = short(digest_of(one.show(f"main:{path}")))
+    table.add("medperf-git result show, by digits", ours("result", "show", called), environ=home)
     if with_peers:
         table.add("check-jsonschema --help", [*peers.check_jsonschema(peers.schema_of("result"))[:1], "--help"])
         table.add("git log -1", ["git", "-C", str(one.path), "log", "-1", "main"])

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from medperf_git.flows.associations import Standing, list_standings
-from medperf_git.flows.naming import Found, iter_stored_results
-from medperf_git.records.digests import Digest, short
-from medperf_git.records.folds import AssociationState, Status, live_result, marks_of, policy_state
+from medperf_git.flows.naming import Found
+from medperf_git.records.folds import AssociationState, Status, live_result, policy_state
 from medperf_git.records.models import Benchmark, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
@@ -93,33 +92,3 @@ def _waiting(view: RecordView, one: Standing) -> str:
     policy = policy_state(view, one.benchmark)
     who = " or ".join(policy.committee) if policy and one.state.initiator == "owner" else one.subject.member
     return f"{who}: medperf-git approve {one.subject} --benchmark {one.benchmark}"
-
-
-def result_row(view: RecordView, path: str, digest: Digest, result: Result, *, newest: bool) -> dict[str, object]:
-    """Return one line about a result for a listing."""
-    marks = marks_of(view, path)
-    state = "withdrawn" if marks.withdrawn else "disputed" if marks.disputed else "live" if newest else "superseded"
-    values = {key: str(inner.value) for key, inner in (result.values or {}).items() if inner.value is not None}
-    return {
-        "result": short(digest),
-        "benchmark": str(result.benchmark.ref),
-        "dataset": str(result.dataset.ref),
-        "model": str(result.model.ref),
-        "outcome": result.outcome if result.reason is None else f"{result.outcome}: {result.reason}",
-        "state": state,
-        "cases": str(result.cases),
-        "values": ", ".join(f"{key} {value}" for key, value in values.items()),
-        "finished": result.finished,
-        "path": path,
-    }
-
-
-def result_rows(view: RecordView, benchmark: Ref | None = None) -> list[dict[str, object]]:
-    """Return one line for each result, superseded ones too."""
-    found = iter_stored_results(view, benchmark)
-    last = {stored.place.folder: stored.path for stored in found}
-    return [
-        result_row(view, stored.path, stored.digest, stored.record, newest=last[stored.place.folder] == stored.path)
-        for stored in found
-        if isinstance(stored.record, Result)
-    ]

@@ -45,12 +45,12 @@ def submit(run: str | None, yes: bool, dry_run: bool) -> None:
 def ls(benchmark: str | None, dataset: str | None, model: str | None, as_json: bool) -> None:
     """List the published results."""
     from medperf_git.flows.naming import find  # noqa: PLC0415
-    from medperf_git.flows.stages import result_rows  # noqa: PLC0415
+    from medperf_git.flows.result_rows import list_results  # noqa: PLC0415
     from medperf_git.records.models import Benchmark, Cube, Dataset  # noqa: PLC0415
 
     workspace = fresh_workspace()
     view, member = workspace.view, workspace.member
-    rows = result_rows(view, find(view, Benchmark, benchmark, member=member).ref if benchmark else None)
+    rows = list_results(workspace, find(view, Benchmark, benchmark, member=member).ref if benchmark else None)
     if dataset:
         wanted = str(find(view, Dataset, dataset, member=member).ref)
         rows = [row for row in rows if row["dataset"] == wanted]
@@ -67,11 +67,12 @@ def ls(benchmark: str | None, dataset: str | None, model: str | None, as_json: b
 def show(result_id: str, as_json: bool) -> None:
     """Show a result, called by its first 12 digits, and who signed it."""
     from medperf_git.flows.naming import find_result  # noqa: PLC0415
+    from medperf_git.flows.result_rows import path_called  # noqa: PLC0415
     from medperf_git.records.digests import short  # noqa: PLC0415
     from medperf_git.records.view import bundles_of  # noqa: PLC0415
 
     workspace = fresh_workspace()
-    stored = find_result(workspace.view, result_id)
+    stored = find_result(workspace.view, path_called(workspace, result_id))
     bundles = list(bundles_of(workspace.view, stored.path))
     facts = {
         "called": short(stored.digest),

@@ -16,8 +16,9 @@ from medperf_git.flows.benchmarks import (
 from medperf_git.flows.demodata import asset_of, check_asset, opened
 from medperf_git.flows.naming import at_ref
 from medperf_git.flows.policies import PolicyWish, build_policy_change
+from medperf_git.flows.result_rows import result_rows
 from medperf_git.flows.settings import RunSettings, parse_duration, parse_size
-from medperf_git.flows.stages import models_of, result_rows, stages
+from medperf_git.flows.stages import models_of, stages
 from medperf_git.records import models as m
 from medperf_git.records.folds import policy_state
 from medperf_git.records.names import Ref
