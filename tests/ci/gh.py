@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs
 
 
 def main() -> int:
@@ -28,13 +29,21 @@ def main() -> int:
 
 
 def api(state: dict, words: list[str]) -> int:
-    """Answer the four questions that the workflows ask."""
-    path = words[1].partition("?")[0]
+    """Answer the questions that the workflows ask."""
+    path, _, query = words[1].partition("?")
     method = option(words, "--method") or "GET"
     body = Path((option(words, "-F") or "body=@/dev/null").removeprefix("body=@")).read_text(encoding="utf-8")
     assert len(body) <= 65_536
     if path.endswith("/pulls"):
-        answer = state["pulls"]
+        page = int(parse_qs(query).get("page", ["1"])[0])
+        answer = sorted(state["pulls"], key=lambda pull: -pull["number"])[100 * (page - 1) : 100 * page]
+    elif found := re.fullmatch(r"repos/owner/heart/pulls/(\d+)", path):
+        made = state["merged"].get(found.group(1))
+        answer = {"merged": made is not None, "merge_commit_sha": made or "0" * 40}
+    elif path == "repos/owner/heart/git/ref/heads/main":
+        answer = {"object": {"sha": git(state, "rev-parse", "refs/heads/main")}}
+    elif found := re.fullmatch(r"repos/owner/heart/commits/([0-9a-f]{40})", path):
+        answer = {"parents": [{"sha": one} for one in git(state, "rev-parse", f"{found.group(1)}^@").split()]}
     elif found := re.fullmatch(r"repos/owner/heart/issues/(\d+)/comments", path):
         answer = state["comments"].setdefault(found.group(1), [])
         if method == "POST":
@@ -63,36 +72,23 @@ def merge(state: dict, words: list[str]) -> int:
     if pull["head"]["sha"] != commit:
         print("gh: head branch was modified. Review and try the merge again.", file=sys.stderr)
         return 1
-    git = ["git", f"--git-dir={state['repository']}"]
-    tree = subprocess.run(
-        [*git, "merge-tree", "--write-tree", "main", commit], capture_output=True, text=True, check=False
-    )
-    if tree.returncode != 0:
+    try:
+        tree = git(state, "merge-tree", "--write-tree", "main", commit)
+    except subprocess.CalledProcessError:
         print("gh: not mergeable", file=sys.stderr)
         return 1
-    made = subprocess.run(
-        [
-            *git,
-            "-c",
-            "user.name=forge",
-            "-c",
-            "user.email=f@example.invalid",
-            "commit-tree",
-            tree.stdout.split()[0],
-            "-p",
-            "main",
-            "-p",
-            commit,
-            "-m",
-            "Merge",
-        ],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    subprocess.run([*git, "update-ref", "refs/heads/main", made.stdout.strip()], check=True)
+    person = ("-c", "user.name=forge", "-c", "user.email=f@example.invalid")
+    made = git(state, *person, "commit-tree", tree.split()[0], "-p", "main", "-p", commit, "-m", "Merge")
+    git(state, "update-ref", "refs/heads/main", made)
+    state["merged"][str(number)] = made
     state["pulls"].remove(pull)
     return 0
+
+
+def git(state: dict, *argv: str) -> str:
+    """Run git in the repository of the forge."""
+    command = ["git", f"--git-dir={state['repository']}", *argv]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def option(words: list[str], name: str) -> str | None:

@@ -16,16 +16,18 @@ from typing import Any
 import yaml
 
 INSTALL = "Install the validator that main pins"
+_COMPARED = re.compile(r"([\w.]+) (==|!=) '([^']*)'")
 _TERM = re.compile(r"\s*(?:'([^']*)'|format\('([^']*)',\s*([\w.]+)\)|([\w.]+))\s*")
 
 
 @dataclass
 class Ran:
-    """What became of a job: each step's name with its exit code, and all that was said."""
+    """What became of a job: each step's name with its exit code, all that was said, and what it hands on."""
 
     folder: Path
     steps: list[tuple[str, int]] = field(default_factory=list)
     said: str = ""
+    outputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def code(self) -> int:
@@ -50,8 +52,12 @@ def run_job(
     """Run the steps of a job in order until one fails."""
     folder.mkdir(parents=True)
     ran = Ran(folder)
+    said: dict[str, dict[str, dict[str, str]]] = {}
+    context = {**context, "steps": said}
     for step in job["steps"]:
         name = step.get("name", step.get("uses", ""))
+        if not holds(step.get("if", ""), context):
+            continue
         if "uses" in step:
             ran.steps.append((name, 0))
             continue
@@ -60,11 +66,13 @@ def run_job(
             script = "\n".join(line for line in script.splitlines() if not line.startswith(("python3", "validator/")))
             place_validator(folder)
         own = {key: evaluate(str(value), context) for key, value in step.get("env", {}).items()}
+        output = folder / f"output-{len(ran.steps)}"
+        output.touch()
         options = ["--noprofile", "--norc", "-e", "-o", "pipefail"] if step.get("shell") == "bash" else ["-e"]
         done = subprocess.run(
             ["bash", *options, "-c", script],
             cwd=folder,
-            env={**environ, **own},
+            env={**environ, **own, "GITHUB_OUTPUT": str(output)},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -74,8 +82,22 @@ def run_job(
         ran.steps.append((name, done.returncode))
         ran.said += done.stdout
         if done.returncode != 0:
-            break
+            return ran
+        lines = output.read_text(encoding="utf-8").splitlines()
+        said[step.get("id", "")] = {"outputs": dict(line.split("=", 1) for line in lines)}
+    ran.outputs = {key: evaluate(value, context) for key, value in job.get("outputs", {}).items()}
     return ran
+
+
+def holds(condition: str, context: Mapping[str, Any]) -> bool:
+    """Tell whether a job or step is to run: comparisons of a value with a text, joined by `&&`."""
+    for part in condition.split("&&") if condition else ():
+        match = _COMPARED.fullmatch(part.strip())
+        assert match, f"this runner does not know {part!r}"
+        same = str(_look(match.group(1), context) or "") == match.group(3)
+        if same != (match.group(2) == "=="):
+            return False
+    return True
 
 
 def place_validator(folder: Path) -> None:

@@ -10,10 +10,18 @@ import pytest
 
 from medperf_git.flows.house import Host
 from tests.ci.conftest import Hosted, proposal_of
-from tests.ci.runner import Ran, forge_environ, load, run_job
+from tests.ci.runner import INSTALL, Ran, forge_environ, holds, load, run_job
 from tests.support.people import Human
 
 FOLDER = ".github/workflows"
+TOKEN = "t0ken"
+
+# Notes whether the program behind `timeout`, or the shell that started it, has the token in its environment.
+SNOOP = """
+found=nothing
+if cat /proc/$$/environ /proc/$PPID/environ | tr '\\0' '\\n' | grep -q 't0ken'; then found=t0ken; fi
+echo "$(basename "$2"): $found" >>seen
+"""
 
 
 class Forge:
@@ -30,7 +38,7 @@ class Forge:
             f'#!/bin/sh\nexec {sys.executable} {Path(__file__).parent / "gh.py"} {self.file} "$@"\n', encoding="utf-8"
         )
         gh.chmod(0o755)
-        self.write({"pulls": [], "comments": {}, "calls": [], "repository": str(hosted.repository)})
+        self.write({"pulls": [], "comments": {}, "calls": [], "merged": {}, "repository": str(hosted.repository)})
 
     @property
     def state(self) -> dict[str, Any]:
@@ -50,13 +58,50 @@ class Forge:
         self.write(state)
         return number
 
-    def run(self, name: str, job: str) -> Ran:
-        workflow = load(self.hosted.git("show", f"main:{FOLDER}/{name}"))
+    def workflow(self, name: str) -> dict[str, Any]:
+        return load(self.hosted.git("show", f"main:{FOLDER}/{name}"))
+
+    def run(self, name: str, job: str, **needs: Ran) -> Ran:
+        written = self.workflow(name)["jobs"][job]
         folder = self.folder / f"run-{len(list(self.folder.iterdir()))}"
         environ = forge_environ(self.folder, GITHUB_REPOSITORY="owner/heart")
         environ["PATH"] = f"{self.programs}{os.pathsep}{environ['PATH']}"
-        github = {"server_url": self.hosted.server, "repository": "owner/heart", "token": "t0ken"}
-        return run_job(workflow["jobs"][job], folder, context={"github": github}, environ=environ)
+        github = {
+            "server_url": self.hosted.server,
+            "repository": "owner/heart",
+            "token": TOKEN,
+            "ref": "refs/heads/main",
+        }
+        context = {"github": github, "needs": {name: {"outputs": ran.outputs} for name, ran in needs.items()}}
+        if not holds(written.get("if", ""), context):
+            return Ran(folder, [("skipped", 0)])
+        return run_job(written, folder, context=context, environ=environ)
+
+    def judge(self) -> Ran:
+        """Run the job of `merge` that judges."""
+        ran = self.run("merge.yml", "judge")
+        assert ran.code == 0, ran.said
+        return ran
+
+    def merge(self, judged: Ran | None = None) -> Ran:
+        """Run `merge`, or only the job that merges when something was judged before."""
+        return self.run("merge.yml", "merge", judge=judged or self.judge())
+
+    def before(self, call: str, action: str) -> None:
+        """Let something happen at the forge just before it answers a call."""
+        gh = self.programs / "gh"
+        text = gh.read_text(encoding="utf-8").replace("exec ", f'case "$*" in {call}) {action} ;; esac\nexec ', 1)
+        gh.write_text(text, encoding="utf-8")
+
+    @property
+    def merges(self) -> list[tuple[int, str]]:
+        """What GitHub was asked to merge: numbers and commits."""
+        return [(int(call[2]), call[-1]) for call in self.state["calls"] if call[:2] == ["pr", "merge"]]
+
+    @property
+    def started(self) -> list[str]:
+        """The workflows that were started, in order."""
+        return [call[2] for call in self.state["calls"] if call[:2] == ["workflow", "run"]]
 
     def comments(self, number: int) -> list[str]:
         return [comment["body"] for comment in self.state["comments"].get(str(number), [])]
@@ -102,51 +147,128 @@ def test_t43_what_a_list_says_besides_numbers_and_commits_is_dropped(forge: Forg
     state["pulls"] = [{"number": 1, "head": {"sha": "$(touch /tmp/pwned)"}, "draft": False}]
     forge.write(state)
     assert forge.run("comment.yml", "comment").code == 0
-    assert forge.run("merge.yml", "merge").code == 0
+    assert forge.merge().steps == [("skipped", 0)]
     assert forge.state["comments"] == {}
 
 
-def test_what_passes_is_merged_and_the_site_is_started(forge: Forge) -> None:
+def test_what_passes_is_merged_then_the_site_and_the_next_run_are_started(forge: Forge) -> None:
     forge.open(forge.hosted.commit({"notes.txt": b"x"}))
     forge.open(proposal_of(forge.hosted, "waiting"))
-    commit = proposal_of(forge.hosted, "lab-x")
+    base, commit = forge.hosted.main, proposal_of(forge.hosted, "lab-x")
     number = forge.open(commit)
-    ran = forge.run("merge.yml", "merge")
+    judged = forge.judge()
+    assert judged.outputs == {"passed": f"{base} {number} {commit}"}
+    ran = forge.merge(judged)
     assert ran.code == 0, ran.said
-    merges = [call for call in forge.state["calls"] if call[:2] == ["pr", "merge"]]
-    assert [(call[2], call[-1]) for call in merges] == [(str(number), commit)]
-    assert ["workflow", "run", "site.yml", "--repo", "owner/heart", "--ref", "main"] in forge.state["calls"]
-    assert forge.hosted.git("rev-parse", "main^2") == commit
+    assert forge.merges == [(number, commit)]
+    assert forge.started == ["site.yml", "merge.yml"]
+    assert forge.hosted.git("rev-parse", "main^1", "main^2").split() == [base, commit]
     assert len(forge.state["pulls"]) == 2
 
 
 def test_t63_each_is_judged_on_main_as_the_merge_before_left_it(forge: Forge) -> None:
     forge.open(proposal_of(forge.hosted, "lab-x"))
     forge.open(proposal_of(forge.hosted, "labx"))
-    ran = forge.run("merge.yml", "merge")
-    assert (ran.code, "1 merged" in ran.said) == (0, True)
+    assert forge.merge().code == 0
+    assert forge.merge().steps == [("skipped", 0)]
+    assert len(forge.merges) == 1
     assert forge.run("site.yml", "build").code == 0
 
 
-def test_a_head_that_moved_after_it_was_listed_is_not_merged(forge: Forge) -> None:
-    moved = forge.hosted.commit({"notes.txt": b"x"}, on=proposal_of(forge.hosted, "lab-x"))
-    forge.open(moved, shown=proposal_of(forge.hosted, "lab-x"))
-    state = forge.state
-    before = forge.hosted.main
-    gh = forge.programs / "gh"
-    # Between the list and the merge the head moves; GitHub compares it with the judged commit.
-    text = gh.read_text(encoding="utf-8").replace(
-        "exec ", f'[ "$1" = pr ] && sed -i s/{state["pulls"][0]["head"]["sha"]}/{moved}/ {forge.file}\nexec '
+def test_a_head_that_moved_after_it_was_judged_is_not_merged(forge: Forge) -> None:
+    good, before = proposal_of(forge.hosted, "lab-x"), forge.hosted.main
+    moved = forge.hosted.commit({"notes.txt": b"x"}, on=good)
+    forge.open(moved, shown=good)
+    # GitHub compares the head with the judged commit when it merges.
+    forge.before("pr*", f"sed -i s/{good}/{moved}/ {forge.file}")
+    ran = forge.merge()
+    assert (ran.code, "GitHub merged none of those that pass" in ran.said) == (0, True), ran.said
+    assert (forge.hosted.main, forge.started) == (before, [])
+
+
+def test_one_that_github_holds_back_does_not_keep_the_others_out(forge: Forge) -> None:
+    held = forge.open(proposal_of(forge.hosted, "lab-x"))
+    free = forge.open(proposal_of(forge.hosted, "labx"))
+    forge.before(f'"pr merge {held} "*', "exit 1")
+    judged = forge.judge()
+    base = forge.hosted.main
+    judged.outputs["passed"] = " ".join(
+        [base, *(f"{pull['number']} {pull['head']['sha']}" for pull in forge.state["pulls"])]
     )
-    gh.write_text(text, encoding="utf-8")
-    ran = forge.run("merge.yml", "merge")
-    assert (ran.code, "0 merged" in ran.said) == (0, True), ran.said
-    assert forge.hosted.main == before
+    assert forge.merge(judged).code == 0
+    assert [number for number, _ in forge.merges] == [free]
+
+
+def test_a_main_that_moved_after_the_judgement_ends_the_run(forge: Forge) -> None:
+    forge.open(proposal_of(forge.hosted, "lab-x"))
+    judged = forge.judge()
+    forge.hosted.merge(forge.hosted.main, proposal_of(forge.hosted, "labx"), ref="refs/heads/main")
+    ran = forge.merge(judged)
+    assert (ran.code, "the next run judges on the new one" in ran.said) == (0, True), ran.said
+    assert (forge.merges, forge.started) == ([], [])
+
+
+def test_a_main_that_moves_at_the_last_moment_is_said_loudly_and_nothing_is_built_on_it(forge: Forge) -> None:
+    forge.open(proposal_of(forge.hosted, "lab-x"))
+    other = proposal_of(forge.hosted, "labx")
+    by_hand = forge.hosted.merge(forge.hosted.main, other, ref="refs/keep/by-hand")
+    forge.before("pr*", f"git --git-dir={forge.hosted.repository} update-ref refs/heads/main {by_hand}")
+    ran = forge.merge()
+    assert (ran.code, "main moved at the last moment" in ran.said) == (1, True), ran.said
+    assert forge.started == ["site.yml"]
+    assert forge.run("site.yml", "build").code == 5
+    assert forge.run("merge.yml", "judge").code == 1
+
+
+def test_what_waits_in_the_merge_queue_is_left_to_it(forge: Forge) -> None:
+    forge.open(proposal_of(forge.hosted, "lab-x"))
+    forge.before('"pr merge "*', "exit 0")
+    ran = forge.merge()
+    assert (ran.code, "waits in the merge queue" in ran.said) == (0, True), ran.said
+    assert forge.started == ["site.yml"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["{base} {pair}\n{base} {pair}", "{base} {pair}\n", "{pair} {base}", "{base} 0 {base}", "{base} {pair} $(id)"],
+)
+def test_what_the_judging_job_says_is_two_commits_and_a_number_or_nothing(forge: Forge, words: str) -> None:
+    commit = proposal_of(forge.hosted, "lab-x")
+    number = forge.open(commit)
+    ran = Ran(forge.folder)
+    ran.outputs = {"passed": words.format(base=forge.hosted.main, pair=f"{number} {commit}")}
+    assert forge.merge(ran).code == 1
+    assert forge.state["calls"] == []
+
+
+def test_a_crowd_of_newer_proposals_does_not_hide_a_good_one(forge: Forge) -> None:
+    commit = proposal_of(forge.hosted, "lab-x")
+    number = forge.open(commit)
+    state = forge.state
+    # Drafts fill whole pages; the others have nothing that could be fetched.
+    state["pulls"] += [{"number": 1000 + n, "head": {"sha": "0" * 40}, "draft": n > 4} for n in range(205)]
+    forge.write(state)
+    assert forge.judge().outputs["passed"].endswith(f" {number} {commit}")
+    assert len([call for call in forge.state["calls"] if "page=" in call[1]]) == 4
 
 
 def test_drafts_are_left_alone(forge: Forge) -> None:
     forge.open(proposal_of(forge.hosted, "lab-x"), draft=True)
-    assert "0 merged" in forge.run("merge.yml", "merge").said
+    assert forge.judge().outputs == {"passed": ""}
+
+
+def test_no_validator_of_merge_finds_a_token_around_it_and_what_may_write_has_no_validator(forge: Forge) -> None:
+    forge.open(proposal_of(forge.hosted, "lab-x"))
+    jobs = forge.workflow("merge.yml")["jobs"]
+    assert "write" not in jobs["judge"]["permissions"].values()
+    assert INSTALL not in [step["name"] for step in jobs["merge"]["steps"]]
+    assert "validator" not in str(jobs["merge"])
+    assert not [step for step in jobs["judge"]["steps"] if "validator/" in step["run"] and "env" in step]
+    (forge.programs / "timeout").write_text(f'#!/bin/sh\n{SNOOP}shift\nexec "$@"\n', encoding="utf-8")
+    (forge.programs / "timeout").chmod(0o755)
+    judged = forge.judge()
+    seen = (judged.folder / "seen").read_text(encoding="utf-8").splitlines()
+    assert seen == ["git: t0ken", "medperf-git: nothing"]
 
 
 def test_the_site_is_built_from_a_verified_main(forge: Forge) -> None:
