@@ -105,7 +105,7 @@ def _hopeless(stored: Stored, need: Need) -> Finding:
 def _waits(stored: Stored, need: Need, found: Signed, *, have: int) -> Finding:
     done = {vouch.member for vouch in found.vouches.values() if (vouch.member, vouch.key) in need.holders}
     able = {member for member, _ in need.holders}
-    waiting = [name for name in need.members if name in able and (name not in done or need.keys_of_one)]
+    waiting = [name for name in need.members if name in able and name not in done]
     return Finding(
         "missing-signature",
         f"waits for {need.who}: {', '.join(waiting or need.members)}",
