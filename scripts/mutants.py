@@ -66,6 +66,7 @@ EQUAL: dict[str, str] = {
     "policy/people.py check_retirement: without not leaving & set(registry.maintainers)": "spares reading maintainers",
     "policy/references.py references_of: without assert_never(record)": "no kind of record is left there",
     "policy/results.py check_attempt: isinstance(one, models.Result) -> True": ONE_KIND,
+    "policy/values.py at_most: without 0": "a range has both its ends",
     "policy/values.py published_values: isinstance(link.record, models.Result) -> True": ONE_KIND,
     "registry/quarantine.py quarantines_in: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",
     "registry/quarantine.py quarantines_in: without isinstance(stored.record, Quarantine)": "the place says it",

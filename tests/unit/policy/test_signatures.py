@@ -8,6 +8,7 @@ import pytest
 from medperf_git.policy import authority, signatures
 from medperf_git.policy.case import Case
 from medperf_git.records import layout, models
+from medperf_git.records.digests import digest_of
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
 from tests.support import registry_builder as rb
@@ -233,3 +234,11 @@ def test_a_version_without_its_benchmark_is_no_older_version() -> None:
     case = Case(house.propose(benchmark, house.first_policy(benchmark)).change())
     rows = {authority.row_of(case, stored).change for stored in case.records.values()}
     assert rows == {"new benchmark with its first policy"}
+
+
+def test_a_founder_saw_no_history() -> None:
+    registry, founders = rb.genesis_records()
+    proposal = rb.genesis(registry, founders)
+    own = f"mg1:{digest_of(proposal.files[layout.registry_path(1)])[7:]}"
+    proposal.sign_as("ana", "ana", layout.registry_path(1), head=rb.HEAD, registry=own)
+    assert [one.rule for one in proposal.judge().findings] == ["head"]
