@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -110,18 +111,38 @@ def test_an_entry_of_a_result_is_found_right_or_wrong(entry: models.MetricValue,
     assert reading(brier=entry) == found
 
 
-def worst(entry: models.MetricValue) -> Outcome:
-    """Judge a value of a benchmark where failed and undefined cases enter as the worst value."""
+def elsewhere(result: dict[str, Any], **changes: Any) -> Outcome:
+    """Judge a result of another version of the benchmark, which takes every request at once."""
     house = settled()
-    metrics = tuple(replace(metric, undefined="worst") for metric in house.benchmark().metrics)
-    benchmark = house.benchmark(SECOND, metrics=metrics)
+    benchmark = house.benchmark(SECOND, **changes)
     always = models.AutoApprovals(models.AutoApproval("always"), models.AutoApproval("always"))
     house.merge(house.propose(benchmark, house.first_policy(benchmark, auto_approve=always)).sign("dora", "emil"))
     reference = house.benchmark_reference(SECOND)
     policy = house.digest(layout.numbered(layout.policy_folder(SECOND), 1))
     house.merge(an_event("request", "north", subject=NORTH, benchmark=reference, policy=policy)(house))
-    result = house.result(NORTH, rb.REFERENCE, benchmark=reference, values=rb.values(auroc=entry))
-    return house.propose(result).sign("north").judge().outcome
+    record = house.result(NORTH, rb.REFERENCE, benchmark=reference, **result)
+    return house.propose(record).sign("north").judge().outcome
+
+
+def worst(entry: models.MetricValue) -> Outcome:
+    """Judge a value of a benchmark where failed and undefined cases enter as the worst value."""
+    metrics = tuple(replace(metric, undefined="worst") for metric in settled().benchmark().metrics)
+    return elsewhere({"values": rb.values(auroc=entry)}, metrics=metrics)
+
+
+def test_a_partial_outcome_is_taken_where_the_benchmark_says_so() -> None:
+    assert elsewhere({"outcome": "partial"}, partial=True) is PASS
+    assert elsewhere({"outcome": "partial"}, partial=False) is FAIL
+    assert elsewhere({"outcome": "complete"}, partial=True) is PASS
+
+
+def test_where_numbers_are_ranges_a_word_says_why_a_value_is_absent() -> None:
+    kept_back = after(with_disclosure(n="bucket"))
+    spread = models.MetricValue(sd=Decimal("0.1"))
+    found = rb.values(auroc=rb.value("0.9", n=None), brier=spread)
+    assert rules(kept_back(lambda house: a_result(house, values=found))) == ["missing-metric"]
+    said = {**found, "brier": models.MetricValue(absent="failed")}
+    assert judged(kept_back(lambda house: a_result(house, values=said))).findings == ()
 
 
 @pytest.mark.parametrize("field", ["n_failed", "n_undefined"])
