@@ -150,6 +150,7 @@ def test_cases_that_enter_as_the_worst_value_hide_nobody(field: str) -> None:
     assert worst(rb.value("0.9", n=60, **{field: 50})) is PASS
     assert worst(rb.value("0.9", n=60, **{field: 51})) is FAIL
     assert worst(models.MetricValue(n=0, **{field: 60})) is PASS
+    assert worst(models.MetricValue(**{field: 60})) is PASS
     assert worst(models.MetricValue(n=0, **{field: 61})) is FAIL
 
 
