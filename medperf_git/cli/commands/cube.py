@@ -163,11 +163,12 @@ def submit(name: str, benchmark: str | None, yes: bool, dry_run: bool) -> None:
 @json_option
 def ls(role: str | None, drafts: bool, as_json: bool) -> None:
     """List the containers of the registry, or your drafts."""
-    from medperf_git.flows.cubes import draft_rows  # noqa: PLC0415
     from medperf_git.flows.naming import iter_found  # noqa: PLC0415
     from medperf_git.records.models import Cube  # noqa: PLC0415
 
     if drafts:
+        from medperf_git.flows.cubes import draft_rows  # noqa: PLC0415  (loads the runner)
+
         listing(draft_rows(open_context().home), as_json=as_json, empty="no drafts; `cube import` makes one")
         return
     workspace = fresh_workspace()
