@@ -107,6 +107,22 @@ def test_the_action_and_the_reusable_workflow_do_what_the_written_one_does() -> 
     assert jobs(ROOT / ".github/workflows/judge.yml") == jobs(written)
 
 
+def test_no_crowd_of_proposals_holds_a_workflow_for_longer_than_its_loops_say() -> None:
+    loops = [
+        (found.group(1), found.group(2))
+        for path in GITHUB
+        for step in steps(path)
+        for found in re.finditer(
+            r"^while (.*); do\n(.*?)^done <open\.txt", str(step.get("run")), re.MULTILINE | re.DOTALL
+        )
+        if "registry.git" in found.group(2)
+    ]
+    assert len(loops) == 4
+    for condition, body in loops:
+        assert re.search(r'\[ "\$SECONDS" -lt \d{3,4} \]', condition)
+        assert re.match(r"\s*(if )?timeout \d{2,3} ", body)
+
+
 @pytest.mark.parametrize("host", [Host.GITHUB, Host.FORGEJO, Host.GITLAB])
 def test_every_forge_installs_the_validator_in_the_same_words(host: Host) -> None:
     """The step is written once for each workflow; only the place of the pins differs."""
