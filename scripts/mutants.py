@@ -73,12 +73,14 @@ EQUAL: dict[str, str] = {
     "registry/quarantine.py quarantines_in: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",
     "registry/quarantine.py quarantines_in: without isinstance(stored.record, Quarantine)": "the place says it",
     "registry/quarantine.py _quarantines: without not parent": "what lies after another commit has a parent",
+    "registry/quarantine.py _quarantines: without not brought & set(standing.pending)": "a record about others fails",
     "registry/quarantine.py _quarantines: without Snapshot.at(store, step).names(QUARANTINE) == "
     "Snapshot.at(store, parent[0]).names(QUARANTINE)": "spares judging a step that brings none",
     "registry/quarantine.py _quarantines: not parent or Snapshot.at(store, step).names(QUARANTINE) == "
     "Snapshot.at(store, parent[0]).names(QUARANTINE) -> False": "spares judging a step that brings none",
     "registry/steps.py _quarantine_faults: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",
     "registry/steps.py _quarantine_faults: without not isinstance(stored.record, Quarantine)": "the place says it",
+    "registry/receive.py _judge_submission: main.tip is None -> False": "asked before it is called",
     "registry/receive.py _past_faults: without step.parents": "what lies after another commit has a parent",
     "signing/bundle.py parse_bundle: without _accepted(data)": SLOWER,
     "signing/bundle.py _accepted: len(data) <= BUNDLE_LIMIT -> (len(data) < BUNDLE_LIMIT)": SLOWER,

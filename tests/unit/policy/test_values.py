@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from medperf_git.policy.values import published_values
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
@@ -241,3 +242,11 @@ def test_parameters_are_bound_by_their_digest() -> None:
 def test_an_attempt_comes_after_all_before_it(attempt: int, found: list[str]) -> None:
     twice = after(a_result, lambda house: a_result(house, attempt=2))
     assert rules(twice(lambda house: a_result(house, attempt=attempt))) == found
+
+
+def test_a_value_is_not_compared_with_itself() -> None:
+    house = settled()
+    house.merge(a_result(house))
+    assert list(published_values(house.view, RESULT, house.result(), "auroc")) == []
+    again = layout.numbered(layout.result_folder(BENCHMARK, NORTH, MODEL), 2)
+    assert list(published_values(house.view, again, house.result(), "auroc")) == [(RESULT, 60)]

@@ -71,7 +71,9 @@ def test_behind_a_forged_step_main_takes_what_heals_and_nothing_else(
     good = add(store, forged, valid_member(root), minutes=2)
     refused = push(store, forged, good, MAIN, pin_file)
     assert not refused.accepted
-    assert "does not heal it" in " ".join(finding.message for finding in refused.findings)
+    assert f"commit {forged[:12]} of main is not valid, and this does not heal it" in " ".join(
+        finding.message for finding in refused.findings
+    )
     assert {finding.rule for finding in refused.findings} == {"unsigned", "main-only-passes"}
     aside = setting_aside(forged, PATH, head=root)
     found = push(store, forged, add(store, forged, aside, minutes=2), MAIN, pin_file)
@@ -111,3 +113,7 @@ def test_a_main_whose_first_step_is_not_valid_takes_nothing(store: Store, pin_fi
     found = push(store, root, add(store, root, valid_member(root), minutes=2), MAIN, pin_file)
     assert not found.accepted
     assert "commit the first one of main is not valid" in found.findings[0].message
+
+
+def test_a_first_main_is_taken_where_nothing_was_verified_yet(store: Store, pin_file: Path) -> None:
+    assert push(store, NOTHING, genesis(store, rb.founded().files), MAIN, pin_file).accepted
