@@ -42,8 +42,7 @@ def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = Non
     cells = [[escape(one_line(row.get(name, ""))) for name in names] for row in listed]
     widths = [max(len(line[i]) for line in [names, *cells]) for i in range(len(names))]
     click.echo(click.style(_aligned([name.upper() for name in names], widths), bold=True))
-    for line in cells:
-        echo_text(_aligned(line, widths))
+    click.echo("\n".join(_aligned(line, widths) for line in cells))
 
 
 def echo_findings(findings: Iterable["Finding"], *, err: bool = False) -> None:
