@@ -81,6 +81,7 @@ EQUAL: dict[str, str] = {
     "registry/steps.py _quarantine_faults: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",
     "registry/steps.py _quarantine_faults: without not isinstance(stored.record, Quarantine)": "the place says it",
     "registry/receive.py _judge_submission: main.tip is None -> False": "asked before it is called",
+    "registry/receive.py _lost: without ''": "asked before it is called",
     "registry/receive.py _past_faults: without step.parents": "what lies after another commit has a parent",
     "signing/bundle.py parse_bundle: without _accepted(data)": SLOWER,
     "signing/bundle.py _accepted: len(data) <= BUNDLE_LIMIT -> (len(data) < BUNDLE_LIMIT)": SLOWER,
