@@ -58,7 +58,7 @@ ENVELOPE, SIGNATURE = ("dsseEnvelope",), ("dsseEnvelope", "signatures", 0)
         ((*ENVELOPE, "payloadType"), "text/plain", "payloadType is"),
         ((*ENVELOPE, "payload"), "A", "not base64"),
         ((*ENVELOPE, "payload"), "ä", "not base64"),
-        ((*ENVELOPE, "payload"), "AB==", "canonical"),
+        ((*ENVELOPE, "payload"), "AB==", "base64 in its one canonical form"),
         ((*ENVELOPE, "signatures"), [], "exactly one"),
         ((*SIGNATURE, "sig"), "AAAA", "3 bytes"),
         ((*SIGNATURE, "sig"), None, "not a text"),
