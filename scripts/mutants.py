@@ -86,6 +86,7 @@ EQUAL: dict[str, str] = {
     "signing/bundle.py parse_bundle: without _accepted(data)": SLOWER,
     "signing/bundle.py _accepted: len(data) <= BUNDLE_LIMIT -> (len(data) < BUNDLE_LIMIT)": SLOWER,
     "signing/strict_json.py canonical: b'\\\\' in data or b'\\x7f' in data -> True": "spares looking at plain text",
+    "signing/strict_json.py canonical: without b'\\x7f' in data": "JSON in ASCII writes it with a backslash",
     "signing/curve.py point_fault: y >= P -> (y > P)": "P itself is of small order, which is asked before",
     "signing/statement.py parse_statement: without _accepted(data)": SLOWER,
     "signing/statement.py _accepted: len(data) <= PAYLOAD_LIMIT -> (len(data) < PAYLOAD_LIMIT)": "none is that long",

@@ -102,6 +102,8 @@ def changed(statement: Statement, *path: str | int, to: object) -> bytes:
         (("subject", 0, "digest", "sha512"), "x", "unknown key"),
         (("subject",), [], "exactly one"),
         (("subject",), {}, "exactly one"),
+        (("subject",), {"a": "b"}, "exactly one"),
+        (("subject",), "a", "exactly one"),
         (("subject",), ["a", "b"], "exactly one"),
         (("subject", 0), "x", "not an object"),
         (("predicate",), None, "not an object"),
@@ -155,6 +157,11 @@ def test_json_is_read_up_to_its_limit():
     assert strict_json.parse_json(b'"abc"', limit=5, what="it") == "abc"
     with pytest.raises(IntegrityBroken, match="more than 4"):
         strict_json.parse_json(b'"abc"', limit=4, what="it")
+
+
+def test_the_text_that_has_no_place_is_the_one_named():
+    with pytest.raises(IntegrityBroken, match=r"'\\n' holds"):
+        strict_json.canonical({"a": "good", "b": "\n"})
 
 
 def test_foreign_text_in_a_message_is_cut_and_escaped():
