@@ -49,12 +49,17 @@ LOADED = (
 
 # Mutants as `--list` names them, and why nobody could tell the difference.
 ONE_KIND = "the links of a chain are of one kind"
+NO_MEMBER = "a folder without a member is that of a new one, and who writes in the folder of another fails before"
 SLOWER = "the careful way says the same, more slowly"
 EQUAL: dict[str, str] = {
     "policy/authority.py _as: not isinstance(stored.record, model) -> False": "rows ask for the kind first",
     "policy/authority.py _association_needs: without policy": "without a policy there are no others",
     "policy/authority.py _next_benchmark_needs: older -> True": "names without a version fall under the row above",
     "policy/authority.py _owned_needs: isinstance(record, models.Cube) -> True": "its row is about cubes and datasets",
+    "policy/authority.py _is_return: without old is not None": NO_MEMBER,
+    "policy/authority.py _outlives: then > before -> (then >= before)": "one time has one spelling",
+    "policy/authority.py _recovered_needs: without old": NO_MEMBER,
+    "policy/authority.py _update_needs: without old is not None": NO_MEMBER,
     "policy/form.py check_genesis: without not isinstance(first.record, models.Registry)": "the place says it",
     "policy/notices.py _withdrawn_by: without isinstance(link, models.Notice)": ONE_KIND,
     "policy/people.py _given_up: isinstance(link, models.Member) -> True": ONE_KIND,
