@@ -61,6 +61,7 @@ EQUAL: dict[str, str] = {
     "policy/authority.py _recovered_needs: without old": NO_MEMBER,
     "policy/authority.py _update_needs: without old is not None": NO_MEMBER,
     "policy/form.py check_genesis: without not isinstance(first.record, models.Registry)": "the place says it",
+    "policy/judge.py _with_line: without finding.line": SLOWER,
     "policy/notices.py _withdrawn_by: without isinstance(link, models.Notice)": ONE_KIND,
     "policy/people.py _given_up: isinstance(link, models.Member) -> True": ONE_KIND,
     "policy/people.py _keys_of_all: isinstance(link.record, models.Member) -> True": ONE_KIND,

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from medperf_git.policy.judge import judge
+from medperf_git.policy.rule import Rule
 from medperf_git.policy.rules import RULES
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models
@@ -148,6 +149,14 @@ def test_a_finding_about_a_part_of_a_record_says_on_which_line_it_stands() -> No
     change = RULE_EXAMPLES["values"].refused["range"](settled()).change()
     (finding,) = judge(change).findings
     assert change.added[finding.path].split(b"\n")[finding.line - 1] == b"    value: 1.2"
+
+
+@pytest.mark.parametrize("path", ["members/north/0001.yaml", "README.md"], ids=["of main", "no record"])
+def test_a_finding_about_what_is_no_record_of_the_change_has_no_line(path: str) -> None:
+    """A rule may point into a record of main, whose lines are not those of anything proposed."""
+    found = Finding("some-rule", "points elsewhere", path=path, pointer="/title")
+    rule = Rule("some-rule", "a rule", "to point", "nothing", lambda _: [found])
+    assert RULE_EXAMPLES["values"].accepted(settled()).judge((rule,)).findings == (found,)
 
 
 @pytest.mark.parametrize("moment", [datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC)])
