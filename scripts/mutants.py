@@ -74,6 +74,7 @@ EQUAL: dict[str, str] = {
     "policy/results.py check_attempt: isinstance(one, models.Result) -> True": ONE_KIND,
     "policy/values.py at_most: without 0": "a range has both its ends",
     "policy/values.py check_differencing: without here is None": "nothing is near where no number is said",
+    "policy/values.py _near: beside -> True": "what is published is a result",
     "policy/values.py _near: without {}": "asked only of metrics that have a value",
     "policy/values.py published_values: isinstance(link.record, models.Result) -> True": ONE_KIND,
     "registry/quarantine.py quarantines_in: path.startswith(QUARANTINE + '/') -> True": "spares reading other records",

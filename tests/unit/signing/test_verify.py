@@ -4,6 +4,7 @@ import base64
 import hashlib
 import subprocess
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 
 import pytest
@@ -163,11 +164,11 @@ def test_T53_two_keys_of_one_member_count_once(statement, ana, bob):
     assert count_keys(vouches, "bob") == 0
 
 
-@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_best_pairing_of_members_and_keys_is_found(statement, ana, bob, order):
     shared, own = ana.public, bob.public
     vouches = [Vouch("ana", shared, statement), Vouch("bob", shared, statement), Vouch("bob", own, statement)]
-    assert count_vouches(vouches[::order]) == 2
+    assert count_vouches([vouches[index] for index in order]) == 2
 
 
 def test_a_longer_chain_of_pairings_is_found(statement):
