@@ -4,7 +4,6 @@ Names, titles and messages come from other people. A terminal acts on control ch
 start with `::` or hold `##[`; `escape` shows all of them as visible text (threat T25).
 """
 
-import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +48,6 @@ def echo_findings(findings: Iterable["Finding"], *, err: bool = False) -> None:
     """Print findings grouped by file, each with what was expected, what came, and how to mend it."""
     for line in render_findings(findings):
         click.echo(line, err=err)
-
-
-def is_terminal() -> bool:
-    """Tell whether a person reads the error stream, so that progress may be redrawn."""
-    return sys.stderr.isatty()
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -16,7 +16,7 @@ from medperf_git.registry.objects import Meter, Store, is_commit_id
 from medperf_git.registry.quarantine import standing_behind
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.standing import SOUND
-from medperf_git.registry.steps import judge_genesis, judge_proposal
+from medperf_git.registry.steps import judge_proposal
 from medperf_git.registry.sync import GENESIS_RECORD, audit
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 
@@ -73,13 +73,6 @@ def check_change(store: Store, base: str, head: str, *, at: datetime) -> Checked
         trouble = Finding("could-not-check", problem.message, fix=problem.hint)
         return Checked(Verdict(Outcome.COULD_NOT_CHECK, (trouble,)), store.meter.since(mark), subject)
     return Checked(judgement.verdict, judgement.meter, subject)
-
-
-def check_root(store: Store, head: str) -> Checked:
-    """Judge a root commit as the genesis of a registry."""
-    known = resolve(store, head)
-    judgement = judge_genesis(store, known)
-    return Checked(judgement.verdict, judgement.meter, {"base": None, "head": known})
 
 
 def resolve(store: Store, text: str) -> str:

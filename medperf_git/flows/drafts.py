@@ -49,10 +49,5 @@ def list_cubes(home: Path) -> list[str]:
     return sorted(path.stem for path in (home / "drafts" / "cubes").glob("*.yaml"))
 
 
-def remove_cube(home: Path, name: str) -> None:
-    """Remove a draft that was submitted."""
-    _path(home, name).unlink(missing_ok=True)
-
-
 def _path(home: Path, name: str) -> Path:
     return home / "drafts" / "cubes" / f"{name}.yaml"

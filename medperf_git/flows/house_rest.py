@@ -2,15 +2,16 @@
 
 import ipaddress
 import json
+from http.client import HTTPException
 from typing import Any, Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
+from urllib.request import ProxyHandler, Request
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.flows.fetching import opened
 from medperf_git.flows.house import Host
 
-_SECONDS = 20
 _LARGEST = 4 * 1024 * 1024
 
 
@@ -22,28 +23,21 @@ class Ask(Protocol):
         ...
 
 
-class _Stay(HTTPRedirectHandler):
-    """Follows no redirection: it would carry the token to another address."""
-
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """Follow nothing."""
-
-
 def rest(url: str, *, host: Host, token: str) -> tuple[int, Any]:
     """Ask over https, on this machine also http; EnvironmentProblem when nothing sensible answers."""
     parts = urlsplit(url)
     if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
         raise UsageProblem("a token travels by https only", hint="give an https address")
     headers = {"Accept": "application/json", "User-Agent": "medperf-git", **_login(host, token)}
-    handlers = [_Stay(), ProxyHandler({})] if _is_loopback(parts.hostname or "") else [_Stay()]
+    handlers = [ProxyHandler({})] if _is_loopback(parts.hostname or "") else []
     try:
-        with build_opener(*handlers).open(Request(url, headers=headers), timeout=_SECONDS) as answer:  # noqa: S310  (the scheme was looked at)
+        with opened(Request(url, headers=headers), *handlers) as answer:  # noqa: S310  (the scheme was looked at)
             data = answer.read(_LARGEST + 1)
-            status: int = answer.status
+            status = answer.status
     except HTTPError as refused:
         with refused:
             return refused.code, None
-    except (URLError, OSError) as error:
+    except (URLError, OSError, HTTPException) as error:
         raise EnvironmentProblem(f"{parts.netloc} does not answer: {error}", hint="check the network") from error
     try:
         return status, json.loads(data)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, replace
 
 from medperf_git.errors import UsageProblem
-from medperf_git.runner.engine import Engine, EngineInfo, Limits, Profile
+from medperf_git.runner.engine import EngineInfo, Limits, Profile
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -52,9 +52,3 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise UsageProblem(f"{text!r} is no duration", hint="write for instance 90s, 30m or 2h")
     return seconds
-
-
-def describe_engine(engine: Engine) -> str:
-    """Return the engine's name and version as one text."""
-    info = engine.info()
-    return f"{info.name} {info.version}"

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -369,3 +370,19 @@ def test_what_does_not_answer_or_answers_nonsense_is_our_trouble(server: Server)
         look(server, Host.GITHUB, {"/repos/ana/heart": b"<html>"})
     with pytest.raises(EnvironmentProblem, match="does not answer"):
         rest("http://127.0.0.1:1/x", host=Host.GITHUB, token="t")
+
+
+def test_a_server_that_speaks_something_else_is_no_forge() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(b"220 this is a mail server\r\n\r\n")
+
+        speaker = threading.Thread(target=answer, daemon=True)
+        speaker.start()
+        with pytest.raises(EnvironmentProblem, match="does not answer"):
+            rest(f"http://127.0.0.1:{server.getsockname()[1]}/api", host=Host.GITHUB, token="t")
+        speaker.join()
