@@ -12,12 +12,12 @@ from pathlib import Path
 from medperf_git.errors import MedperfGitError, UsageProblem
 from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
-from medperf_git.flows.house import Host, host_of
 from medperf_git.flows.house_bare import examine_bare
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_forge import examine_forge
 from medperf_git.flows.keyring import list_keys
 from medperf_git.flows.server_hook import hook_text
+from medperf_git.forge.host import Host, host_of
 from medperf_git.registry.bare import install_hook, protect
 from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import MAIN, list_refs

@@ -14,10 +14,10 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows.house import Host
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_rest import Ask, rest
 from medperf_git.forge.browser import web_page
+from medperf_git.forge.host import Host
 
 Facts = Mapping[str, Any]
 

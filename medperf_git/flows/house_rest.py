@@ -10,7 +10,7 @@ from urllib.request import ProxyHandler, Request
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.flows.fetching import opened
-from medperf_git.flows.house import Host
+from medperf_git.forge.host import Host
 
 _LARGEST = 4 * 1024 * 1024
 

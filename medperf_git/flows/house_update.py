@@ -6,7 +6,7 @@ Files that stand and are none of this release's are kept and stay listed: they a
 from dataclasses import dataclass, replace
 
 from medperf_git.errors import IntegrityBroken, Refused
-from medperf_git.flows.house import PINS, Host, house_files
+from medperf_git.flows.house import PINS, house_files
 from medperf_git.flows.house_pins import Pin, render_pins
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import (
@@ -20,6 +20,7 @@ from medperf_git.flows.propose import (
     waits_for,
 )
 from medperf_git.flows.workspace import Workspace
+from medperf_git.forge.host import Host
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
 from medperf_git.records.folds import registry_state

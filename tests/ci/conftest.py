@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from medperf_git.flows import house_pins
-from medperf_git.flows.house import Host
+from medperf_git.forge.host import Host
 from tests.support.people import Town, git_environ
 
 # Jobs run on Linux; a developer's Windows has neither their shell nor rsync.

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.flows.house import Host
+from medperf_git.forge.host import Host
 from tests.ci.conftest import Hosted, proposal_of
 from tests.ci.runner import forge_environ
 from tests.ci.tools import modules, node

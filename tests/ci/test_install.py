@@ -11,8 +11,9 @@ import pytest
 
 import medperf_git
 from medperf_git.flows import house_pins
-from medperf_git.flows.house import Host, house_files
+from medperf_git.flows.house import house_files
 from medperf_git.flows.house_pins import Pin, find_pin, render_pins
+from medperf_git.forge.host import Host
 from tests.ci.runner import INSTALL, Ran, forge_environ, load, run_job
 from tests.support.people import git_environ
 

@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from medperf_git.flows.house import PINS, Host, house_files
+from medperf_git.flows.house import PINS, house_files
+from medperf_git.forge.host import Host
 from tests.ci.conftest import PIN, Hosted, proposal_of
 from tests.ci.runner import Ran, forge_environ, load, run_job
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from medperf_git.flows.house import PINS, Host, house_files, template_folder
+from medperf_git.flows.house import PINS, house_files, template_folder
+from medperf_git.forge.host import Host
 from tests.ci.runner import load
 from tests.ci.tools import HERE, modules, node
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from medperf_git.flows.house import Host
+from medperf_git.forge.host import Host
 from tests.ci.conftest import Hosted, proposal_of
 from tests.ci.runner import INSTALL, Ran, forge_environ, holds, load, run_job
 from tests.support.people import Human

@@ -12,8 +12,8 @@ from medperf_git.cli.session import open_context, open_workspace
 from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
-    from medperf_git.flows.house import Host
     from medperf_git.flows.house_examined import Examined
+    from medperf_git.forge.host import Host
 
 HOSTS = ("github", "gitlab", "forgejo")
 PURPOSES = ("reading", "signing", "running")
@@ -135,7 +135,7 @@ def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bo
 
 
 def _host(url: str, host: str | None) -> "Host":
-    from medperf_git.flows.house import Host, host_of  # noqa: PLC0415
+    from medperf_git.forge.host import Host, host_of  # noqa: PLC0415
 
     return Host(host) if host else host_of(url)
 
