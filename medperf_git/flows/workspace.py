@@ -73,7 +73,15 @@ class Workspace:
     def forge(self) -> Forge:
         """Who speaks to the place where the registry lies; its token is looked for when first needed."""
         host = Host(self.known.host) if self.known.host else None
-        return forge_for(self.known.url, self.context.environ, host=host, fork=self.known.fork, say=self.context.say)
+        context = self.context
+        return forge_for(
+            self.known.url,
+            context.environ,
+            host=host,
+            fork=self.known.fork,
+            patience=context.patience,
+            say=context.say,
+        )
 
     @property
     def host(self) -> Host:
