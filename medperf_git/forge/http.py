@@ -44,19 +44,26 @@ class Session(requests.Session):
 
     def ask_with_headers(self, method: str, url: str, **more: Any) -> tuple[Any, Mapping[str, str]]:
         """Ask for JSON and return its value and the headers, names in lower case."""
+        answer = self.fetch(method, url, **more)
+        value, data = _json(answer.content), answer.content.strip()
+        if value is None and (data or (method == "GET" and answer.status_code == 200)):
+            said = "no JSON" if data else "it is empty"
+            raise Fault(Cause.GARBLED, answer.status_code, said=said, headers=_headers(answer))
+        return value, _headers(answer)
+
+    def fetch(self, method: str, url: str, **more: Any) -> requests.Response:
+        """Ask, and return the whole answer; `Fault` when it is no success, too long, or leads elsewhere."""
         with faults_of_requests():
             answer = self.request(method, url, stream=True, allow_redirects=False, **more)
             with answer:
                 data = _read(answer)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
+        answer._content = data  # what was read within the caps is what `content` gives
+        headers = _headers(answer)
         if 300 <= answer.status_code < 400:
             raise Fault(Cause.REDIRECT, answer.status_code, said=_place(headers.get("location", "")), headers=headers)
-        value = _json(data)
         if answer.status_code >= 400:
-            raise Fault(Cause.STATUS, answer.status_code, said=said_by(value), headers=headers)
-        if value is None and data.strip():
-            raise Fault(Cause.GARBLED, answer.status_code, said="no JSON", headers=headers)
-        return value, headers
+            raise Fault(Cause.STATUS, answer.status_code, said=said_by(_json(data)), headers=headers)
+        return answer
 
 
 class _Login(AuthBase):
@@ -182,7 +189,7 @@ def _fault_of(error: requests.exceptions.RequestException) -> Fault:
 
     if certificate := next((one for one in beneath if isinstance(one, ssl.SSLCertVerificationError)), None):
         return Fault(Cause.TLS, said=_harmless(certificate.verify_message or ""))
-    if has(requests.exceptions.Timeout, urllib3.exceptions.TimeoutError, TimeoutError):
+    if has(requests.exceptions.Timeout, urllib3.exceptions.ReadTimeoutError, TimeoutError):
         return Fault(Cause.TIMEOUT)
     if has(requests.exceptions.ChunkedEncodingError, urllib3.exceptions.IncompleteRead):
         return Fault(Cause.GARBLED, said="the answer ended too early")
@@ -236,6 +243,10 @@ def _read(answer: requests.Response) -> bytes:
     if promised.isdigit() and not answer.headers.get("Content-Encoding") and len(data) < int(promised):
         raise Fault(Cause.GARBLED, answer.status_code, said="the answer ended too early")
     return bytes(data)
+
+
+def _headers(answer: requests.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
 
 
 def _json(data: bytes) -> Any:
