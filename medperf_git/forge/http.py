@@ -32,11 +32,16 @@ READ_SECONDS = 25.0
 LARGEST = 8 * 1024 * 1024
 _SAID = 300
 _CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+_PROXY = re.compile(r"(?:https?|socks[45][ah]?)://[^/]")
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # what http.client says, with no type of its own
 
 
 class Session(requests.Session):
     """A session whose answers are read here, within the caps, and nowhere else."""
+
+    def get_redirect_target(self, resp: requests.Response) -> None:  # noqa: ARG002  (as the base class names it)
+        """Go nowhere else: not even the request that would follow is made up."""
+        return
 
     def ask(self, method: str, url: str, **more: Any) -> Any:
         """Ask for JSON and return its value, None for an empty answer; `Fault` when it is no success."""
@@ -142,7 +147,10 @@ def proxies_for(url: str, environ: Mapping[str, str]) -> dict[str, str]:
     proxy = next((found for name in names if (found := _either(environ, name))), "")
     if not proxy or requests.utils.should_bypass_proxies(url, no_proxy=_either(environ, "no_proxy")):
         return {}
-    return {parts.scheme: proxy if "://" in proxy else f"http://{proxy}"}
+    address = proxy if "://" in proxy else f"http://{proxy}"
+    if not _PROXY.match(address):
+        raise Fault(Cause.PROXY, said="the address of the proxy is none")
+    return {parts.scheme: address}
 
 
 def _either(environ: Mapping[str, str], name: str) -> str:

@@ -14,12 +14,19 @@ import json
 import socket
 import ssl
 import struct
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.support.small_forge import Answered, Asked
 
@@ -29,7 +36,7 @@ Inner = Callable[[Asked], Answered]
 
 def kind_of(asked: Asked) -> str:
     """Return which step of a submission a call is, in the interface of Forgejo or over Git."""
-    path, _, query = asked.target.partition("?")
+    path = asked.target.partition("?")[0]
     place = path.rstrip("/").split("/")
     tail, method = place[-1], asked.method
     if "/api/" not in path:
@@ -85,7 +92,7 @@ class Bad:
     """A bad answer: its name, what is said of it, and what happens.
 
     `act` answers a call in place of `good`; `connect` treats a connection before anything was read. `late` tells
-    whether the work may have been done before it; `read_only` is for what only something that is read can be.
+    whether the work may have been done before it.
     """
 
     name: str
@@ -324,14 +331,25 @@ def _written(answer: Answered) -> bytes:
     return _raw(f"{answer.status} said", answer.body, *(f"{name}: {value}" for name, value in answer.headers))
 
 
-def make_certificate(keep: Path, name: str, subject: str = "IP:127.0.0.1") -> ssl.SSLContext:
-    """Make a certificate of its own authority in `keep`; return the server's side of it."""
-    certificate, key = keep / f"{name}.pem", keep / f"{name}.key"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days"]
-    names = ["1", "-subj", f"/CN={name}", "-addext", f"subjectAltName={subject}"]
-    subprocess.run([*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+def make_certificate(keep: Path, name: str, subject: str = "127.0.0.1", *, days: int = 1) -> ssl.SSLContext:
+    """Make a certificate of its own authority in `keep`, of an age in days; return the server's side of it."""
+    certificate, key = keep / f"{name}.pem", ec.generate_private_key(ec.SECP256R1())
+    who = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    other = x509.DNSName(subject) if subject.isascii() and subject[0].isalpha() else x509.IPAddress(ip_address(subject))
+    until = datetime.now(UTC) + timedelta(days=days)
+    made = (
+        x509.CertificateBuilder(who, who, key.public_key(), x509.random_serial_number())
+        .not_valid_before(until - timedelta(days=2))
+        .not_valid_after(until)
+        .add_extension(x509.SubjectAlternativeName([other]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, SHA256())
+    )
+    certificate.write_bytes(made.public_bytes(Encoding.PEM))
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    certificate.with_suffix(".key").write_bytes(secret)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
+    context.load_cert_chain(certificate, certificate.with_suffix(".key"))
     return context
 
 
@@ -340,7 +358,7 @@ def standing(inner: Inner, keep: Path, *, tls: bool = True) -> Iterator[Faulty]:
     """Run the server; certificates are made in `keep`, of which `trusted.pem` is the one to trust."""
     contexts, trusted = {}, keep / "trusted.pem"
     if tls:
-        good, other = make_certificate(keep, "good"), make_certificate(keep, "other", "DNS:another.example")
+        good, other = make_certificate(keep, "good"), make_certificate(keep, "other", "another.example")
         contexts = {"good": good, "other name": other, "stranger": make_certificate(keep, "stranger")}
         trusted.write_text((keep / "good.pem").read_text() + (keep / "other.pem").read_text(), encoding="utf-8")
     server = Faulty(inner, contexts, trusted, tls)

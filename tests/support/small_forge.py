@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import RLock
@@ -121,7 +121,7 @@ class SmallForge:
         )
         head, _, rest = done.stdout.partition(b"\r\n\r\n")
         fields = tuple(line.partition(": ")[::2] for line in head.decode().split("\r\n"))
-        return Answered(int(dict(fields).get("Status", "200").split()[0]), fields, rest)  # type: ignore[arg-type]
+        return Answered(int(dict(fields).get("Status", "200").split()[0]), fields, rest)
 
     def _may_push(self, user: str, slug: str) -> bool:
         return slug.partition("/")[0] == user
@@ -287,7 +287,7 @@ def _recomment(forge: SmallForge, _: str, words: Any, __: str, number: str) -> A
 
 
 _R, _N = r"/repos/([^/]+/[^/]+)", r"/([0-9]+)"
-_ROUTES: tuple[tuple[str, str, Any], ...] = (
+_ROUTES: tuple[tuple[str, str, Callable[..., Answered]], ...] = (
     ("GET", "/user", _me),
     ("GET", _R, _repository),
     ("GET", _R + "/forks", _forks),

@@ -1,4 +1,4 @@
-"""Patience with a forge: how often, how long, and nothing done twice. Time is a number here; only the last tests wait."""
+"""Patience with a forge: how often, how long, and nothing done twice. Time is a number, but in the last tests."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from medperf_git.errors import EnvironmentProblem, Refused
+from medperf_git.errors import EnvironmentProblem, MedperfGitError, Refused
 from medperf_git.forge.api import Cause, Fault
 from medperf_git.forge.deadline import remaining
 from medperf_git.forge.faults import ForgeProblem, Surroundings
@@ -247,10 +247,20 @@ def test_the_worst_case_of_a_command_lies_below_two_minutes() -> None:
     assert FORK_SECONDS + git < 120
 
 
+def lose(guard: Guard, clock: Time, problem: MedperfGitError) -> None:
+    """Spend time on something else that ends so."""
+
+    def work() -> None:
+        with guard.losing():
+            clock.work(50)
+            raise problem
+
+    with pytest.raises(type(problem)):
+        work()
+
+
 def test_what_was_lost_before_leaves_one_short_attempt(guard: Guard, clock: Time) -> None:
-    with pytest.raises(EnvironmentProblem), guard.losing():
-        clock.work(50)
-        raise EnvironmentProblem("git stalled", hint="")
+    lose(guard, clock, EnvironmentProblem("git stalled"))
     script = Script(broken())
     with pytest.raises(ForgeProblem):
         guard.read("ask", script)
@@ -260,9 +270,7 @@ def test_what_was_lost_before_leaves_one_short_attempt(guard: Guard, clock: Time
 def test_what_went_well_or_was_refused_loses_nothing(guard: Guard, clock: Time) -> None:
     with guard.losing():
         clock.work(500)
-    with pytest.raises(Refused), guard.losing():
-        clock.work(500)
-        raise Refused("not this one")
+    lose(guard, clock, Refused("not this one"))
     guard.read("ask", lambda: clock.work(15))
     assert guard.lost == 0
     script = Script(broken(), "answer")
