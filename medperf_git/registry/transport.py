@@ -13,12 +13,13 @@ import base64
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -128,9 +129,14 @@ def list_refs(
             raise UsageProblem(f"{pattern!r} is not a pattern of full ref names", hint="name refs in full")
     with tempfile.TemporaryDirectory() as nowhere:
         command = ["ls-remote", "--quiet", "--refs", "--end-of-options", remote.url, *patterns]
-        done = _git(Path(nowhere), command, remote, access)
+        heard = Path(nowhere) / "heard"
+        done = _git(Path(nowhere), command, remote, access, heard=heard)
+        spoke = remote.transport is not Transport.HTTPS or (heard.is_file() and heard.stat().st_size > 0)
     if done.code != 0:
         raise _failed("cannot list the branches of", remote, done)
+    if not spoke:  # Git takes any page for the listing of an old-fashioned host without branches
+        said = "what answers there is no Git host"
+        raise _failed("cannot list the branches of", remote, _Done(1, "", said))
     pairs = (line.split("\t", 1) for line in done.output.splitlines() if "\t" in line)
     return {ref: commit for commit, ref in pairs if is_commit_id(commit)}
 
@@ -206,18 +212,27 @@ def _remote_lines(errors: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access) -> _Done:
+def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access, *, heard: Path | None = None) -> _Done:
+    """Run git; `heard` is a file for what the other side said in Git's own protocol, to tell it from no Git host."""
     command = ["git", f"--git-dir={copy.absolute()}", *arguments]
     environment = build_environment(os.environ, remote, access)
+    if heard is not None:
+        environment["GIT_TRACE_PACKET"] = str(heard)
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd="/"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                cwd="/",
+                process_group=0 if _in_own_group(remote) else None,
             )
         except OSError as error:
             hint = "install Git 2.30 or later, and see that it is on PATH"
             raise EnvironmentProblem("the git command cannot be started", hint=hint) from error
-        with process, _watching(process, errors, SILENT_SECONDS[remote.transport]) as gone:
+        with process, _watching(process, errors, remote) as gone:
             output = _limited(process)
             process.wait()
         errors.seek(0)
@@ -225,10 +240,15 @@ def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access) -
     return _Done(process.returncode, output, clean(said), gone.is_set())
 
 
+def _in_own_group(remote: Remote) -> bool:
+    """Tell whether git and its helpers can be ended together; SSH stays with the terminal, where it may ask."""
+    return remote.transport is Transport.HTTPS and os.name == "posix"
+
+
 @contextmanager
-def _watching(process: subprocess.Popen[bytes], errors: IO[bytes], seconds: float) -> Iterator[threading.Event]:
-    """End a process that writes nothing on standard error for so long, or far too much; the event tells the former."""
-    ended, gone = threading.Event(), threading.Event()
+def _watching(process: subprocess.Popen[bytes], errors: IO[bytes], remote: Remote) -> Iterator[threading.Event]:
+    """End a process that writes nothing on standard error for too long, or far too much; the event tells the former."""
+    ended, gone, seconds = threading.Event(), threading.Event(), SILENT_SECONDS[remote.transport]
 
     def watch() -> None:
         size, since = 0, time.monotonic()
@@ -239,16 +259,27 @@ def _watching(process: subprocess.Popen[bytes], errors: IO[bytes], seconds: floa
             elif time.monotonic() - since > seconds:
                 gone.set()
             if gone.is_set() or size > 4 * MAX_LISTING:
-                process.terminate()  # Git ends its helpers itself then
+                _end(process, remote)
                 return
 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
         yield gone
+    except BaseException:  # the person interrupted us: a group of its own does not hear of that
+        _end(process, remote)
+        raise
     finally:
         ended.set()
         watcher.join()
+
+
+def _end(process: subprocess.Popen[bytes], remote: Remote) -> None:
+    with suppress(ProcessLookupError):
+        if _in_own_group(remote):
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
 
 
 def _settled(errors: str) -> str:
@@ -351,7 +382,8 @@ def clean(text: str) -> str:
 
 def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem:
     hints = {
-        Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address",
+        Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address; "
+        "a proxy or a page to log in may stand between",
         Transport.SSH: "check the address, the network and your key: `ssh -T` to the same host must work",
         Transport.PATH: "check the path, and that the repository belongs to you",
     }

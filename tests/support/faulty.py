@@ -221,9 +221,15 @@ class Faulty:
         """The address of the server."""
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
-    def plan(self, bad: Bad, kind: str, *, done: bool = False) -> None:
-        """Answer badly from the next call of a kind on; `done`: after the work was done."""
+    def plan(self, bad: Bad, kind: str, *, done: bool = False, gone: bool = False) -> None:
+        """Answer badly from the next call of a kind on; `done`: after the work was done.
+
+        `gone`: what is wrong with connections is so from the first on, whatever is asked.
+        """
         self.heal()
+        self._gone = gone and bool(bad.connect)
+        if self._gone and bad.connect == "refuse":
+            self.shut()
         self._bad, self._kind, self._done = bad, kind, done
         self._over = threading.Event()
 
