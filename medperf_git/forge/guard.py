@@ -122,30 +122,37 @@ class Guard:
         return None if reset is None else max(0.0, reset - self.patience.today()) + 1.0
 
     def _once(self, call: Callable[[], T]) -> T:
-        """Run one call in a thread of its own: a server that sends a byte now and then holds nobody up."""
         limit = self.patience.call if self.lost < self.patience.whole else min(self.patience.least, self.patience.call)
-        answer: list[Any] = []
-        raised: list[BaseException] = []
+        return in_time(call, limit)
 
-        def work() -> None:
-            try:
-                with ending_in(limit):
-                    answer.append(call())
-            except _MISSHAPEN as problem:  # an adapter reads what is documented
-                raised.append(Fault(Cause.GARBLED, said="it has not the documented form"))
-                raised[0].__cause__ = problem
-            except BaseException as problem:  # noqa: BLE001  (it is raised again where it was asked for)
-                raised.append(problem)
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(limit)
-        if raised:
-            raise raised[0]
-        if not answer:
-            raise Fault(Cause.TIMEOUT, said=f"no whole answer within {limit:g} s")
-        result: T = answer[0]
-        return result
+def in_time(call: Callable[[], T], seconds: float) -> T:
+    """Run one call in a thread of its own: a server that sends a byte now and then holds nobody up.
+
+    Fault: it takes longer, or an adapter found an answer that is not as documented.
+    """
+    answer: list[Any] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with ending_in(seconds):
+                answer.append(call())
+        except _MISSHAPEN as problem:  # an adapter reads what is documented
+            raised.append(Fault(Cause.GARBLED, said="it has not the documented form"))
+            raised[0].__cause__ = problem
+        except BaseException as problem:  # noqa: BLE001  (it is raised again where it was asked for)
+            raised.append(problem)
+
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not answer:
+        raise Fault(Cause.TIMEOUT, said=f"no whole answer within {seconds:g} s")
+    result: T = answer[0]
+    return result
 
 
 def is_passing(fault: Fault) -> bool:

@@ -70,6 +70,11 @@ class Session(requests.Session):
             raise Fault(Cause.STATUS, answer.status_code, said=said_by(_json(data)), headers=headers)
         return answer
 
+    def look(self, url: str) -> Mapping[str, str]:
+        """Return the headers of whatever answers at an address (names in lower case); `Fault` when nothing does."""
+        with faults_of_requests(), self.request("HEAD", url, allow_redirects=False) as answer:
+            return _headers(answer)
+
 
 class _Login(AuthBase):
     """Sets the headers that say who we are, for the first host that is asked and no other."""

@@ -36,7 +36,8 @@ REF = "refs/heads/submit/" + "0123456789abcdef" * 2
 BOUND = 15.0
 BROKEN = r"RPC failed|[Rr]ecv failure|recv error|hung up|Empty reply|early EOF|unable to access|transfer closed|reset"
 # Git takes a page for the listing of an old-fashioned host, which lists no branch and takes no push.
-STRANGE = r"http-push failed|couldn't find remote ref|not valid: is this a git repository|unexpected|invalid|[Pp]rotocol|RPC failed|hung up|not found|parse|recv"
+PAGE = r"http-push failed|couldn't find remote ref|not valid: is this a git repository"
+STRANGE = rf"{PAGE}|unexpected|invalid|[Pp]rotocol|RPC failed|hung up|not found|parse|recv"
 TOLD = {
     "connection refused": r"Failed to connect|Connection refused|Couldn't connect",
     "reset at accept": BROKEN + "|handshake",

@@ -53,7 +53,7 @@ class FarHuman(Human):
     @contextlib.contextmanager
     def at_machine(self) -> Iterator[None]:
         """Be this person: environment, clock and patience."""
-        with super().at_machine(), mock.patch.object(session, "patience", lambda: self.patience):
+        with super().at_machine(), mock.patch.object(session, "patience", return_value=self.patience):
             yield
 
 
