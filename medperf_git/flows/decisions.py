@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from medperf_git.errors import MedperfGitError, Refused, UsageProblem
-from medperf_git.flows.associations import Standing, find_subject, is_committee, list_standings, side_of, standing
+from medperf_git.flows.associations import find_subject, is_committee, side_of
 from medperf_git.flows.naming import Found, at_ref, find, find_result
 from medperf_git.flows.propose import Draft, next_link
 from medperf_git.records import layout
@@ -28,6 +28,7 @@ from medperf_git.records.models import (
 )
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import Stored
+from medperf_git.records.standings import Standing, list_standings, standing
 from medperf_git.records.view import RecordView, stored_at
 
 AssociationEvent = Literal["approve", "reject", "withdraw", "prioritise"]

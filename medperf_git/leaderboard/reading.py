@@ -34,7 +34,8 @@ from medperf_git.records import folds, layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.record import Stored, read_record
-from medperf_git.records.view import RecordView, bundles_of, chain, folders, iter_versions, record_at, stored_at
+from medperf_git.records.standings import iter_associated
+from medperf_git.records.view import RecordView, bundles_of, chain, iter_versions, record_at, stored_at
 
 _KEY_LINE = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*")
 REASONS: Mapping[str, str] = {
@@ -233,22 +234,14 @@ def _cell(model: Subject, site: Subject, entries: tuple[ResultEntry, ...]) -> Ce
 def _subjects(view: RecordView, benchmark: Ref, kind: str) -> set[Ref]:
     return {
         ref
-        for ref in _associated(view, benchmark, kind)
+        for ref in iter_associated(view, benchmark, kind)
         if folds.association_state(view, benchmark, kind, ref).status is folds.Status.APPROVED
     }
 
 
-def _associated(view: RecordView, benchmark: Ref, kind: str) -> Iterator[Ref]:
-    for folder in folders(view, f"associations/{benchmark.path}/{kind}s"):
-        try:
-            yield Ref.from_folder(folder)
-        except ValueError:  # no association can lie here; `check` reports the stray folder
-            continue
-
-
 def _iter_waiting(view: RecordView, benchmark: Ref) -> Iterator[str]:
     for kind in ("cube", "dataset"):
-        for ref in _associated(view, benchmark, kind):
+        for ref in iter_associated(view, benchmark, kind):
             if folds.association_state(view, benchmark, kind, ref).status is folds.Status.PENDING:
                 yield str(ref)
 
