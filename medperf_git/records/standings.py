@@ -7,7 +7,7 @@ from typing import Literal
 
 from medperf_git.records import layout
 from medperf_git.records.folds import AssociationState, Status, association_state, marks_of, versioned_path
-from medperf_git.records.models import Association, Benchmark
+from medperf_git.records.models import Association, Benchmark, Policy
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, chain, folders, iter_versions, record_at
 
@@ -82,6 +82,18 @@ def request_of(view: RecordView, one: Standing) -> Association | None:
     """Return the newest request, which is the one that stands or was answered."""
     requests = [event for event in events_of(view, one) if event.event == "request"]
     return requests[-1] if requests else None
+
+
+def answerers(one: Standing, policy: Policy | None) -> tuple[str, ...]:
+    """Return the members of whom one can answer a request.
+
+    What a member of the committee owns is for another member, as long as there is one.
+    """
+    owner = one.subject.member
+    if one.state.initiator != "owner":
+        return (owner,)
+    committee = tuple(policy.committee) if policy else ()
+    return tuple(name for name in committee if name != owner) or committee
 
 
 def _readable(view: RecordView) -> Iterator[Ref]:

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.build import CSP, build_site, write_site
-from medperf_git.leaderboard.exports import safe_cell
+from medperf_git.leaderboard.spreadsheet import safe_cell
 from medperf_git.records.view import MemoryView
 from tests.support import leaderboard_registry as lr
 

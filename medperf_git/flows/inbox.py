@@ -1,0 +1,153 @@
+"""What waits for me: proposals to sign or to merge, requests to decide on; since when, by whom, and what to run.
+
+What others wrote stands in a row as they wrote it; whoever prints it makes it harmless.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from medperf_git.errors import Refused
+from medperf_git.flows.decisions import Decision, next_place, waiting_for
+from medperf_git.flows.outbox import Outbox
+from medperf_git.flows.propose import waits_for
+from medperf_git.flows.status import age
+from medperf_git.flows.vouching import asked_of
+from medperf_git.flows.workspace import Workspace
+from medperf_git.policy.case import Case
+from medperf_git.policy.change import Change
+from medperf_git.policy.signatures import signed
+from medperf_git.policy.verdict import Outcome
+from medperf_git.records.folds import registry_state
+from medperf_git.records.standings import Standing, request_of
+from medperf_git.records.times import format_time
+from medperf_git.registry.objects import BadObject
+from medperf_git.registry.snapshot import Snapshot
+from medperf_git.registry.steps import Judgement
+
+KINDS = ("sign", "merge", "decide", "waits", "refused", "not judged")
+UNTITLED = "(no title)"
+NOBODY = "nobody whose signature counts"
+_WORDS = {Outcome.FAIL: ("refused", "its author"), Outcome.COULD_NOT_CHECK: ("not judged", "us: our own trouble")}
+
+
+def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
+    """Return what waits for me, kind by kind, the oldest first; with `everything` all that is open."""
+    now = workspace.context.clock()
+    rows = [_proposal(workspace, proposal, now=now) for proposal in workspace.proposals()]
+    if workspace.member:
+        mine = under_way(workspace)
+        rows += [_request(workspace, one, mine, now=now) for one in waiting_for(workspace.view, workspace.member)]
+    shown = [row for row in rows if everything or _is_for_me(workspace, row)]
+    return sorted(shown, key=lambda row: (KINDS.index(str(row["what"])), str(row["since"]), str(row["about"])))
+
+
+def under_way(workspace: Workspace) -> dict[str, str]:
+    """Return the records that I have proposed and that are not merged yet: path → proposal."""
+    entries = Outbox.of(workspace.context.home, workspace.alias).entries()
+    there = workspace.proposals()
+    alive = [entry for entry in entries if entry.state == "ready" or (entry.state == "sent" and entry.id in there)]
+    return {path: entry.id for entry in alive for path in entry.records}
+
+
+def refuse_under_way(workspace: Workspace, decisions: Sequence[Decision]) -> list[Decision]:
+    """Return the decisions without those that I have proposed already; Refused when none is left."""
+    mine = under_way(workspace)
+    again = {one.about: mine[one.draft.path] for one in decisions if one.draft.path in mine}
+    for about, proposal in again.items():
+        workspace.context.say(f"{about}: you have decided already, in submit/{proposal[:12]}, which is not merged yet")
+    left = [one for one in decisions if one.draft.path not in mine]
+    if not left:
+        hint = "`medperf-git status` shows who is waited for"
+        raise Refused("you have decided all of this already, and it is not merged yet", hint=hint)
+    return left
+
+
+def command(workspace: Workspace, text: str) -> str:
+    """Return the command that a person types, for this registry also where another one is the current one."""
+    return f"medperf-git {text}" + (f" -R {workspace.alias}" if workspace.context.registry else "")
+
+
+def _is_for_me(workspace: Workspace, row: dict[str, object]) -> bool:
+    if row["what"] == "merge":
+        registry = registry_state(workspace.view)
+        return registry is not None and workspace.member in registry.maintainers
+    return row["what"] in ("sign", "decide")
+
+
+def _proposal(workspace: Workspace, proposal: str, *, now: datetime) -> dict[str, object]:
+    """Say one open proposal: what it needs of me, or of whom else."""
+    commit = workspace.proposals()[proposal]
+    judgement = workspace.judge(commit)
+    title, time, by = _origin(workspace, commit, judgement.change)
+    since = format_time(min(time, now))
+    what, who, text = _needs(workspace, proposal, judgement)
+    return {
+        "what": what,
+        "about": title,
+        "proposal": proposal,
+        "by": by,
+        "since": since,
+        "age": age(since, now),
+        "verdict": str(judgement.outcome),
+        "waits_for": who,
+        "do": command(workspace, text) if text else "",
+        "records": sorted(path for path in judgement.change.added if not path.endswith(".sigstore.json")),
+        "findings": [finding.as_value() for finding in judgement.findings],
+    }
+
+
+def _needs(workspace: Workspace, proposal: str, judgement: Judgement) -> tuple[str, str, str]:
+    """Return what a proposal needs, of whom, and the command that helps."""
+    short = proposal[:12]
+    look = f"open {short}" if workspace.forge.page_of(proposal).startswith("https://") else ""
+    if judgement.outcome is Outcome.NEEDS_PERSON:
+        if _asks_me(workspace, judgement.change):
+            return "sign", "you", f"sign {short}"
+        return "waits", waits_for(judgement.verdict), look
+    if judgement.outcome is Outcome.PASS:
+        return "merge", "a merge", f"merge {short}" if workspace.forge.merges_by_push else look
+    what, who = _WORDS[judgement.outcome]
+    return what, who, look
+
+
+def _request(workspace: Workspace, one: Standing, mine: dict[str, str], *, now: datetime) -> dict[str, object]:
+    """Say one request on which I may decide, or have decided in a proposal that is not merged yet."""
+    asked = request_of(workspace.view, one)
+    since = min(asked.created if asked else format_time(now), format_time(now))
+    decided = mine.get(next_place(workspace.view, one), "")
+    return {
+        "what": "waits" if decided else "decide",
+        "about": f"{one.kind} {one.subject} in {one.benchmark}",
+        "proposal": decided,
+        "by": asked.by if asked else one.subject.member,
+        "since": since,
+        "age": age(since, now),
+        "verdict": "merged",
+        "waits_for": f"your decision in submit/{decided[:12]} to be merged" if decided else one.waits_for,
+        "do": command(workspace, "status" if decided else f"approve {one.subject} --benchmark {one.benchmark}"),
+        "records": [],
+        "findings": [],
+    }
+
+
+def _asks_me(workspace: Workspace, change: Change) -> bool:
+    return workspace.member is not None and bool(asked_of(change, workspace.signer(), workspace.member))
+
+
+def _origin(workspace: Workspace, commit: str, change: Change) -> tuple[str, datetime, str]:
+    """Return the title of a proposal, when it was made and by which members, as its first commit says and signs it."""
+    try:
+        beyond = list(workspace.store.iter_beyond(commit, workspace.base))
+        first = beyond[-1] if beyond else commit
+        title = workspace.store.message(first).partition("\n")[0]
+        return title or UNTITLED, workspace.store.commit(first).time, _proposers(workspace, first, change)
+    except BadObject as bad:  # the judge refuses it, and says why
+        return f"{UNTITLED}: {bad.finding.message}", workspace.context.clock(), NOBODY
+
+
+def _proposers(workspace: Workspace, first: str, change: Change) -> str:
+    """Name the members whose signatures came with a proposal when it was made, and verify."""
+    case, then = Case(change), Snapshot.at(workspace.store, first)
+    found = [signed(case, stored).vouches.items() for stored in case.records.values()]
+    members = {vouch.member for vouches in found for path, vouch in vouches if then.blob(path) is not None}
+    return ", ".join(sorted(members)) or NOBODY
