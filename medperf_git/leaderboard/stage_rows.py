@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
-from medperf_git.leaderboard.stages import Stage, days_since
+from medperf_git.leaderboard.stages import REFERENCE, Stage, days_since
 from medperf_git.records.names import Ref
 
 CSV_COLUMNS = (
@@ -49,17 +49,23 @@ def stages_csv(stages: Iterable[Stage], *, benchmark: Ref, as_of: datetime) -> b
 
 def stage_line(stage: Stage, *, as_of: datetime) -> dict[str, str]:
     """Return one site or model as a line of a listing."""
-    days = days_since(stage.last, as_of)
     return {
-        "what": "site" if stage.kind == "dataset" else "model",
-        "name": str(stage.subject),
+        "site" if stage.kind == "dataset" else "model": str(stage.subject),
+        "stage": stage.status,
         "joined": stage.joined[:10],
         "registered": stage.registered[:10],
         "asked": stage.asked[:10],
         "approved": stage.approved[:10],
-        "stage": stage.status,
         "results": f"{stage.results} of {stage.expected}",
         "failed": str(stage.failed),
-        "sign of life": "none yet" if days is None else "today" if days == 0 else f"{days} d ago",
+        "sign of life": _ago(stage, as_of),
         "next": stage.next_step,
     }
+
+
+def _ago(stage: Stage, as_of: datetime) -> str:
+    """Say how long ago a site or an owner was heard of; a reference model asks for nothing."""
+    days = days_since(stage.last, as_of)
+    if days is None:
+        return "" if stage.status == REFERENCE else "none yet"
+    return f"{days} d ago" if days else "today"

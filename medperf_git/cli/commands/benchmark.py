@@ -215,10 +215,8 @@ def status(ref: str, csv_file: str | None, as_json: bool) -> None:
         echo_json([stage_value(stage, benchmark=found.ref, as_of=now) for stage in stages])
         return
     sites = [stage_line(stage, as_of=now) for stage in stages if stage.kind == "dataset"]
-    echo_text("sites", bold=True)
     table(sites, empty="no site has asked to take part yet, and none was invited")
     echo_text()
-    echo_text("models", bold=True)
     table([stage_line(stage, as_of=now) for stage in stages if stage.kind == "cube"])
 
 
