@@ -49,14 +49,22 @@ def _about_records(default: str) -> Callable[[F], F]:
 @click.command()
 @_subjects
 def approve(refs: tuple[str, ...], benchmark: str | None, everything: bool, **ending: bool) -> None:
-    """Say yes to datasets and models that ask to join a benchmark."""
+    """Say yes to datasets and models that ask to join a benchmark.
+
+    Shows what would be written, and what a committee decides on, before it asks. All of it goes in one proposal,
+    or in as few as the registry's limits allow.
+    """
     _decide("approve", refs, benchmark=benchmark, everything=everything, **ending)
 
 
 @click.command()
 @_subjects
 def reject(refs: tuple[str, ...], benchmark: str | None, everything: bool, **ending: bool) -> None:
-    """Say no to datasets and models that ask to join a benchmark."""
+    """Say no to datasets and models that ask to join a benchmark.
+
+    Shows what would be written, and what a committee decides on, before it asks. All of it goes in one proposal,
+    or in as few as the registry's limits allow.
+    """
     _decide("reject", refs, benchmark=benchmark, everything=everything, **ending)
 
 
