@@ -56,15 +56,17 @@ class Resumed:
     fates: tuple[Fate, ...] = ()
 
 
-def resume_all(workspace: Workspace, *, renumber: bool) -> list[Resumed]:
-    """Go through everything of mine that does not stand yet, oldest first."""
-    outbox = Outbox.of(workspace.context.home, workspace.alias)
-    waiting = [entry for entry in outbox.entries() if entry.state in ("ready", "sent")]
-    return [resume(workspace, entry, renumber=renumber) for entry in waiting]
-
-
 def resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
-    """Bring one proposal of mine as far as it can come now."""
+    """Bring one proposal of mine as far as it can come now; what its host refuses keeps no other one back."""
+    try:
+        return _resume(workspace, entry, renumber=renumber)
+    except Refused as refused:
+        findings = getattr(refused, "findings", ())
+        note = f"{refused.message}; {refused.hint}"
+        return Resumed(entry.id, entry.title, done=False, note=note, verdict=Verdict(Outcome.FAIL, findings))
+
+
+def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
     if stands(workspace.view, entry):
         proposed = already_there(workspace, entry)
         if entry.state == "sent":
