@@ -8,11 +8,14 @@ from datetime import datetime
 
 from medperf_git.errors import Refused
 from medperf_git.flows.decisions import Decision, next_place, waiting_for
+from medperf_git.flows.merging import title_of
 from medperf_git.flows.outbox import Outbox
 from medperf_git.flows.propose import waits_for
 from medperf_git.flows.status import age
 from medperf_git.flows.vouching import asked_of
 from medperf_git.flows.workspace import Workspace
+from medperf_git.forge.host import Host
+from medperf_git.forge.port import Merging
 from medperf_git.policy.case import Case
 from medperf_git.policy.change import Change
 from medperf_git.policy.signatures import signed
@@ -99,13 +102,13 @@ def _proposal(workspace: Workspace, proposal: str, *, now: datetime) -> dict[str
 def _needs(workspace: Workspace, proposal: str, judgement: Judgement) -> tuple[str, str, str]:
     """Return what a proposal needs, of whom, and the command that helps."""
     short = proposal[:12]
-    look = f"open {short}" if workspace.forge.page_of(proposal).startswith("https://") else ""
+    look = "" if workspace.known.kind is Host.PLAIN else f"open {short}"
     if judgement.outcome is Outcome.NEEDS_PERSON:
         if _asks_me(workspace, judgement.change):
             return "sign", "you", f"sign {short}"
         return "waits", waits_for(judgement.verdict), look
     if judgement.outcome is Outcome.PASS:
-        return "merge", "a merge", f"merge {short}" if workspace.forge.merges_by_push else look
+        return "merge", "a merge", look if workspace.forge.merging is Merging.PAGE else f"merge {short}"
     what, who = _WORDS[judgement.outcome]
     return what, who, look
 
@@ -139,8 +142,11 @@ def _origin(workspace: Workspace, commit: str, change: Change) -> tuple[str, dat
     try:
         beyond = list(workspace.store.iter_beyond(commit, workspace.base))
         first = beyond[-1] if beyond else commit
-        title = workspace.store.message(first).partition("\n")[0]
-        return title or UNTITLED, workspace.store.commit(first).time, _proposers(workspace, first, change)
+        return (
+            title_of(workspace, commit) or UNTITLED,
+            workspace.store.commit(first).time,
+            _proposers(workspace, first, change),
+        )
     except BadObject as bad:  # the judge refuses it, and says why
         return f"{UNTITLED}: {bad.finding.message}", workspace.context.clock(), NOBODY
 

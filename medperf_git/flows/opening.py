@@ -17,7 +17,6 @@ from medperf_git.flows.home import Damaged, locked, private_folder, read_json, w
 from medperf_git.flows.naming import Found, find, find_result
 from medperf_git.flows.sites import write_from_store
 from medperf_git.flows.workspace import Workspace
-from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.pages import file_page
 from medperf_git.records import layout
 from medperf_git.records.digests import short
@@ -79,7 +78,7 @@ def page_of(workspace: Workspace, target: Target) -> Page:
             return Page(page)
         note = f"plain Git has no page for a proposal; look at it with: medperf-git sign {target.name} --dry-run"
         return Page((_local_site(workspace) / "index.html").as_uri(), note)
-    page_on_host = file_page(_host(workspace), workspace.url, target.path)
+    page_on_host = file_page(workspace.known.kind, workspace.url, target.path)
     return Page(page_on_host) if page_on_host else _local_page(workspace, target)
 
 
@@ -91,11 +90,6 @@ def show(page: Page, *, browser: Browser | None = None) -> bool:
         return (browser or webbrowser.open)(page.address)
     except (webbrowser.Error, OSError):
         return False
-
-
-def _host(workspace: Workspace) -> Host:
-    """Return what kind of host the registry lies at; the one place here that asks."""
-    return host_of(workspace.url)
 
 
 def _by_path(workspace: Workspace, text: str) -> list[Target]:

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from medperf_git.flows.inbox import list_inbox
+from medperf_git.forge.browser import Browser
 from medperf_git.records.names import Ref
+from medperf_git.registry.remotes import Remote
 from tests.support import registry_builder as rb
 from tests.support.people import Human, Town
 from tests.support.registry_builder import BENCHMARK, SOUTH
@@ -97,6 +100,21 @@ def test_a_hostile_title_breaks_no_table_and_acts_on_no_terminal(town: Town, clo
     rows = town.founder.run("inbox", "--json").value
     assert {row["by"] for row in rows} == {"moa"}
     assert kind.id in {row["proposal"] for row in rows}
+
+
+def test_where_a_person_merges_on_a_page_the_command_opens_that_page(town: Town) -> None:
+    moa = town.human("moa")
+    manually(moa)
+    made = send(moa, rb.cube(Ref("moa", "late", 1)))
+    workspace = town.founder.workspace()
+    workspace.remember(replace(workspace.known, host="github"), only_here=True)
+    workspace.forge = Browser(Remote.parse("https://github.com/org/eval"))
+    (row,) = list_inbox(workspace)
+    assert (row["what"], row["do"]) == ("merge", f"medperf-git open {made.id[:12]}")
+    workspace = town.human("north").workspace()
+    assert list_inbox(workspace) == []
+    (row,) = list_inbox(workspace, everything=True)
+    assert (row["what"], row["waits_for"], row["do"]) == ("merge", "a merge", f"medperf-git merge {made.id[:12]}")
 
 
 def test_what_would_be_written_and_its_facts_are_shown_before_anybody_is_asked(town: Town) -> None:

@@ -9,6 +9,7 @@ import pytest
 from medperf_git.flows.opening import Page, Target, find_target, page_of, show
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.browser import Browser
+from medperf_git.forge.host import Host, host_of
 from medperf_git.registry.remotes import Remote
 from tests.support import registry_builder as rb
 from tests.support.people import Town
@@ -26,8 +27,9 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
 def at(town: Town, url: str) -> Workspace:
     """Return the founder's copy, as it would be if the registry lay at an address."""
     workspace = town.founder.workspace()
-    workspace.remember(replace(workspace.known, url=url), only_here=True)
-    workspace.forge = Browser(Remote.parse(url))
+    kind = Host.OTHER if "forge.example" in url else host_of(url)
+    workspace.remember(replace(workspace.known, url=url, host=kind), only_here=True)
+    workspace.forge = Browser(Remote.parse(url), host=kind)
     return workspace
 
 
