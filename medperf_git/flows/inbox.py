@@ -3,16 +3,15 @@
 What others wrote stands in a row as they wrote it; whoever prints it makes it harmless.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from medperf_git.errors import Refused
-from medperf_git.flows.decisions import Decision, next_place, waiting_for
+from medperf_git.flows.decisions import next_place, waiting_for
 from medperf_git.flows.merging import title_of
-from medperf_git.flows.outbox import Outbox
 from medperf_git.flows.propose import waits_for
 from medperf_git.flows.status import age
-from medperf_git.flows.vouching import asked_of
+from medperf_git.flows.under_way import asks_me, proposed_by_me
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.host import Host
 from medperf_git.forge.port import Merging
@@ -30,6 +29,7 @@ from medperf_git.registry.steps import Judgement
 KINDS = ("sign", "merge", "decide", "waits", "refused", "not judged")
 UNTITLED = "(no title)"
 NOBODY = "nobody whose signature counts"
+_SOUND = ("sign", "merge", "waits")  # what the judge does not refuse
 _WORDS = {Outcome.FAIL: ("refused", "its author"), Outcome.COULD_NOT_CHECK: ("not judged", "us: our own trouble")}
 
 
@@ -38,31 +38,10 @@ def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[s
     now = workspace.context.clock()
     rows = [_proposal(workspace, proposal, now=now) for proposal in workspace.proposals()]
     if workspace.member:
-        mine = under_way(workspace)
-        rows += [_request(workspace, one, mine, now=now) for one in waiting_for(workspace.view, workspace.member)]
+        decided = _decided(workspace, rows)
+        rows += [_request(workspace, one, decided, now=now) for one in waiting_for(workspace.view, workspace.member)]
     shown = [row for row in rows if everything or _is_for_me(workspace, row)]
     return sorted(shown, key=lambda row: (KINDS.index(str(row["what"])), str(row["since"]), str(row["about"])))
-
-
-def under_way(workspace: Workspace) -> dict[str, str]:
-    """Return the records that I have proposed and that are not merged yet: path → proposal."""
-    entries = Outbox.of(workspace.context.home, workspace.alias).entries()
-    there = workspace.proposals()
-    alive = [entry for entry in entries if entry.state == "ready" or (entry.state == "sent" and entry.id in there)]
-    return {path: entry.id for entry in alive for path in entry.records}
-
-
-def refuse_under_way(workspace: Workspace, decisions: Sequence[Decision]) -> list[Decision]:
-    """Return the decisions without those that I have proposed already; Refused when none is left."""
-    mine = under_way(workspace)
-    again = {one.about: mine[one.draft.path] for one in decisions if one.draft.path in mine}
-    for about, proposal in again.items():
-        workspace.context.say(f"{about}: you have decided already, in submit/{proposal[:12]}, which is not merged yet")
-    left = [one for one in decisions if one.draft.path not in mine]
-    if not left:
-        hint = "`medperf-git status` shows who is waited for"
-        raise Refused("you have decided all of this already, and it is not merged yet", hint=hint)
-    return left
 
 
 def command(workspace: Workspace, text: str) -> str:
@@ -104,7 +83,7 @@ def _needs(workspace: Workspace, proposal: str, judgement: Judgement) -> tuple[s
     short = proposal[:12]
     look = "" if workspace.known.kind is Host.PLAIN else f"open {short}"
     if judgement.outcome is Outcome.NEEDS_PERSON:
-        if _asks_me(workspace, judgement.change):
+        if asks_me(workspace, judgement.change):
             return "sign", "you", f"sign {short}"
         return "waits", waits_for(judgement.verdict), look
     if judgement.outcome is Outcome.PASS:
@@ -113,28 +92,35 @@ def _needs(workspace: Workspace, proposal: str, judgement: Judgement) -> tuple[s
     return what, who, look
 
 
-def _request(workspace: Workspace, one: Standing, mine: dict[str, str], *, now: datetime) -> dict[str, object]:
-    """Say one request on which I may decide, or have decided in a proposal that is not merged yet."""
+def _decided(workspace: Workspace, rows: Sequence[Mapping[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Return the records that open proposals would write: path → which proposal, and by whom or what it needs of me."""
+    open_ones = sorted((row for row in rows if row["what"] in _SOUND), key=lambda row: row["what"] == "sign")
+    found = {path: (f"submit/{row['proposal'][:12]}", row["what"]) for row in open_ones for path in row["records"]}
+    return found | {path: (name, "mine") for path, name in proposed_by_me(workspace).items()}
+
+
+def _request(
+    workspace: Workspace, one: Standing, decided: Mapping[str, tuple[str, str]], *, now: datetime
+) -> dict[str, object]:
+    """Say one request on which I may decide; what I have decided, or am asked to sign, is no decision any more."""
     asked = request_of(workspace.view, one)
     since = min(asked.created if asked else format_time(now), format_time(now))
-    decided = mine.get(next_place(workspace.view, one), "")
+    name, how = decided.get(next_place(workspace.view, one), ("", ""))
+    waits = how in ("mine", "sign")
+    text = "status" if how == "mine" else f"approve {one.subject} --benchmark {one.benchmark}"
     return {
-        "what": "waits" if decided else "decide",
+        "what": "waits" if waits else "decide",
         "about": f"{one.kind} {one.subject} in {one.benchmark}",
-        "proposal": decided,
+        "proposal": "",
         "by": asked.by if asked else one.subject.member,
         "since": since,
         "age": age(since, now),
         "verdict": "merged",
-        "waits_for": f"your decision in submit/{decided[:12]} to be merged" if decided else one.waits_for,
-        "do": command(workspace, "status" if decided else f"approve {one.subject} --benchmark {one.benchmark}"),
+        "waits_for": f"{name} to be merged" if name else one.waits_for,
+        "do": command(workspace, text),
         "records": [],
         "findings": [],
     }
-
-
-def _asks_me(workspace: Workspace, change: Change) -> bool:
-    return workspace.member is not None and bool(asked_of(change, workspace.signer(), workspace.member))
 
 
 def _origin(workspace: Workspace, commit: str, change: Change) -> tuple[str, datetime, str]:

@@ -11,6 +11,7 @@ import pytest
 
 from medperf_git.flows.inbox import list_inbox
 from medperf_git.forge.browser import Browser
+from medperf_git.records import models
 from medperf_git.records.names import Ref
 from medperf_git.registry.remotes import Remote
 from tests.support import registry_builder as rb
@@ -183,10 +184,37 @@ def test_what_i_have_decided_and_nobody_merged_yet_is_not_asked_again(town: Town
     dora.run("approve", str(SOUTH), "--yes")
     assert dora.run("inbox", "--json").value == []
     (row,) = [row for row in dora.run("inbox", "--all", "--json").value if row["what"] == "waits"]
-    assert row["waits_for"].startswith("your decision in submit/")
+    assert row["waits_for"].startswith("submit/")
+    assert row["do"] == "medperf-git status"
     said = dora.run("approve", str(SOUTH), "--yes", code=1)
     assert "you have decided already, in submit/" in said.err
-    assert [row["what"] for row in town.human("emil").run("inbox", "--json").value] == ["decide"]
+    (row,) = town.human("emil").run("inbox", "--json").value
+    assert (row["what"], row["waits_for"][-13:]) == ("decide", " to be merged")
+
+
+def test_who_is_asked_to_sign_a_decision_is_not_asked_to_decide_again(town: Town) -> None:
+    house = house_of(town)
+    proposed = send(town.human("dora"), house.policy_now(thresholds=models.Thresholds(change=2, events=2)))
+    town.human("emil").run("sign", proposed.id, "--yes")
+    ask(town)
+    dora, emil = town.human("dora"), town.human("emil")
+    done = dora.run("approve", "--all", "--yes", "--json").value
+    assert done["proposals"][0]["waits_for"].startswith("2 committee members: emil")
+    assert [row["what"] for row in emil.run("inbox", "--json").value] == ["sign"]
+    said = emil.run("approve", "--all", "--yes", code=1)
+    assert f"asks for your signature: sign {done['proposals'][0]['id'][:12]}" in said.err
+    assert "merged" in emil.run("sign", done["proposals"][0]["id"], "--yes").out
+    assert emil.run("inbox", "--json").value == []
+
+
+def test_a_damaged_outbox_keeps_nobody_from_the_inbox(town: Town) -> None:
+    ask(town)
+    entry = town.human("dora").home / "outbox" / "heart" / f"{'0' * 32}.json"
+    entry.parent.mkdir(parents=True, exist_ok=True)
+    entry.write_text("{", encoding="utf-8")
+    said = town.human("dora").run("inbox", "--json")
+    assert [row["what"] for row in said.value] == ["decide"]
+    assert "is damaged" in said.err
 
 
 def test_t09_a_proposal_open_for_31_days_is_named_with_how_else_it_can_travel(town: Town) -> None:

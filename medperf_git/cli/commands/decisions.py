@@ -175,10 +175,10 @@ def _confirm_and_send(
 ) -> None:
     """Show what would be written, ask once, and send it in as few proposals as the registry's limits allow."""
     from medperf_git.flows.batches import say_parts, split_decisions  # noqa: PLC0415
-    from medperf_git.flows.inbox import refuse_under_way  # noqa: PLC0415
+    from medperf_git.flows.under_way import refuse_decided  # noqa: PLC0415
     from medperf_git.records.folds import registry_state  # noqa: PLC0415
 
-    decisions = refuse_under_way(workspace, decisions)
+    decisions = refuse_decided(workspace, decisions)
     registry = registry_state(workspace.view)
     parts = split_decisions(decisions, registry.limits) if registry else [decisions]
     _show(decisions, err=as_json)
