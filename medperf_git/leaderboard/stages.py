@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from medperf_git.records import layout
-from medperf_git.records.folds import AssociationState, Status, live_result, member_state, policy_state, result_chain
+from medperf_git.records.folds import AssociationState, Status, live_of, member_state, policy_state, result_chain
 from medperf_git.records.models import Association, Cube, Dataset, Member, Policy, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.standings import Standing, SubjectKind, answerers, events_of, list_standings
@@ -68,9 +68,9 @@ class _Lives:
         live: dict[tuple[Ref, Ref], Result] = {}
         newest: dict[Ref, str] = {}
         for dataset, model in iter_results(view, benchmark):
-            dates = [link.record.created for link in result_chain(view, benchmark, dataset, model)]
-            newest[dataset] = max([newest.get(dataset, ""), *dates])
-            stored = live_result(view, benchmark, dataset, model)
+            links = result_chain(view, benchmark, dataset, model)
+            newest[dataset] = max([newest.get(dataset, ""), *(link.record.created for link in links)])
+            stored = live_of(view, links)
             if stored is not None and isinstance(stored.record, Result):
                 live[dataset, model] = stored.record
         return cls(live, newest)

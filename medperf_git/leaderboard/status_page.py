@@ -42,8 +42,8 @@ def _sentence(sites: Sequence[Stage]) -> str:
     done = sum(stage.status == DONE for stage in sites)
     verb = "has" if len(sites) == 1 else "have"
     if done == len(sites):
-        return f"{some(done, 'site')} {verb} a result of every model."
-    return f"{whole(done)} of {some(len(sites), 'site')} {verb} a result of every model."
+        return f"{some(done, 'site')} {verb} run every model."
+    return f"{whole(done)} of {some(len(sites), 'site')} {verb} run every model."
 
 
 def _waiting(stages: Sequence[Stage]) -> str:

@@ -167,6 +167,29 @@ def test_a_limit_of_bytes_is_kept_by_what_is_really_sent(town: Town) -> None:
     assert all(one["merged"] for one in done["proposals"])
 
 
+def test_where_a_later_part_cannot_be_sent_what_was_sent_is_told(town: Town) -> None:
+    ask(town, cubes=2)
+    house = house_of(town)
+    limits = replace(house.registry_now().limits, proposal_files=4)
+    assert send(town.founder, house.registry_now(limits=limits)).merged
+    hook = town.repository / "hooks" / "pre-receive"
+    real = hook.read_text(encoding="utf-8")
+    pushes = f'"{town.folder}"/push-'  # three for what is merged at once: the proposal, main, and its branch again
+    gate = f"[ $(ls {pushes}* 2>/dev/null | wc -l) -lt 3 ] || exit 1\nmktemp {pushes}XXXXXX >/dev/null"
+    hook.with_name("real").write_text(real, encoding="utf-8")
+    hook.with_name("real").chmod(0o755)
+    hook.write_text(f'#!/bin/sh\n{gate}\nexec "{hook.with_name("real")}" "$@"\n', encoding="utf-8")
+    dora = town.human("dora")
+    said = dora.run("approve", "--all", "--yes", "--json", code=1)
+    assert said.value["sent"] is True
+    assert [one["merged"] for one in said.value["proposals"]] == [True]
+    assert "the registry did not take it" in said.err
+    hook.write_text(real, encoding="utf-8")
+    assert "you have decided already" in dora.run("approve", "--all", "--yes", code=1).err
+    dora.run("submit")
+    assert dora.run("inbox", "--json").value == []
+
+
 def test_a_dry_run_of_decisions_says_the_verdict_and_sends_nothing(town: Town) -> None:
     ask(town)
     main = town.main

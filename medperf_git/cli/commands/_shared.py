@@ -42,6 +42,8 @@ def send(
         echo_text(f"would submit {len(drafts)} record(s): {title}")
         for draft in drafts:
             echo_text(f"  {draft.path}")
+        after = f"; it would wait for {proposed.waits_for}" if proposed.waits_for else ""
+        echo_text(f"the judge says: {proposed.verdict.outcome}{after}; nothing was sent")
         return proposed
     echo_text(f"{'merged' if proposed.merged else 'submitted'}: {title}")
     if proposed.url:

@@ -186,13 +186,15 @@ def _confirm_and_send(
         echo_text(said, err=as_json)
     count = f"{len(decisions)} decision{'s' if len(decisions) > 1 else ''}"
     done: list[Proposed] = []
-    if dry_run or workspace.context.agrees(f"Sign {count} ({event})?"):
-        done = _send_parts(workspace, event, parts, dry_run=dry_run, as_json=as_json)
-    elif not as_json:
-        echo_text("nothing was sent")
-    if as_json:
-        value = {"decisions": [one.as_value() for one in decisions], "sent": bool(done) and not dry_run}
-        echo_json({**value, "proposals": [proposed_value(one) for one in done]})
+    try:
+        if dry_run or workspace.context.agrees(f"Sign {count} ({event})?"):
+            _send_parts(workspace, event, parts, done=done, dry_run=dry_run, as_json=as_json)
+        elif not as_json:
+            echo_text("nothing was sent")
+    finally:  # what was sent is told, also when a later part fails
+        if as_json:
+            value = {"decisions": [one.as_value() for one in decisions], "sent": bool(done) and not dry_run}
+            echo_json({**value, "proposals": [proposed_value(one) for one in done]})
 
 
 def _show(decisions: "list[Decision]", *, err: bool) -> None:
@@ -204,9 +206,15 @@ def _show(decisions: "list[Decision]", *, err: bool) -> None:
 
 
 def _send_parts(
-    workspace: "Workspace", event: str, parts: "list[list[Decision]]", *, dry_run: bool, as_json: bool
-) -> "list[Proposed]":
-    done: list[Proposed] = []
+    workspace: "Workspace",
+    event: str,
+    parts: "list[list[Decision]]",
+    *,
+    done: "list[Proposed]",
+    dry_run: bool,
+    as_json: bool,
+) -> None:
+    """Send each part in turn; what became of it is kept in `done`, also when a later one fails."""
     for number, part in enumerate(parts, start=1):
         names = ", ".join(one.about for one in part[:3])
         more = f" and {len(part) - 3} more" if len(part) > 3 else ""
@@ -214,4 +222,3 @@ def _send_parts(
         title = f"{event.capitalize()} {names}{more}{which}"
         drafts = [one.draft for one in part]
         done.append(send(workspace, drafts, title=title, dry_run=dry_run, silent=as_json))
-    return done

@@ -122,7 +122,7 @@ def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_it
     registry.site("east", cases=44, title="East Side Clinic", approved=False)
     files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time="2026-12-05T12:00:00Z")
     page = files[STATUS].decode()
-    assert "1 of 4 sites have a result of every model." in page
+    assert "1 of 4 sites have run every model." in page
     assert "Waited for: ana or ben; river; summit." in page
     assert "<span>medperf-git</span> <span>approve</span> <span>east/tumours@1</span>" in page
     assert '<time datetime="2026-11-25T10:00:00Z">2026-11-25</time><span class="of under">10 days before</span>' in page
