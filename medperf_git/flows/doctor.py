@@ -39,7 +39,7 @@ def examine_host(context: Context, url: str | None, *, host: str | None = None) 
     if remote.transport is Transport.PATH:
         return examine_bare(Path(remote.url))
     if kind is Host.PLAIN:
-        hint = "say --host github, gitlab or forgejo; on a plain Git server run `doctor forge PATH` there"
+        hint = "say --host github, gitlab, forgejo or pagure; on a plain Git server run `doctor forge PATH` there"
         raise UsageProblem(f"nothing tells what kind of host {address} is", hint=hint)
     return examine_forge(remote.url, kind, environ=context.environ)
 
