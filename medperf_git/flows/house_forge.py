@@ -1,7 +1,7 @@
 """Look at the settings of a forge that protect main: what is missing, and where a person sets it.
 
-GitHub, GitLab, Forgejo and Pagure are asked through their documented REST interfaces, with a token of the
-environment. A setting that no interface tells, or that this token may not see, is listed as unknown with the place to
+GitHub, GitLab, Forgejo and Pagure are asked through their documented REST interfaces, with the token that all commands
+use there. A setting that no interface tells, or that this token may not see, is listed as unknown with the place to
 look; it is never said to be fine.
 
 examine_forge("https://github.com/ana/heart", Host.GITHUB, environ=os.environ)
@@ -17,7 +17,9 @@ from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_rest import Ask, rest
 from medperf_git.flows.house_setting import Facts, Setting, Table
 from medperf_git.forge.browser import web_page
-from medperf_git.forge.host import Host
+from medperf_git.forge.credentials import KEPT, VARIABLE, find_token
+from medperf_git.forge.host import Host, api_of
+from medperf_git.registry.remotes import Remote
 
 TABLES: dict[Host, Table] = {
     table.host: table for table in (house_github.TABLE, house_gitlab.TABLE, house_forgejo.TABLE, house_pagure.TABLE)
@@ -34,15 +36,15 @@ def examine_forge(
     slug = urlsplit(page).path.strip("/")
     if not slug:
         raise UsageProblem("this address names no repository", hint="give https://HOST/OWNER/NAME")
-    token = _token(host, urlsplit(page).netloc, environ)
+    token = find_token(Remote.parse(url), host, environ)
     if token is None:
-        told = f"not looked at: no token for this host in {' or '.join(('MEDPERF_GIT_TOKEN', *table.tokens))}"
+        told = f"not looked at: no token for this host in {' or '.join((VARIABLE, *KEPT[host].variables))}"
         return [Examined("unknown", one.what, told, _remedy(one, page)) for one in table.settings]
     base = api or api_of(host, page)
     names = {"slug": quote(slug, safe="/"), "quoted": quote(slug, safe="")}
     facts: dict[str, Any] = {}
     for name, path in table.questions.items():
-        status, value = ask(base + path.format(**names), host=host, token=token)
+        status, value = ask(base + path.format(**names), host=host, token=token.secret)
         if status == 200:
             facts[name] = value
         elif status == 404 and not _hidden(host, name, facts):
@@ -57,18 +59,6 @@ def _hidden(host: Host, name: str, facts: Facts) -> bool:
     """Tell whether a 404 may hide what is there: GitHub answers so about protection to all but administrators."""
     rights = (facts.get("repository") or {}).get("permissions") or {}
     return host is Host.GITHUB and name == "protection" and rights.get("admin") is not True
-
-
-def api_of(host: Host, page: str) -> str:
-    """Return the address of the REST interface that belongs to a repository's page."""
-    return TABLES[host].api(urlsplit(page).netloc)
-
-
-def _token(host: Host, name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the token for a host; one that belongs to another host is never sent to this one."""
-    table = TABLES[host]
-    own = table.tokens if name in (table.home, environ.get(table.chosen)) else ()
-    return next((environ[one] for one in ("MEDPERF_GIT_TOKEN", *own) if environ.get(one)), None)
 
 
 def _examined(setting: Setting, facts: Facts, page: str) -> Examined:

@@ -20,10 +20,6 @@ def _forgejo_check(protection: Mapping[str, Any]) -> bool:
 
 TABLE = Table(
     host=Host.FORGEJO,
-    tokens=("FORGEJO_TOKEN",),
-    home="codeberg.org",
-    chosen="FORGEJO_HOST",
-    api=lambda name: f"https://{name}/api/v1",
     questions={
         "repository": "/repos/{slug}",
         "protection": "/repos/{slug}/branch_protections/main",

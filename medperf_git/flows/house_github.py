@@ -14,10 +14,6 @@ _ACTIONS = "{page}/settings/actions"
 _GENERAL = "{page}/settings"
 
 
-def _api(name: str) -> str:
-    return "https://api.github.com" if name == "github.com" else f"https://{name}/api/v3"
-
-
 def _rules(facts: Facts, kind: str) -> Iterator[Mapping[str, Any]]:
     return (rule.get("parameters") or {} for rule in facts.get("rules") or [] if rule.get("type") == kind)
 
@@ -68,10 +64,6 @@ def _github_admins(facts: Facts) -> bool | None:
 
 TABLE = Table(
     host=Host.GITHUB,
-    tokens=("GH_TOKEN", "GITHUB_TOKEN"),
-    home="github.com",
-    chosen="GH_HOST",
-    api=_api,
     questions={
         "repository": "/repos/{slug}",
         "rules": "/repos/{slug}/rules/branches/main",

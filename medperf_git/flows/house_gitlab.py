@@ -24,10 +24,6 @@ def _nobody_pushes(protection: Mapping[str, Any]) -> bool:
 
 TABLE = Table(
     host=Host.GITLAB,
-    tokens=("GITLAB_TOKEN",),
-    home="gitlab.com",
-    chosen="GITLAB_HOST",
-    api=lambda name: f"https://{name}/api/v4",
     questions={
         "repository": "/projects/{quoted}",
         "protection": "/projects/{quoted}/protected_branches/main",

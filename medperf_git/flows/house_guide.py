@@ -8,6 +8,7 @@ render_guide(Host.GITLAB, proposal=b"What happens next …")
 
 from medperf_git.flows.house_forge import TABLES
 from medperf_git.flows.house_setting import Setting
+from medperf_git.forge.credentials import KEPT
 from medperf_git.forge.host import Host
 
 # Where a guide lies: GitLab and Pagure have no folder of their own that may be a house file.
@@ -53,7 +54,7 @@ def render_guide(host: Host, *, proposal: bytes) -> bytes:
     """Return the guide for a kind of host; `proposal` is the text of new proposals."""
     table = TABLES[host]
     kind = "" if host is Host.GITHUB else f" --host {host.value}"
-    text = _HEAD.format(name=NAMES[host], page=PAGE, kind=kind, token=table.tokens[0])
+    text = _HEAD.format(name=NAMES[host], page=PAGE, kind=kind, token=KEPT[host].variables[0])
     text += "\n".join(_entry(number, setting) for number, setting in enumerate(table.settings, start=1))
     if host in _ELSEWHERE:
         quoted = "".join(f"    {line}".rstrip() + "\n" for line in proposal.decode().splitlines())

@@ -22,10 +22,6 @@ def _option(name: str, *wanted: object) -> Holds:
 
 TABLE = Table(
     host=Host.PAGURE,
-    tokens=("PAGURE_TOKEN",),
-    home="pagure.io",
-    chosen="PAGURE_HOST",
-    api=lambda name: f"https://{name}/api/0",
     questions={
         "repository": "/{slug}",
         "branches": "/{slug}/git/branches",

@@ -27,15 +27,10 @@ class Setting:
 class Table:
     """What is asked of one kind of host, and which settings protect main there.
 
-    `tokens` are the variables that hold a token for `home`, or for the host that the variable `chosen` names;
-    `api` gives the address of the interface for a host's name; `questions` are fact → path below that address.
+    `questions` are fact → path below the interface's address; a 404 is an answer, a 401 or 403 is none.
     """
 
     host: Host
-    tokens: tuple[str, ...]
-    home: str
-    chosen: str
-    api: Callable[[str], str]
     questions: Mapping[str, str]
     settings: tuple[Setting, ...]
 

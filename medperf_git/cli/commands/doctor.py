@@ -13,7 +13,6 @@ from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
     from medperf_git.flows.house_examined import Examined
-    from medperf_git.forge.host import Host
 
 HOSTS = ("github", "gitlab", "forgejo", "pagure")
 PURPOSES = ("reading", "signing", "running")
@@ -123,9 +122,10 @@ def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bo
     from medperf_git.flows.house import PINS  # noqa: PLC0415
     from medperf_git.flows.house_pins import Pin, find_pin  # noqa: PLC0415
     from medperf_git.flows.house_update import plan_renewal, propose_renewal  # noqa: PLC0415
+    from medperf_git.forge.host import Host  # noqa: PLC0415
 
     workspace = open_workspace(registry, refresh=True)
-    kind = _host(workspace.url, host)
+    kind = Host(host) if host else workspace.known.kind
     pin = find_pin() if kind in PINS else Pin("")
     renewal = plan_renewal(workspace, kind, pin)
     if not as_json:
@@ -134,12 +134,6 @@ def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bo
             echo_text(f"the validator stays without a pin, and workflows refuse to judge: {pin.reason}")
     report_proposed(propose_renewal(workspace, renewal, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
     return 0
-
-
-def _host(url: str, host: str | None) -> "Host":
-    from medperf_git.forge.host import Host, host_of  # noqa: PLC0415
-
-    return Host(host) if host else host_of(url)
 
 
 def _code(states: list[str]) -> int:

@@ -13,6 +13,7 @@ from tests.support.people import Human, Town
 
 FILES = {
     Host.PLAIN: {"README.md"},
+    Host.OTHER: {"README.md"},
     Host.GITHUB: {
         *("README.md", ".github/medperf-git.txt", ".github/SETTINGS.md", ".github/pull_request_template.md"),
         *(f".github/workflows/{name}.yml" for name in ("judge", "comment", "merge", "site")),
@@ -61,9 +62,9 @@ def test_a_pin_is_looked_for_only_where_a_forge_judges() -> None:
     def never() -> Pin:
         raise AssertionError("no pin is needed")
 
-    assert set(house_pins.house_for("Heart", "/srv/heart.git", find=never)) == {"README.md"}
-    assert set(house_pins.house_for("Heart", "https://pagure.io/heart", find=never)) == FILES[Host.PAGURE]
-    files = house_pins.house_for("Heart", "https://github.com/ana/heart", find=lambda: FILLED)
+    assert set(house_pins.house_for("Heart", Host.PLAIN, find=never)) == {"README.md"}
+    assert set(house_pins.house_for("Heart", Host.PAGURE, find=never)) == FILES[Host.PAGURE]
+    files = house_pins.house_for("Heart", Host.GITHUB, find=lambda: FILLED)
     assert set(files) == FILES[Host.GITHUB]
     assert FILLED.line.encode() in files[PINS[Host.GITHUB]].splitlines()
 

@@ -1,14 +1,18 @@
 """The settings guide and `doctor forge` say the same, and templates hold nothing that anything executes (T40, T41)."""
 
 import re
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from medperf_git.flows.house import PINS, PROPOSALS, Host, house_files
+from medperf_git.flows.house import PINS, PROPOSALS, house_files
 from medperf_git.flows.house_forge import SETTINGS, TABLES, examine_forge
 from medperf_git.flows.house_guide import GUIDES, PAGE
+from medperf_git.forge.credentials import KEPT
+from medperf_git.forge.host import Host
 from medperf_git.records.layout import is_house_file
+from tests.support.people import Human
 
 HOSTS = sorted(GUIDES)
 ENTRY = re.compile(r"(?m)^(\d+)\. \*\*(.+?)\*\*: (.+)\.\n   (.+)$")
@@ -23,7 +27,7 @@ def template(host: Host) -> str:
 
 
 def test_every_kind_of_forge_has_a_guide() -> None:
-    assert set(GUIDES) == set(TABLES) == set(Host) - {Host.PLAIN}
+    assert set(GUIDES) == set(TABLES) == set(KEPT)
     assert all(is_house_file(path) for path in (*GUIDES.values(), *PROPOSALS.values()))
 
 
@@ -42,7 +46,7 @@ def test_a_guide_lists_every_setting_that_the_doctor_looks_at_and_no_other(host:
 def test_a_guide_names_the_command_that_looks_and_the_variable_of_its_token(host: Host) -> None:
     kind = "" if host is Host.GITHUB else f" --host {host.value}"
     assert f"\n    medperf-git doctor forge ADDRESS{kind}\n" in guide(host)
-    assert f"`{TABLES[host].tokens[0]}`" in guide(host)
+    assert f"`{KEPT[host].variables[0]}`" in guide(host)
 
 
 @pytest.mark.parametrize("host", sorted(PROPOSALS))
@@ -79,3 +83,12 @@ def test_t40_t41_templates_hold_no_executable_part(host: Host) -> None:
 def test_guides_and_templates_are_the_same_whatever_the_registry(host: Host) -> None:
     one, other = house_files("Heart", host=host, pins=b"a"), house_files("@all ${{ x }}", host=host, pins=b"b")
     assert {path for path in one if one[path] != other[path]} == {"README.md", *({PINS[host]} if host in PINS else ())}
+
+
+def test_init_says_where_the_guide_is_and_only_where_there_is_one(tmp_path: Path) -> None:
+    words = ("--title", "Heart", "--as", "ana", "--yes")
+    ana = Human("ana", tmp_path / "ana")
+    said = ana.run("init", tmp_path / "forge.git", "--name", "forge", *words, "--host", "gitlab").out
+    assert "what to set at its host stands in .github/SETTINGS.md; `medperf-git doctor forge` looks at it" in said
+    assert ana.workspace().view.blob(".github/SETTINGS.md") == guide(Host.GITLAB).encode()
+    assert "SETTINGS.md" not in ana.run("init", tmp_path / "plain.git", "--name", "plain", *words).out
