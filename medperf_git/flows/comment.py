@@ -34,6 +34,7 @@ NEXT = {
     Outcome.COULD_NOT_CHECK: "This says nothing about the proposal. It is judged again; nobody has to send it again.\n",
 }
 RESUME = "medperf-git submit --resume"
+_SIGN = "medperf-git sign"
 _MARKS = {Severity.ERROR: "❌", Severity.NEEDS_PERSON: "⏳", Severity.WARNING: "⚠️"}
 _WHOLE = "the proposal as a whole"
 _CELL = 600  # characters of one value in a comment; the text report has all of them
@@ -47,7 +48,7 @@ def render_markdown(checked: Checked, findings: Iterable[Finding] | None = None)
     """Return a comment of at most `COMMENT_BYTES`; `findings` are those of the verdict, fixes filled in."""
     listed = list(checked.verdict.findings if findings is None else findings)
     head = "".join(_head(checked, listed))
-    blocks = [*_blocks(listed), *_comparison(checked)]
+    blocks = [*_blocks(listed, checked.proposal), *_comparison(checked)]
     room = COMMENT_BYTES - len(head.encode()) - _ROOM_FOR_THE_END
     said: list[str] = []
     for block in blocks:
@@ -65,9 +66,15 @@ def code(text: str) -> str:
     return f"`{shown}`" if shown else "`(empty)`"
 
 
-def pasteable(text: str) -> list[str]:
-    """Return the commands in a text that can be pasted as they stand."""
-    return list(dict.fromkeys(_COMMAND.findall(text)))
+def pasteable(text: str, *, proposal: str = "") -> list[str]:
+    """Return the commands in a text that can be pasted as they stand; the one that signs names the proposal."""
+    found = dict.fromkeys(_COMMAND.findall(text))
+    signing = [_signing(proposal)] if proposal and _SIGN in found else []
+    return [command for command in found if command != _SIGN] + signing
+
+
+def _signing(proposal: str) -> str:
+    return f"{_SIGN} {proposal[:12]}"
 
 
 def _head(checked: Checked, findings: list[Finding]) -> Iterator[str]:
@@ -80,22 +87,24 @@ def _head(checked: Checked, findings: list[Finding]) -> Iterator[str]:
         yield "\n" + "".join(f"- {code(message)}\n" for message in list(waits)[:_MOST_WAITS])
         yield f"- and {len(waits) - _MOST_WAITS} more, below\n" if len(waits) > _MOST_WAITS else ""
         if checked.proposal:
-            yield "\nWho that is looks at the records and signs them with\n"
-            yield _fence(f"medperf-git sign {checked.proposal[:12]}")
+            yield "\nThat person looks at the records and signs them with\n"
+            yield _fence(_signing(checked.proposal))
 
 
-def _blocks(findings: list[Finding]) -> Iterator[str]:
+def _blocks(findings: list[Finding], proposal: str) -> Iterator[str]:
     for path, group in by_file(findings).items():
         yield f"\n**{code(path or _WHOLE)}**\n\n"
         for finding in group:
-            yield _item(finding)
+            yield _item(finding, proposal)
 
 
-def _item(finding: Finding) -> str:
+def _item(finding: Finding, proposal: str) -> str:
     where = f"line {finding.line}: " if finding.line else ""
     pairs = (("expected", finding.expected), ("got", finding.got), ("fix", finding.fix))
     details = "".join(f"  \n  {name}: {code(value)}" for name, value in pairs if value)
-    paste = "".join(_fence(command, indent="  ") for command in pasteable(finding.fix))
+    waits = finding.severity is Severity.NEEDS_PERSON  # the head has said what that person does
+    commands = [] if waits else pasteable(finding.fix, proposal=proposal)
+    paste = "".join(_fence(command, indent="  ") for command in commands)
     return f"- {_MARKS[finding.severity]} {where}{code(finding.message)} ({code(finding.rule)}){details}\n{paste}"
 
 

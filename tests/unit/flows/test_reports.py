@@ -71,7 +71,7 @@ def test_t41_t49_what_others_wrote_is_inert_in_a_comment(findings: list[Finding]
     ("text", "commands"),
     [
         ("run `medperf-git submit --resume`: it goes on", ["medperf-git submit --resume"]),
-        ("`medperf-git inbox`, then `medperf-git sign`", ["medperf-git inbox", "medperf-git sign"]),
+        ("`medperf-git inbox`, then `medperf-git sign`", ["medperf-git inbox"]),
         ("`medperf-git fmt notes/a b.yaml`", ["medperf-git fmt notes/a b.yaml"]),
         ("`medperf-git fmt x; rm -rf ~`", []),
         ("`medperf-git fmt $(id)`", []),
@@ -87,6 +87,11 @@ def test_t25_only_a_whole_command_on_which_no_shell_acts_is_for_pasting(text: st
     assert pasteable(text) == commands
 
 
+def test_the_command_that_signs_names_the_proposal() -> None:
+    told = "`medperf-git inbox`, then `medperf-git sign`"
+    assert pasteable(told, proposal="ab" * 16) == ["medperf-git inbox", "medperf-git sign abababababab"]
+
+
 def test_a_missing_signature_is_said_first_with_the_command_that_gives_it() -> None:
     waits = Finding("missing-signature", "waits for a maintainer: ana", path="p", severity=Severity.NEEDS_PERSON)
     verdict = Verdict.of([waits, Finding("r", "odd", severity=Severity.WARNING)])
@@ -95,6 +100,7 @@ def test_a_missing_signature_is_said_first_with_the_command_that_gives_it() -> N
     assert "- `waits for a maintainer: ana`\n" in head
     assert "```console\nmedperf-git sign 0123456789ab\n```" in head
     assert "⚠️ `odd`" in rest
+    assert "```" not in rest
 
 
 def test_a_finding_whose_fix_is_a_command_gives_it_for_pasting() -> None:
