@@ -15,6 +15,7 @@ from medperf_git.errors import MedperfGitError
 from medperf_git.flows.checking import Checked
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.comparison import (
+    DIGITS,
     FEWEST,
     OUTLYING,
     Comparison,
@@ -22,10 +23,11 @@ from medperf_git.leaderboard.comparison import (
     Place,
     ResultComparison,
     RobustZ,
+    Twin,
     compare_results,
 )
 from medperf_git.leaderboard.tables import CellState, Hidden
-from medperf_git.leaderboard.text import fixed, some, span, word
+from medperf_git.leaderboard.text import fixed, listing, some, span, word
 from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.layout import Kind, place_of
@@ -35,6 +37,7 @@ RULE = (
     f"distance from the median, in median absolute deviations times 1.4826. With fewer than {word(FEWEST)} values "
     "nothing is said. An outlier is no fault; it is a reason to look again.\n"
 )
+_REASON = 200  # characters; a reason may name every site that a model lacks
 _SUFFIXES = {1: "st", 2: "nd", 3: "rd"}
 
 
@@ -102,12 +105,21 @@ def _result(one: ResultComparison, style: Style) -> Iterator[str]:
     for metric in one.metrics:
         yield from _metric(metric, quote, counted=one.counted)
     yield f"- Over the sites: {_overall(one, quote)}.\n"
-    for twin in one.twins:
-        image = "the same image" if twin.same_image else "different images"
-        yield (
-            f"- ⚠️ Equal to {quote(str(twin.model))} at this site in every metric, to six significant digits: the same "
-            f"container, or copied numbers? The two records name {image}.\n"
-        )
+    if one.twins:
+        yield f"- ⚠️ Equal to {_twins(one.twins, quote)}.\n"
+
+
+def _twins(twins: tuple[Twin, ...], quote: Callable[[str], str]) -> str:
+    """Name the models with the same values, a few at most, and say whether their containers are the same too."""
+    names = listing([quote(str(twin.model)) for twin in twins])
+    same = sum(twin.same_image for twin in twins)
+    images = "the same image" if same == len(twins) else "different images"
+    if 0 < same < len(twins):
+        images = f"the same image in {same} of {len(twins)} cases"
+    return (
+        f"{names} at this site in every metric, to {word(DIGITS)} significant digits: the same container, or copied "
+        f"numbers? The records name {images}"
+    )
 
 
 def _outcome(one: ResultComparison, quote: Callable[[str], str]) -> str:
@@ -173,7 +185,8 @@ def _overall(one: ResultComparison, quote: Callable[[str], str]) -> str:
 
 def _place(place: Place | un.Undefined, where: str, quote: Callable[[str], str]) -> str:
     if isinstance(place, un.Undefined):
-        return f"no place ({quote(place.reason)})"
+        reason = place.reason if len(place.reason) <= _REASON else f"{place.reason[: _REASON - 1]}…"
+        return f"no place ({quote(reason)})"
     if place.of == 1:
         return f"the only model with a value {where}"
     shared = f", shared with {place.shared}" if place.shared else ""

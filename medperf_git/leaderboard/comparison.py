@@ -25,7 +25,7 @@ from medperf_git.records.view import RecordView
 OUTLYING = 3.5  # Iglewicz and Hoaglin, How to Detect and Handle Outliers (1993)
 FEWEST = 5
 DIGITS = 6
-MOST_RESULTS = 50_000  # of one benchmark: what half a minute reads
+MOST_RESULTS = 30_000  # of one benchmark: what half a minute reads, before and after
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,10 +58,29 @@ def test_the_comment_says_place_range_outlier_and_copy(registry: lr.Registry) ->
         "  - No outlier among the models at this site: robust z 0.0 among 5 values.",
         "  - Outlier among the sites of this model? Too few to say: 1 of the 5 values that the rule needs.",
         "- Over the sites: 2nd of 5 by the 1 site in the ranking, shared with 1; on main as it is: no place.",
-        copy + "the same container, or copied numbers? The two records name different images.",
+        copy + "the same container, or copied numbers? The records name different images.",
     ):
         assert line in text.splitlines()
     assert "above 3.5 in size" in text
+
+
+def test_many_copies_are_one_line_and_a_long_reason_is_short() -> None:
+    registry = lr.Registry()
+    registry.site("north", cases=60)
+    names = [f"copy-{number}" for number in range(9)]
+    for name in names:
+        registry.model(name)
+        path = registry.result(name, "north", {"auroc": 0.9})
+    (one,) = compare_results(registry.view(), registry.view(), [path]).results
+    mixed = tuple(replace(twin, same_image=place < 3) for place, twin in enumerate(one.twins))
+    long = replace(one, twins=mixed, overall=un.Undefined("no value: " + "x" * 900))
+    text = "".join(render_comparison(Comparison((long,), ()), PLAIN))
+    (line,) = [line for line in text.splitlines() if "Equal to" in line]
+    assert line.startswith(
+        "- ⚠️ Equal to ben/copy-0@1, ben/copy-1@1, ben/copy-2@1, ben/copy-3@1 and 4 more at this site"
+    )
+    assert line.endswith("The records name the same image in 3 of 8 cases.")
+    assert max(map(len, text.splitlines())) < 400
 
 
 def test_an_interval_and_an_outlier_are_said_where_there_are_enough_sites() -> None:
