@@ -36,19 +36,26 @@ class Session(requests.Session):
 
     def ask_with_headers(self, method: str, url: str, **more: Any) -> tuple[Any, Mapping[str, str]]:
         """Ask for JSON and return its value and the headers, names in lower case."""
+        answer = self.fetch(method, url, **more)
+        value = _json(answer.content)
+        if value is None and answer.content.strip():
+            raise Fault(Cause.GARBLED, answer.status_code, said="no JSON", headers=_headers(answer))
+        return value, _headers(answer)
+
+    def fetch(self, method: str, url: str, **more: Any) -> requests.Response:
+        """Ask, and return the whole answer; `Fault` when it is no success, too long, or leads elsewhere."""
+        more.setdefault("verify", self.verify)  # else REQUESTS_CA_BUNDLE goes before SSL_CERT_FILE
         with faults_of_requests():
             answer = self.request(method, url, stream=True, allow_redirects=False, **more)
             with answer:
                 data = _read(answer)
-        headers = {name.lower(): value for name, value in answer.headers.items()}
+        answer._content = data  # what was read within the caps is what `content` gives
+        headers = _headers(answer)
         if answer.is_redirect or 300 <= answer.status_code < 400:
-            raise Fault(Cause.REDIRECT, answer.status_code, said=_place(headers.get("location", "")), headers=headers)
-        value = _json(data)
+            raise _redirected(answer)
         if answer.status_code >= 400:
-            raise Fault(Cause.STATUS, answer.status_code, said=said_by(value), headers=headers)
-        if value is None and data.strip():
-            raise Fault(Cause.GARBLED, answer.status_code, said="no JSON", headers=headers)
-        return value, headers
+            raise Fault(Cause.STATUS, answer.status_code, said=said_by(_json(data)), headers=headers)
+        return answer
 
 
 class _Login(AuthBase):
@@ -119,8 +126,8 @@ def faults_of_requests() -> Iterator[None]:
         raise Fault(Cause.TIMEOUT) from error
     except (requests.exceptions.ChunkedEncodingError, requests.exceptions.ContentDecodingError) as error:
         raise Fault(Cause.GARBLED, said="the answer ended too early") from error
-    except requests.exceptions.TooManyRedirects as error:
-        raise Fault(Cause.REDIRECT) from error
+    except requests.exceptions.TooManyRedirects as error:  # the first is one too many
+        raise _redirected(error.response) from error
     except requests.exceptions.ConnectionError as error:
         raise Fault(Cause.UNREACHABLE) from error
     except requests.exceptions.RequestException as error:
@@ -148,6 +155,10 @@ def _read(answer: requests.Response) -> bytes:
     return bytes(data)
 
 
+def _headers(answer: requests.Response) -> dict[str, str]:
+    return {name.lower(): value for name, value in answer.headers.items()}
+
+
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data)
@@ -155,6 +166,9 @@ def _json(data: bytes) -> Any:
         return None
 
 
-def _place(location: str) -> str:
-    """Return the host of a redirection; the rest of an address may hold a secret."""
-    return clean(urlsplit(location).netloc.rpartition("@")[2])[:_SAID]
+def _redirected(answer: requests.Response | None) -> Fault:
+    """Return the fault of a redirection; of its address only the host is said, the rest may hold a secret."""
+    if answer is None:
+        return Fault(Cause.REDIRECT)
+    host = urlsplit(answer.headers.get("Location", "")).netloc.rpartition("@")[2]
+    return Fault(Cause.REDIRECT, answer.status_code, said=clean(host)[:_SAID], headers=_headers(answer))
