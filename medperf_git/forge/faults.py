@@ -93,6 +93,9 @@ def _status(fault: Fault, where: Surroundings) -> tuple[str, str]:
             return "does not accept what we asked", f"`medperf-git doctor forge` looks at its settings{by_hand}"
         case 423:
             return "has locked this", f"ask a maintainer{by_hand}"
+        case 425:
+            hint = "it looks for conflicts, or waits for a check; run `medperf-git merge` in some minutes"
+            return "does not take it for ready yet", f"{hint}{by_hand}"
         case 429:
             return "has had too many requests from us", _later(fault)
         case status if status >= 500:

@@ -175,12 +175,12 @@ class Forgejo:
         return found[:limit]
 
     def _why_not(self, slug: str, request: Request, fault: Fault) -> Fault:
-        """Tell a pull request that is still being looked at from one that may not be merged: both are a 405."""
+        """Tell a pull request that may be merged in a moment from one that never may: both are a 405."""
         if fault.status != 405:
             return fault
         now = self._ask("GET", f"/repos/{slug}/pulls/{request.number}")
-        settling = now["state"] == "open" and not now["mergeable"]
-        return Fault(Cause.STATUS, 425 if settling else 405, fault.said, fault.headers)
+        ours = now["state"] == "open" and now["base"]["repo"]["permissions"]["push"]
+        return Fault(Cause.STATUS, 425 if ours else 405, fault.said, fault.headers)
 
 
 @contextmanager

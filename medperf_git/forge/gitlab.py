@@ -23,7 +23,7 @@ MOST_COMMENTS = 500
 DEVELOPER = 30  # the least role that may push (docs.gitlab.com, "Project members API")
 _STATES = {"opened": State.OPEN, "locked": State.OPEN, "merged": State.MERGED, "closed": State.CLOSED}
 _RUNNING = ("created", "waiting_for_resource", "preparing", "pending", "running", "manual", "scheduled")
-_SETTLING = ("preparing", "unchecked", "checking", "approvals_syncing")
+_SETTLING = ("preparing", "unchecked", "checking", "approvals_syncing", "mergeable")  # the last: by now it is
 
 
 @dataclass

@@ -18,13 +18,12 @@ import requests
 from requests.auth import AuthBase
 
 from medperf_git.forge.api import Cause, Fault
-from medperf_git.registry.transport import clean
+from medperf_git.registry.transport import AUTHORITIES, clean
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 25.0
 LARGEST = 8 * 1024 * 1024
 _SAID = 300
-_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Session(requests.Session):
@@ -94,7 +93,7 @@ def open_session(environ: Mapping[str, str], *, login: Mapping[str, str] | None 
 
 def certificates_of(environ: Mapping[str, str]) -> str | None:
     """Return the file of authorities that this person trusts; None for those that come along."""
-    return next((environ[name] for name in _CERTIFICATES if environ.get(name)), None)
+    return next((environ[name] for name in AUTHORITIES if environ.get(name)), None)
 
 
 def check_address(url: str) -> str:
@@ -150,7 +149,8 @@ def _read(answer: requests.Response) -> bytes:
         if len(data) > LARGEST:
             raise Fault(Cause.GARBLED, answer.status_code, said=f"more than {LARGEST} bytes")
     promised = answer.headers.get("Content-Length", "")
-    if promised.isdigit() and not answer.headers.get("Content-Encoding") and len(data) < int(promised):
+    whole = answer.request.method == "HEAD" or answer.headers.get("Content-Encoding")
+    if promised.isdigit() and not whole and len(data) < int(promised):
         raise Fault(Cause.GARBLED, answer.status_code, said="the answer ended too early")
     return bytes(data)
 

@@ -25,7 +25,7 @@ from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, list_r
 
 FORK_SECONDS = 75.0
 MARK = "<!-- medperf-git -->"
-MERGED_ELSEWHERE = frozenset({405, 409, 422})
+MERGED_ELSEWHERE = frozenset({405, 409, 422, 425})
 
 
 @dataclass

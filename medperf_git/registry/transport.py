@@ -31,6 +31,9 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+# Where a person says which authorities they trust, the first that is set; Git and the forges' interfaces go by it.
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 # Everything else of the caller's environment is left out.
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
@@ -225,7 +228,9 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables(_settings(remote, access))
+    # A Git built with GnuTLS, as Debian's is, knows none of the variables that name a house's own authority.
+    trusted = next(({"GIT_SSL_CAINFO": caller[name]} for name in AUTHORITIES if caller.get(name)), {})
+    return kept | fixed | trusted | _as_variables(_settings(remote, access))
 
 
 def _ssh(access: Access) -> str:

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import ThreadingHTTPServer
 from pathlib import Path
 from threading import RLock, Thread
@@ -309,6 +310,10 @@ class _Handler(GitHandler):
             with self.lock:
                 forge.settle()
         return None
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Return the time of the people of this forge, as every answer says it."""
+        return formatdate(self.face.forge.clock().timestamp() if timestamp is None else timestamp, usegmt=True)
 
     do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
