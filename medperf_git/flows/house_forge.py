@@ -17,16 +17,11 @@ from medperf_git.errors import UsageProblem
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_rest import Ask, rest
 from medperf_git.forge.browser import web_page
+from medperf_git.forge.credentials import KEPT, VARIABLE, token_in
 from medperf_git.forge.host import Host
 
 Facts = Mapping[str, Any]
 
-# Whose token: its variables, the host they belong to, the variable by which a person names another host of theirs.
-TOKENS: dict[Host, tuple[tuple[str, ...], str, str]] = {
-    Host.GITHUB: (("GH_TOKEN", "GITHUB_TOKEN"), "github.com", "GH_HOST"),
-    Host.GITLAB: (("GITLAB_TOKEN",), "gitlab.com", "GITLAB_HOST"),
-    Host.FORGEJO: (("FORGEJO_TOKEN",), "codeberg.org", "FORGEJO_HOST"),
-}
 # What is asked: fact → path below the interface's address; a 404 is an answer, a 401 or 403 is none.
 QUESTIONS: dict[Host, dict[str, str]] = {
     Host.GITHUB: {
@@ -65,15 +60,16 @@ def examine_forge(
     slug = urlsplit(page).path.strip("/")
     if not slug:
         raise UsageProblem("this address names no repository", hint="give https://HOST/OWNER/NAME")
-    token = _token(host, urlsplit(page).netloc, environ)
+    token = token_in(environ, host, urlsplit(page).netloc)
     if token is None:
-        told = f"not looked at: no token for this host in {' or '.join(('MEDPERF_GIT_TOKEN', *TOKENS[host][0]))}"
+        names = (VARIABLE, *(one.name for one in KEPT[host].variables))
+        told = f"not looked at: no token for this host in {' or '.join(names)}"
         return [Examined("unknown", one.what, told, _remedy(one, page)) for one in SETTINGS[host]]
     base = api or api_of(host, page)
     names = {"slug": quote(slug, safe="/"), "quoted": quote(slug, safe="")}
     facts: dict[str, Any] = {}
     for name, path in QUESTIONS[host].items():
-        status, value = ask(base + path.format(**names), host=host, token=token)
+        status, value = ask(base + path.format(**names), host=host, token=token.secret)
         if status == 200:
             facts[name] = value
         elif status == 404 and not _hidden(host, name, facts):
@@ -96,13 +92,6 @@ def api_of(host: Host, page: str) -> str:
     if host is Host.GITHUB:
         return "https://api.github.com" if name == "github.com" else f"https://{name}/api/v3"
     return f"https://{name}/api/v4" if host is Host.GITLAB else f"https://{name}/api/v1"
-
-
-def _token(host: Host, name: str, environ: Mapping[str, str]) -> str | None:
-    """Return the token for a host; one that belongs to another host is never sent to this one."""
-    variables, home, chosen = TOKENS[host]
-    own = variables if name in (home, environ.get(chosen)) else ()
-    return next((environ[one] for one in ("MEDPERF_GIT_TOKEN", *own) if environ.get(one)), None)
 
 
 def _examined(setting: Setting, facts: Facts, page: str) -> Examined:

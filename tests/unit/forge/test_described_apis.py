@@ -297,7 +297,7 @@ def test_an_answer_of_another_form_is_a_fault(place: Place, answer: object) -> N
 
 @pytest.mark.parametrize("status", [401, 403, 404, 429, 500, 502, 503])
 def test_a_refusal_is_a_fault_with_its_status_words_and_headers_and_is_asked_once(place: Place, status: int) -> None:
-    bob, opened, commit = place.proposal()
+    bob, opened, _ = place.proposal()
     seen: list[str] = []
 
     def refuse(asked: Asked) -> Answer:
