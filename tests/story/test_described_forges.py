@@ -245,6 +245,35 @@ def test_a_fork_that_is_slow_to_come_is_waited_for(town: ForgeTown) -> None:
     assert town.source(town.forge.pulls[0]) == "moa/heart"
 
 
+def test_a_repository_of_the_same_name_that_is_no_fork_is_left_alone(town: ForgeTown) -> None:
+    moa = town.human("moa")
+    own = town.forge.create("moa/heart")
+    said = moa.run("join", town.url, "--as", "moa", "--key", moa.key, "--yes", code=1)
+    assert "you have another repository of the name of ana/heart there" in said.err
+    assert not town.forge.git(own.folder, "for-each-ref")
+    own.path = "moa/renamed"
+    moa.run("submit")
+    assert [town.source(one) for one in town.forge.pulls] == ["moa/heart"]
+
+
+def test_a_fork_that_was_deleted_is_made_anew(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    fork = town.forge.find("moa/heart")
+    fork.path, fork.parent = "moa/heart-deleted", None
+    sent = send(moa, rb.cube(MODEL))
+    assert town.source(town.pulls(sent.id)[0]) == "moa/heart"
+
+
+def test_who_was_replaced_closes_their_own_request_by_the_next_submit(town: ForgeTown) -> None:
+    dora = town.join("dora")
+    asked = town.forge.pulls[0]
+    assert (town.source(asked), asked.state) == ("dora/heart", "open")
+    dora.run("submit")
+    assert (asked.state, asked.closed_by) == ("closed", "dora")
+    assert "This stands in main now." in str(asked.comments)
+    assert not town.forge.ref(town.forge.find("dora/heart"), f"refs/heads/{asked.branch}")
+
+
 def test_what_a_maintainer_closed_is_not_opened_over_their_head(town: ForgeTown) -> None:
     moa = town.join("moa")
     sent = send(moa, rb.cube(LATE))

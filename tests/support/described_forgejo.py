@@ -31,7 +31,7 @@ def _login(headers: Mapping[str, str]) -> str | None:
 
 
 def _user(name: str) -> dict[str, Any]:
-    return {"id": len(name), "login": name, "username": name, "full_name": name.title(), "is_admin": False}
+    return {"id": len(name), "login": name, "full_name": name.title(), "is_admin": False}
 
 
 def _repository(forge: Forge, one: Project, user: str, *, deep: bool = True) -> dict[str, Any]:
