@@ -62,8 +62,8 @@ def examine_forge(
         raise UsageProblem("this address names no repository", hint="give https://HOST/OWNER/NAME")
     token = token_in(environ, host, urlsplit(page).netloc)
     if token is None:
-        names = (VARIABLE, *(one.name for one in KEPT[host].variables))
-        told = f"not looked at: no token for this host in {' or '.join(names)}"
+        told_by = (VARIABLE, *(one.name for one in KEPT[host].variables))
+        told = f"not looked at: no token for this host in {' or '.join(told_by)}"
         return [Examined("unknown", one.what, told, _remedy(one, page)) for one in SETTINGS[host]]
     base = api or api_of(host, page)
     names = {"slug": quote(slug, safe="/"), "quoted": quote(slug, safe="")}

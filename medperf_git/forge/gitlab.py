@@ -10,12 +10,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import requests
 from gitlab import Gitlab
 from gitlab.exceptions import GitlabError
 
 from medperf_git.forge.api import Cause, Comment, Fault, Repository
-from medperf_git.forge.http import CONNECT_SECONDS, READ_SECONDS, Session, check_address, open_session
+from medperf_git.forge.http import CONNECT_SECONDS, READ_SECONDS, Lent, check_address, open_session
 from medperf_git.forge.port import Account, Checks, Request, State, Words
 
 PAGE = 100
@@ -44,7 +43,7 @@ class GitLab:
             api_version=version,
             user_agent="medperf-git",
             retry_transient_errors=False,
-            session=_Through(session),
+            session=Lent(session),
         )
         return cls(library)
 
@@ -223,21 +222,6 @@ class GitLab:
         now = str(self._lazy(slug).mergerequests.get(request.number).attributes.get("detailed_merge_status", ""))
         status = 425 if now in _SETTLING else fault.status
         return Fault(Cause.STATUS, status, said=f"its merge status is {now}" if now else fault.said)
-
-
-class _Through(requests.Session):
-    """What python-gitlab speaks through: a session of ours, whose every failure is a `Fault` before it sees it."""
-
-    def __init__(self, session: Session) -> None:
-        super().__init__()
-        self._session = session
-
-    def request(self, method: Any, url: Any, *_: Any, **more: Any) -> requests.Response:
-        """Ask, and return an answer that was read within the caps."""
-        wanted = {name: more[name] for name in ("params", "json", "headers") if more.get(name) is not None}
-        answer = self._session.fetch(str(method).upper(), str(url), **wanted)
-        answer.headers.pop("Link", None)  # pages are asked for by number
-        return answer
 
 
 @contextmanager

@@ -57,6 +57,24 @@ class Session(requests.Session):
         return answer
 
 
+class Lent(requests.Session):
+    """What a client library may speak through: a session of ours, whose every failure is a `Fault` before it sees it.
+
+    Links to next pages are kept from it, since they may lead elsewhere: pages are asked for by number.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def request(self, method: Any, url: Any, *_: Any, **more: Any) -> requests.Response:
+        """Ask, and return an answer that was read within the caps."""
+        wanted = {name: more[name] for name in ("params", "json", "headers") if more.get(name) is not None}
+        answer = self._session.fetch(str(method).upper(), str(url), **wanted)
+        answer.headers.pop("Link", None)
+        return answer
+
+
 class _Login(AuthBase):
     """Sets the headers that say who we are; a netrc file, which requests would prefer otherwise, has no say."""
 

@@ -229,7 +229,8 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_ADVICE": "0",
     }
     # A Git built with GnuTLS, as Debian's is, knows none of the variables that name a house's own authority.
-    trusted = next(({"GIT_SSL_CAINFO": caller[name]} for name in AUTHORITIES if caller.get(name)), {})
+    named = None if access.ca_file else next((caller[name] for name in AUTHORITIES if caller.get(name)), None)
+    trusted = {"GIT_SSL_CAINFO": named} if named else {}
     return kept | fixed | trusted | _as_variables(_settings(remote, access))
 
 

@@ -315,7 +315,13 @@ class _Handler(GitHandler):
         """Return the time of the people of this forge, as every answer says it."""
         return formatdate(self.face.forge.clock().timestamp() if timestamp is None else timestamp, usegmt=True)
 
-    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
+    def do_PUT(self) -> None:
+        """Answer the interface."""
+        self.do_GET()
+
+    def do_PATCH(self) -> None:
+        """Answer the interface."""
+        self.do_GET()
 
     def _api(self, path: str, query: str) -> None:
         body = self._body()
