@@ -13,7 +13,7 @@ _WAY_OUT = "or open it by hand, without a token: {page}"
 _NEW_TOKEN = {
     Host.GITHUB: "https://{name}/settings/tokens, a classic one with the scope `public_repo` (if private: `repo`)",
     Host.GITLAB: "https://{name}/-/user_settings/personal_access_tokens, with the scope `api`",
-    Host.FORGEJO: "https://{name}/user/settings/applications, with `write:repository` and `write:issue`",
+    Host.FORGEJO: "https://{name}/user/settings/applications, with `write:repository`, `write:issue`, `read:user`",
     Host.PAGURE: "https://{name}/settings, an API key with all the rights on projects and pull requests",
 }
 _AGAIN = "nothing is lost; run the same command again, or `medperf-git submit` later"
@@ -135,6 +135,9 @@ def _status(fault: Fault, where: Surroundings) -> tuple[str, str]:
             return "does not accept what we asked", f"`medperf-git doctor forge` looks at its settings{by_hand}"
         case 423:
             return "has locked this", f"ask a maintainer{by_hand}"
+        case 425:
+            hint = "it looks for conflicts, or waits for a check; run `medperf-git merge` in some minutes"
+            return "does not take it for ready yet", f"{hint}{by_hand}"
         case 429:
             return "has had too many requests from us", _later(fault)
         case status if status >= 500:

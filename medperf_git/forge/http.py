@@ -26,12 +26,12 @@ from medperf_git.errors import EnvironmentProblem
 from medperf_git.forge.api import Cause, Fault
 from medperf_git.forge.deadline import remaining
 from medperf_git.records.text import is_refused
+from medperf_git.registry.transport import AUTHORITIES
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 25.0
 LARGEST = 8 * 1024 * 1024
 _SAID = 300
-_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _PROXY = re.compile(r"(?:https?|socks[45][ah]?)://[^/]")
 _TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # what http.client says, with no type of its own
 
@@ -74,6 +74,24 @@ class Session(requests.Session):
         """Return the headers of whatever answers at an address (names in lower case); `Fault` when nothing does."""
         with faults_of_requests(), self.request("HEAD", url, allow_redirects=False) as answer:
             return _headers(answer)
+
+
+class Lent(requests.Session):
+    """What a client library may speak through: a session of ours, whose every failure is a `Fault` before it sees it.
+
+    Links to next pages are kept from it, since they may lead elsewhere: pages are asked for by number.
+    """
+
+    def __init__(self, session: Session) -> None:
+        super().__init__()
+        self._session = session
+
+    def request(self, method: Any, url: Any, *_: Any, **more: Any) -> requests.Response:
+        """Ask, and return an answer that was read within the caps."""
+        wanted = {name: more[name] for name in ("params", "json", "headers") if more.get(name) is not None}
+        answer = self._session.fetch(str(method).upper(), str(url), **wanted)
+        answer.headers.pop("Link", None)
+        return answer
 
 
 class _Login(AuthBase):
@@ -129,7 +147,7 @@ def certificates_of(environ: Mapping[str, str]) -> str | None:
 
     EnvironmentProblem: the file that a variable names holds none.
     """
-    name = next((name for name in _CERTIFICATES if environ.get(name)), None)
+    name = next((name for name in AUTHORITIES if environ.get(name)), None)
     if name is None:
         return None
     place = Path(environ[name])
@@ -187,8 +205,6 @@ def faults_of_requests() -> Iterator[None]:
         raise Fault(Cause.PROXY, said=_refusal_of(error)) from error
     except (requests.exceptions.InvalidProxyURL, requests.exceptions.InvalidSchema) as error:
         raise Fault(Cause.PROXY, said="HTTPS_PROXY names no proxy of a kind that is known here") from error
-    except requests.exceptions.TooManyRedirects as error:
-        raise Fault(Cause.REDIRECT) from error
     except requests.exceptions.RequestException as error:
         raise _fault_of(error) from error
 
@@ -253,7 +269,8 @@ def _read(answer: requests.Response) -> bytes:
         if len(data) > LARGEST:
             raise Fault(Cause.GARBLED, answer.status_code, said=f"more than {LARGEST} bytes")
     promised = answer.headers.get("Content-Length", "")
-    if promised.isdigit() and not answer.headers.get("Content-Encoding") and len(data) < int(promised):
+    whole = answer.request.method == "HEAD" or answer.headers.get("Content-Encoding")
+    if promised.isdigit() and not whole and len(data) < int(promised):
         raise Fault(Cause.GARBLED, answer.status_code, said="the answer ended too early")
     return bytes(data)
 

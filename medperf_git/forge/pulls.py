@@ -25,7 +25,7 @@ from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, list_r
 
 FORK_SECONDS = 50.0  # with a `git` that stalls at the end of it, below two minutes
 MARK = "<!-- medperf-git -->"
-MERGED_ELSEWHERE = frozenset({405, 409, 422})
+MERGED_ELSEWHERE = frozenset({405, 409, 422, 425})
 
 
 @dataclass
@@ -214,9 +214,15 @@ class Pulls:
         """Make our fork and wait until the forge has filled it."""
         me = self._me(guard)
         self.say(f"you may not write to {self.slug}; making a fork of yours")
-        fork = guard.write(
-            "make your fork", lambda: self.api.fork(self.slug), found=lambda: self.api.find_fork(self.slug, me.name)
-        )
+        try:
+            fork = guard.write(
+                "make your fork", lambda: self.api.fork(self.slug), found=lambda: self.api.find_fork(self.slug, me.name)
+            )
+        except ForgeProblem as problem:
+            if problem.status != 409:
+                raise
+            hint = "rename it there, or make a fork of another name on its page; then run the same command again"
+            raise Refused(f"you have another repository of the name of {self.slug} there", hint=hint) from problem
         deadline = self.patience.clock() + FORK_SECONDS
         while not self._is_filled(guard, fork):
             if self.patience.clock() > deadline:

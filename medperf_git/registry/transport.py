@@ -43,6 +43,9 @@ ALIVE_SECONDS = 15  # an SSH host that misses three such signs of life is gone
 # After so long without a word a host is given up; over SSH our own hook may be at work, which says nothing meanwhile.
 SILENT_SECONDS = {Transport.HTTPS: 50.0, Transport.SSH: 100.0, Transport.PATH: float("inf")}
 
+# Where a person says which authorities they trust, the first that is set; Git and the forges' interfaces go by it.
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 # Everything else of the caller's environment is left out.
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
@@ -348,7 +351,7 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
 
 def _authorities(caller: Mapping[str, str], access: Access) -> list[tuple[str, str]]:
     """Return the settings that name whom to trust; Git's own library does not look for itself at these variables."""
-    named = (caller.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    named = (caller.get(name) for name in AUTHORITIES)
     place = Path(access.ca_file or next((name for name in named if name), ""))
     if place == Path():
         return []

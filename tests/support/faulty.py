@@ -185,7 +185,7 @@ BADS = (
     ),
     Bad("404", r"shows no such thing|shows no repository", _says("404 Not Found", {"message": "Not Found"})),
     Bad("405", r"does not allow that here", _says("405 Method Not Allowed", {"message": "no"})),
-    Bad("409", r"has changed meanwhile", _says("409 Conflict", {"message": "conflict"})),
+    Bad("409", r"has changed meanwhile|another repository of the name", _says("409 Conflict", {"message": "conflict"})),
     Bad("422 exists", r"does not accept what we asked", _says("422 Unprocessable", {"message": "already exists"})),
     Bad("422 validation", r"does not accept what we asked", _says("422 Unprocessable", {"errors": [{"code": "x"}]})),
     Bad("423", r"has locked this", _says("423 Locked")),
