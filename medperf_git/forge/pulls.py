@@ -224,22 +224,24 @@ class Pulls:
             hint = "rename it there, or make a fork of another name on its page; then run the same command again"
             raise Refused(f"you have another repository of the name of {self.slug} there", hint=hint) from problem
         deadline = self.patience.clock() + FORK_SECONDS
-        while not self._is_filled(guard, fork):
+        while (missing := self._missing(guard, fork)) is not None:
             if self.patience.clock() > deadline:
                 hint = "the forge is still making it; run the same command again in some minutes, nothing is lost"
-                raise ForgeProblem(f"your fork {fork.slug} is not ready yet", hint=hint)
+                raise ForgeProblem(f"cannot use your fork {fork.slug} yet: {missing}", hint=hint)
             self.patience.sleep(1.0)
             found = guard.read("look for your fork", lambda: self.api.find_fork(self.slug, me.name))
             fork = found or fork
         return fork
 
-    def _is_filled(self, guard: Guard, fork: Repository) -> bool:
+    def _missing(self, guard: Guard, fork: Repository) -> str | None:
+        """Say what a new fork still lacks, None for one that is filled."""
         if not fork.ready:
-            return False
+            return "the forge has not finished it"
         try:
-            return bool(list_refs(self._remote_of(guard, fork), [MAIN], access=self._access()))
-        except EnvironmentProblem:
-            return False
+            refs = list_refs(self._remote_of(guard, fork), [MAIN], access=self._access())
+        except EnvironmentProblem as problem:
+            return problem.message
+        return None if refs else "it has no branch main"
 
     def _remote_of(self, guard: Guard, place: Repository) -> Remote:
         """Return where Git reaches a repository: the registry's own address with another path."""

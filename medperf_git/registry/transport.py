@@ -313,7 +313,7 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables([*_settings(remote, access), *_authorities(caller, access)])
+    return kept | fixed | _trusted(caller, access) | _as_variables(_settings(remote, access))
 
 
 def _ssh(access: Access) -> str:
@@ -342,6 +342,8 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
     ]
+    if access.ca_file is not None:
+        settings.append(("http.sslCAInfo", str(access.ca_file)))
     if access.credential is not None:
         if remote.transport is not Transport.HTTPS:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
@@ -349,13 +351,12 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
     return settings
 
 
-def _authorities(caller: Mapping[str, str], access: Access) -> list[tuple[str, str]]:
-    """Return the settings that name whom to trust; Git's own library does not look for itself at these variables."""
-    named = (caller.get(name) for name in AUTHORITIES)
-    place = Path(access.ca_file or next((name for name in named if name), ""))
-    if place == Path():
-        return []
-    return [("http.sslCAPath" if place.is_dir() else "http.sslCAInfo", str(place))]
+def _trusted(caller: Mapping[str, str], access: Access) -> dict[str, str]:
+    """Return the variable that says whom to trust: Git built with GnuTLS, as Debian's, knows none of the usual ones."""
+    named = None if access.ca_file else next((caller[name] for name in AUTHORITIES if caller.get(name)), None)
+    if not named:
+        return {}
+    return {"GIT_SSL_CAPATH" if Path(named).is_dir() else "GIT_SSL_CAINFO": named}
 
 
 def _as_variables(settings: Sequence[tuple[str, str]]) -> dict[str, str]:

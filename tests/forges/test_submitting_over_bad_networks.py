@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from medperf_git.forge import pulls
 from medperf_git.forge.guard import Patience
 from medperf_git.registry import transport
 from medperf_git.registry.remotes import Transport
@@ -22,7 +23,7 @@ SLOW = ("no answer", "slow drip", "silent from the start")
 CELLS = [
     pytest.param(bad, call, bad.late and call in ("fork", "open", "push"), id=f"{bad.name}, {call}")
     for number, bad in enumerate(BADS)
-    for call in (CALLS[number % len(CALLS)], CALLS[(number * 3 + 5) % len(CALLS)])
+    for call in [CALLS[number % len(CALLS)]]
 ]
 PATIENT = Patience(attempts=2, sleep=lambda _: None, draw=lambda: 0.0)
 SHORT = Patience(attempts=2, call=0.6, whole=0.5, least=0.3, sleep=lambda _: None, draw=lambda: 0.0)
@@ -30,6 +31,7 @@ SHORT = Patience(attempts=2, call=0.6, whole=0.5, least=0.3, sleep=lambda _: Non
 
 @pytest.fixture
 def far(signed: Town, secure_server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Far:
+    monkeypatch.setattr(pulls, "FORK_SECONDS", 1.0)
     monkeypatch.setattr(transport, "SLOW_SECONDS", 1)
     monkeypatch.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 3.0)
     return Far.of(signed, tmp_path / "far", secure_server)

@@ -56,6 +56,7 @@ FAULTS = {
     "418": status(418),
     "422": status(422, "Validation Failed"),
     "423": status(423),
+    "425": status(425),
     "429": status(429),
     "429 with a time": status(429, retry_after="17"),
     "429 of gitlab": status(429, ratelimit_remaining="0", ratelimit_reset=RESET),
