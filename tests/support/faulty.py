@@ -184,7 +184,7 @@ BADS = (
         _says("403 Forbidden", _FULL, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 4102444800"),
     ),
     Bad("404", r"shows no such thing|shows no repository", _says("404 Not Found", {"message": "Not Found"})),
-    Bad("405", r"does not allow that here", _says("405 Method Not Allowed", {"message": "no"})),
+    Bad("405", r"does not allow that here|does not take it for ready yet", _says("405 Method Not Allowed", {"message": "no"})),
     Bad("409", r"has changed meanwhile|another repository of the name", _says("409 Conflict", {"message": "conflict"})),
     Bad("422 exists", r"does not accept what we asked", _says("422 Unprocessable", {"message": "already exists"})),
     Bad("422 validation", r"does not accept what we asked", _says("422 Unprocessable", {"errors": [{"code": "x"}]})),
