@@ -27,6 +27,14 @@ class Host:
 @contextmanager
 def serving(folder: Path, keep: Path) -> Iterator[Host]:
     """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
+    asked: list[tuple[str, str]] = []
+    with running(type("Handler", (GitHandler,), {"folder": folder, "asked": asked}), keep) as (url, certificate):
+        yield Host(url, certificate, asked)
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler], keep: Path) -> Iterator[tuple[str, Path]]:
+    """Run a server over TLS on loopback; yield its address and the certificate to trust."""
     certificate, key = keep / "host.pem", keep / "host.key"
     make = [
         "openssl",
@@ -42,8 +50,6 @@ def serving(folder: Path, keep: Path) -> Iterator[Host]:
     ]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
-    asked: list[tuple[str, str]] = []
-    handler = type("Handler", (_Handler,), {"folder": folder, "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -51,14 +57,16 @@ def serving(folder: Path, keep: Path) -> Iterator[Host]:
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield Host(f"https://127.0.0.1:{server.server_address[1]}", certificate, asked)
+        yield f"https://127.0.0.1:{server.server_address[1]}", certificate
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
+    """Speaks Git; whoever needs more accounts, or more than Git, builds on it."""
+
     folder: Path
     asked: list[tuple[str, str]]
     protocol_version = "HTTP/1.1"
@@ -69,7 +77,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer what a fetch or a push asks first."""
         path, _, query = self.path.partition("?")
-        body, user = self._body(), self._user()
+        body, user = self.body(), self.user()
         self.asked.append((path.rpartition("/")[2], user))
         if "git-receive-pack" in self.path and not user:
             self.send_response(401)
@@ -93,6 +101,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = subprocess.run(
             command, input=body, stdout=subprocess.PIPE, env=dict(os.environ) | asks, check=False
         ).stdout
+        self.served(path)
         head, _, rest = answer.partition(b"\r\n\r\n")
         fields = [line.partition(": ")[::2] for line in head.decode().split("\r\n")]
         self.send_response(int(dict(fields).get("Status", "200").split()[0]))
@@ -106,11 +115,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer what a fetch or a push asks then."""
         self.do_GET()
 
-    def _user(self) -> str:
+    def user(self) -> str:
+        """Return who asks, empty for nobody in particular."""
         kind, _, said = self.headers.get("Authorization", "").partition(" ")
         return USER if kind == "Basic" and base64.b64decode(said).decode() == f"{USER}:{TOKEN}" else ""
 
-    def _body(self) -> bytes:
+    def served(self, path: str) -> None:
+        """Take note that git has done what was asked, before the answer is sent."""
+
+    def body(self) -> bytes:
+        """Return the whole body of the request."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = []
