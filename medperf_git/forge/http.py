@@ -37,7 +37,7 @@ class Session(requests.Session):
     def ask_with_headers(self, method: str, url: str, **more: Any) -> tuple[Any, Mapping[str, str]]:
         """Ask for JSON and return its value and the headers, names in lower case."""
         with faults_of_requests():
-            answer = self.request(method, url, stream=True, allow_redirects=False, verify=self.verify, **more)
+            answer = self.request(method, url, stream=True, allow_redirects=False, **more)
             with answer:
                 data = _read(answer)
         headers = {name.lower(): value for name, value in answer.headers.items()}

@@ -38,7 +38,6 @@ _KEPT = frozenset(
     | {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
     | {"SYSTEMROOT", "COMSPEC", "PATHEXT", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "TEMP", "TMP"}
 )
-_AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 _REF = r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*)?"
 _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
@@ -226,10 +225,7 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    settings = _settings(remote, access)
-    if access.ca_file is None and (named := next((caller[name] for name in _AUTHORITIES if caller.get(name)), None)):
-        settings.append(("http.sslCAInfo", named))  # Git heeds none of these variables itself, whatever TLS it has
-    return kept | fixed | _as_variables(settings)
+    return kept | fixed | _as_variables(_settings(remote, access))
 
 
 def _ssh(access: Access) -> str:
