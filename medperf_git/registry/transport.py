@@ -4,6 +4,9 @@ Git sees no configuration but what stands here and in the local copy: no system 
 caller. What SSH and TLS need stays: `HOME` and `SSH_AUTH_SOCK` (known hosts, keys, agent), certificate files and
 proxies. A credential travels in the environment of the one process, bound to one host, never in arguments or
 messages. Redirects are not followed. What arrives is checked by Git itself (`transfer.fsckObjects`).
+
+A host that falls silent is given up: Git itself watches a transfer only once it goes (`http.lowSpeedTime`), so its
+progress is asked for and watched here too, while it connects, over SSH, and when the other side thinks.
 """
 
 import base64
@@ -12,7 +15,10 @@ import re
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +37,11 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+SLOW_SECONDS = 40  # so long a transfer may go at less than 1000 bytes a second
+ALIVE_SECONDS = 15  # an SSH host that misses three such signs of life is gone
+# After so long without a word a host is given up; over SSH our own hook may be at work, which says nothing meanwhile.
+SILENT_SECONDS = {Transport.HTTPS: 50.0, Transport.SSH: 100.0, Transport.PATH: float("inf")}
+
 # Everything else of the caller's environment is left out.
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
@@ -43,6 +54,7 @@ _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
 _PUSHED = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=/ -]*")
+_PROGRESS = re.compile(r"(?:remote: )?[A-Z][A-Za-z ]+: +\d.*, done\. *")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -101,7 +113,7 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     for refspec in refspecs:
         if not _FETCHED.fullmatch(refspec):
             raise UsageProblem(f"{refspec!r} is not a refspec of full ref names", hint="name refs in full")
-    options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
+    options = ["--quiet", "--progress", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
     done = _git(copy, ["fetch", *options, "--end-of-options", remote.url, *refspecs], remote, access)
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
@@ -130,7 +142,15 @@ def push(
 
     `options` are push options (`topic=x`). EnvironmentProblem: the remote could not be reached or did not answer.
     """
-    command = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", "--no-follow-tags"]
+    command = [
+        "push",
+        "--porcelain",
+        "--progress",
+        "--no-verify",
+        "--no-signed",
+        "--recurse-submodules=no",
+        "--no-follow-tags",
+    ]
     for option in options:
         if not _OPTION.fullmatch(option):
             raise UsageProblem(f"{option!r} is not a push option", hint="use letters, digits and ._=/-")
@@ -148,6 +168,7 @@ class _Done:
     code: int
     output: str
     errors: str
+    silent: bool = False
 
 
 def _push_refspec(wanted: Push) -> str:
@@ -196,11 +217,44 @@ def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access) -
         except OSError as error:
             hint = "install Git 2.30 or later, and see that it is on PATH"
             raise EnvironmentProblem("the git command cannot be started", hint=hint) from error
-        with process:
+        with process, _watching(process, errors, SILENT_SECONDS[remote.transport]) as gone:
             output = _limited(process)
+            process.wait()
         errors.seek(0)
-        said = errors.read(MAX_LISTING)
-    return _Done(process.returncode, output, clean(_without(said.decode("utf-8", "replace"), access)))
+        said = _without(_settled(errors.read(MAX_LISTING).decode("utf-8", "replace")), access)
+    return _Done(process.returncode, output, clean(said), gone.is_set())
+
+
+@contextmanager
+def _watching(process: subprocess.Popen[bytes], errors: IO[bytes], seconds: float) -> Iterator[threading.Event]:
+    """End a process that writes nothing on standard error for so long, or far too much; the event tells the former."""
+    ended, gone = threading.Event(), threading.Event()
+
+    def watch() -> None:
+        size, since = 0, time.monotonic()
+        while not ended.wait(min(0.25, seconds / 4)):
+            now = os.fstat(errors.fileno()).st_size
+            if now != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > seconds:
+                gone.set()
+            if gone.is_set() or size > 4 * MAX_LISTING:
+                process.terminate()  # Git ends its helpers itself then
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield gone
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _settled(errors: str) -> str:
+    """Return what stays to be read of lines that Git writes over again and again to show its progress."""
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in errors.split("\n"))
+    return "\n".join(line for line in lines if not _PROGRESS.fullmatch(line))
 
 
 def _limited(process: subprocess.Popen[bytes]) -> str:
@@ -225,11 +279,12 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables(_settings(remote, access))
+    return kept | fixed | _as_variables([*_settings(remote, access), *_authorities(caller, access)])
 
 
 def _ssh(access: Access) -> str:
-    command = ["ssh", "-oConnectTimeout=30", "-oServerAliveInterval=15", "-oServerAliveCountMax=4"]
+    alive = [f"-oServerAliveInterval={ALIVE_SECONDS}", "-oServerAliveCountMax=3"]
+    command = ["ssh", "-oConnectTimeout=30", *alive]
     if access.ssh_config is not None:
         command += ["-F", str(access.ssh_config.absolute())]
     return shlex.join(command)
@@ -244,7 +299,7 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
         ("transfer.credentialsInUrl", "die"),
         ("http.followRedirects", "false"),
         ("http.lowSpeedLimit", "1000"),
-        ("http.lowSpeedTime", "60"),
+        ("http.lowSpeedTime", str(SLOW_SECONDS)),
         ("core.hooksPath", os.devnull),
         ("core.fsmonitor", "false"),
         ("core.askPass", ""),
@@ -253,13 +308,20 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
     ]
-    if access.ca_file is not None:
-        settings.append(("http.sslCAInfo", str(access.ca_file)))
     if access.credential is not None:
         if remote.transport is not Transport.HTTPS:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
         settings.append((f"http.{remote.origin}.extraHeader", f"Authorization: Basic {_basic(access.credential)}"))
     return settings
+
+
+def _authorities(caller: Mapping[str, str], access: Access) -> list[tuple[str, str]]:
+    """Return the settings that name whom to trust; Git's own library does not look for itself at these variables."""
+    named = (caller.get(name) for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"))
+    place = Path(access.ca_file or next((name for name in named if name), ""))
+    if place == Path():
+        return []
+    return [("http.sslCAPath" if place.is_dir() else "http.sslCAInfo", str(place))]
 
 
 def _as_variables(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -293,6 +355,10 @@ def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem:
         Transport.SSH: "check the address, the network and your key: `ssh -T` to the same host must work",
         Transport.PATH: "check the path, and that the repository belongs to you",
     }
+    if done.silent:
+        seconds = f"{SILENT_SECONDS[remote.transport]:g}"
+        hint = "check the network and any proxy; nothing is lost, run the same command again later"
+        return EnvironmentProblem(f"{what} {remote.url}: it has said nothing for {seconds} s", hint=hint)
     said = " / ".join(line for line in done.errors.splitlines() if line.strip())[-1000:]
     return EnvironmentProblem(
         f"{what} {remote.url}: {said or f'git ended with {done.code}'}", hint=hints[remote.transport]
