@@ -42,7 +42,9 @@ FAULTS = {
     "403 sso": status(403, "Resource protected", x_github_sso="required; url=https://github.com/orgs/o/sso?a=b"),
     "403 sso of another host": status(403, x_github_sso="required; url=https://evil.example/sso"),
     "403 fine-grained": status(403, "Resource not accessible by personal access token"),
-    "403 scope": status(403, "Not Found", x_oauth_scopes="read:user, gist", x_accepted_oauth_scopes="public_repo, repo"),
+    "403 scope": status(
+        403, "Not Found", x_oauth_scopes="read:user, gist", x_accepted_oauth_scopes="public_repo, repo"
+    ),
     "403 no scope": status(403, "Not Found", x_oauth_scopes="", x_accepted_oauth_scopes="repo"),
     "403 insufficient_scope": status(403, www_authenticate='Bearer error="insufficient_scope"'),
     "403 secondary limit": status(403, "You have exceeded a secondary rate limit", retry_after="60"),
