@@ -137,9 +137,7 @@ def test_two_who_failed_together_do_not_come_back_together(clock: Time) -> None:
         ({"x_ratelimit_remaining": "3", "x_ratelimit_reset": str(int(NOON) + 4)}, 1.0),
     ],
 )
-def test_a_forge_that_says_when_is_waited_for(
-    guard: Guard, clock: Time, headers: dict[str, str], pause: float
-) -> None:
+def test_a_forge_that_says_when_is_waited_for(guard: Guard, clock: Time, headers: dict[str, str], pause: float) -> None:
     guard.read("ask", Script(status(429, "", **headers), 1))
     assert clock.pauses == [pause]
 
