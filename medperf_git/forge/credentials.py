@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from medperf_git.errors import UsageProblem
 from medperf_git.forge.browser import web_page
 from medperf_git.forge.host import Host
 from medperf_git.registry.remotes import Remote, Transport
@@ -15,6 +16,7 @@ from medperf_git.registry.transport import Credential
 
 VARIABLE = "MEDPERF_GIT_TOKEN"
 _SECONDS = 20
+_COPY_ANEW = "copy the token anew from the forge's page, in one piece; it is shown there once"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,11 @@ def find_token(remote: Remote, host: Host, environ: Mapping[str, str]) -> Token 
     name = urlsplit(web_page(remote.url)).netloc
     kept = KEPT.get(host)
     if token := environ.get(VARIABLE):
-        return Token(token.strip(), VARIABLE)
+        return _named(token, VARIABLE)
     if kept and name in (kept.home, environ.get(kept.named_by)):
         for variable in kept.variables:
             if token := environ.get(variable):
-                return Token(token.strip(), variable)
+                return _named(token, variable)
     if kept and kept.command and (token := _said_by([word.format(name=name) for word in kept.command], environ)):
         return Token(token, f"`{kept.command[0]}`")
     return _ask_git(remote.url if remote.transport is Transport.HTTPS else web_page(remote.url), environ)
@@ -84,6 +86,14 @@ def credential_of(token: Token, host: Host, *, username: str = "") -> Credential
     """Return a token as Git says it: with the name kept beside it, else `username`, else the forge's usual one."""
     usual = KEPT[host].username if host in KEPT else "x-access-token"
     return Credential(token.username or username or usual, token.secret)
+
+
+def _named(secret: str, variable: str) -> Token:
+    """Return the token of a variable; UsageProblem where it cannot be one, before a library complains and shows it."""
+    secret = secret.strip()
+    if not (secret.isascii() and secret.isprintable()) or " " in secret:
+        raise UsageProblem(f"{variable} holds no token: there is a character in it that no token has", hint=_COPY_ANEW)
+    return Token(secret, variable)
 
 
 def _said_by(command: Sequence[str], environ: Mapping[str, str]) -> str:

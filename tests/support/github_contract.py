@@ -16,7 +16,7 @@ DESCRIPTION = Path(__file__).parent / "github" / "openapi.json"
 BELOW = "/api/v3"
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Request:
     """A request as openapi-core reads it."""
 

@@ -10,8 +10,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medperf_git.flows.propose import Proposed
+from medperf_git.records import models
+from medperf_git.registry.commits import Author, set_ref, write_commit
+from medperf_git.registry.objects import Store
+from tests.support import registry_builder as rb
+from tests.support.clock import TestClock
 from tests.support.github_world import GitHubWorld, running_github
 from tests.support.people import Human, Town
+from tests.support.registry_builder import House
+from tests.support.story import house_of, send
 
 
 @dataclass
@@ -54,20 +62,40 @@ class GitHubTown(Town):
         assert isinstance(found, Account)
         return found
 
+    def settle(self, *names: str) -> None:
+        """Make members of people without asking GitHub, which is fast; they find that they are."""
+        before = self.world.heads(self.world.slug)
+        store, house = Store.open(self.repository), self.house()
+        for name in names:
+            files = house.propose(rb.member(name)).sign("ana", name, f"{name}:recovery", head=self.main).files
+            author = Author("story", "story@example.invalid", self.clock())
+            set_ref(store, "refs/heads/main", write_commit(store, self.main, files, message="Step\n", author=author))
+            house.files |= files
+        self.world.follow(self.world.slug, before)
+        for name in names:
+            self.add(name).run("join", "--as", name, "--key", self.human(name).key, "--yes", code=1)
+
+    def house(self) -> House:
+        """Return main as a registry in memory."""
+        with self.founder.at_machine():
+            return house_of(self)
+
+    def send(self, name: str, *records: models.Record) -> Proposed:
+        """Let somebody propose records."""
+        with self.human(name).at_machine():
+            return send(self.human(name), *records)
+
     def ask(self, name: str) -> Account:
         """Let somebody ask to join."""
-        human = self.add(name)
-        human.run("join", "--as", name, "--key", human.key, "--yes")
-        return human
+        self.add(name).run("join", "--as", name, "--key", self.human(name).key, "--yes")
+        return self.human(name)
 
 
 @contextmanager
 def github_town(folder: Path, *names: str) -> Iterator[GitHubTown]:
     """Run a GitHub with an account for everybody; the first owns the registry `heart`."""
     tokens = {name: f"ghp_{name}{'x' * (36 - len(name))}" for name in names}
-    town = GitHubTown.__new__(GitHubTown)
-    with running_github(
-        folder / "github", tokens, owner=names[0], name="heart", clock=lambda: town.clock.moment
-    ) as world:
-        town.__init__(folder, world=world)  # type: ignore[misc]
-        yield town
+    clock = TestClock()
+    keep = folder / "github"
+    with running_github(keep, tokens, owner=names[0], name="heart", clock=lambda: clock.moment) as world:
+        yield GitHubTown(folder, clock=clock, world=world)

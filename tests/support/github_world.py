@@ -3,18 +3,19 @@
 with running_github(folder, {"ana": "…", "bob": "…"}, owner="ana", name="heart") as world:
     world.url, world.certificate            # https://127.0.0.1:PORT, reached as a GitHub Enterprise Server
 
-What is whose. The **emulator**'s (npm `emulate`, Vercel Labs, Apache-2.0, unchanged, in Node): accounts, repositories,
-forks, pull requests and their states, numbers, filters and pages, comments, who closed what, check runs, and the form
-of every answer and most refusals. **Ours**, because the emulator has no Git and lets everybody do everything:
+What is whose. The **emulator**'s (npm `emulate`, Vercel Labs, Apache-2.0, unchanged, in Node): accounts,
+repositories, forks, pull requests and their states, numbers, filters and pages, comments, check runs, and the form of
+every answer and most refusals. **Ours**, because the emulator has no Git and lets everybody do everything:
 
 - Git itself: bare repositories served by `git http-backend`; a fork is a clone; each account writes where it may.
 - Tokens: a wrong one is 401. Rights: `permissions`, merging and closing are for the maintainer (and the author).
 - Commits: after a push the emulator is told of a branch by a commit of its own making, whose id is exchanged for
   the real one in all that goes in and out. `refs/pull/N/head` is kept in the registry's repository.
 - Merging: a real merge commit by "GitHub", 409 where the head is another than asked for, 405 on conflict.
-- What GitHub does and the emulator does not: a second fork is the first one, a second pull request of a branch or one
-  without commits is refused (422), one whose commits
-  main has got is merged, `parent` and `source` of a fork, commit statuses (there are none).
+- What GitHub does and the emulator does not: a second fork is the first one, a fork whose name is taken gets another,
+  a second pull request of a branch or one without commits is refused (422), one whose commits main has got is
+  merged, `parent` and `source` of a fork, the issue behind a pull request that tells who closed it, commit statuses
+  (there are none), scopes of a token.
 
 Every request is checked against GitHub's own OpenAPI description (`github/openapi.json`, made by
 scripts/trim_github_openapi.py); what does not fit is noted in `violations` and refused with 400.
@@ -70,6 +71,7 @@ class GitHubWorld:
     asked: list[tuple[str, str, str]] = field(default_factory=list)
     violations: list[str] = field(default_factory=list)
     commits: dict[str, str] = field(default_factory=dict)  # the emulator's → the real one's
+    closers: dict[int, str] = field(default_factory=dict)
     failing: list[Answer] = field(default_factory=list)  # the next answers, whatever is asked
     lock: threading.RLock = field(default_factory=threading.RLock)
 
@@ -133,8 +135,7 @@ class GitHubWorld:
 
     def close(self, number: int) -> None:
         """Close a pull request as its maintainer does on the page."""
-        body = {"state": "closed"}
-        assert self.emulator("PATCH", f"/repos/{self.slug}/pulls/{number}", self.owner, body).status == 200
+        assert self.answer("PATCH", f"/repos/{self.slug}/pulls/{number}", self.owner, {"state": "closed"}).status == 200
 
     def make(self, slug: str) -> None:
         """Make an empty repository; its branch main is begun by a push."""
@@ -202,7 +203,8 @@ class GitHubWorld:
         rules: tuple[tuple[bool, Callable[[], Answer | None]], ...] = (
             (verb == "POST" and parts[3:] == ["forks"], lambda: self._fork(parts, login)),
             (verb == "POST" and parts[3:] == ["pulls"], lambda: self._open(login, body)),
-            (verb == "PATCH" and parts[3:4] == ["pulls"], lambda: self._refuse_others(int(parts[4]), login)),
+            (verb == "PATCH" and parts[3:4] == ["pulls"], lambda: self._edit(int(parts[4]), login, body)),
+            (verb == "GET" and parts[3:4] == ["issues"] and len(parts) == 5, lambda: self._issue(int(parts[4]))),
             (verb == "PUT" and parts[5:] == ["merge"], lambda: self._merge(int(parts[4]), login, body)),
             (parts[3:4] == ["commits"] and parts[5:] == ["status"], lambda: _no_statuses(parts[4])),
         )
@@ -221,7 +223,10 @@ class GitHubWorld:
         mine = [one for one in forks if one["owner"]["login"] == login]
         if mine:
             return Answer(202, {}, mine[0])
-        answer = self.emulator("POST", f"/repos/{upstream}/forks", login, {})
+        free = parts[2]
+        while f"{login}/{free}" in self._all():
+            free = f"{parts[2]}-{free.removeprefix(parts[2]).count('-') + 1}"
+        answer = self.emulator("POST", f"/repos/{upstream}/forks", login, {"name": free})
         if answer.status == 202:
             slug = answer.value["full_name"]
             self.make(slug)
@@ -249,9 +254,16 @@ class GitHubWorld:
     def _all(self) -> list[str]:
         return [f"{path.parent.name}/{path.stem}" for path in self.folder.glob("*/*.git")]
 
-    def _refuse_others(self, number: int, login: str) -> Answer | None:
+    def _issue(self, number: int) -> Answer:
+        (pull,) = [one for one in self.pulls("all") if one["number"] == number]
+        closer = self.closers.get(number)
+        return Answer(200, {}, {**pull, "closed_by": {"login": closer} if closer else None})
+
+    def _edit(self, number: int, login: str, body: Any) -> Answer | None:
         (pull,) = [one for one in self.pulls("all") if one["number"] == number]
         allowed = self.may_push(login, self.slug) or pull["user"]["login"] == login
+        if allowed and body.get("state") == "closed":
+            self.closers[number] = login
         return None if allowed else Answer(403, {}, {"message": "Must have write access to do that."})
 
     def _merge(self, number: int, login: str, body: Any) -> Answer:

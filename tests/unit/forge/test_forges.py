@@ -8,7 +8,7 @@ import pytest
 from medperf_git.errors import UsageProblem
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.choice import forge_for
-from medperf_git.forge.credentials import find_credential
+from medperf_git.forge.credentials import find_credential, find_token
 from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.registry.remotes import Remote
@@ -91,6 +91,16 @@ def test_a_token_comes_from_the_environment_for_https_only() -> None:
     assert find_credential(https, environ) == Credential("x-access-token", "secret")
     assert find_credential(Remote.parse("git@forge.example:r"), environ) is None
     assert "secret" not in repr(find_credential(https, environ))
+
+
+@pytest.mark.parametrize("secret", ["ghp_one\nghp_two", "ghp_\x00one", "ghp_öne", "Bearer ghp_one"])
+def test_what_cannot_be_a_token_is_refused_without_being_shown(secret: str) -> None:
+    remote = Remote.parse("https://github.com/org/registry")
+    for variable in ("MEDPERF_GIT_TOKEN", "GH_TOKEN"):
+        with pytest.raises(UsageProblem) as caught:
+            find_token(remote, Host.GITHUB, {**NOTHING, variable: secret})
+        assert variable in caught.value.message
+        assert "ghp_" not in caught.value.message + caught.value.hint
 
 
 def test_a_token_comes_from_the_persons_own_git_credential_store(tmp_path: Path) -> None:
