@@ -1,12 +1,16 @@
 """What happened while I was away: every such proposal ends in the right new attempt or in the right sentence."""
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from medperf_git.errors import Refused
-from medperf_git.flows.outbox import Outbox
+from medperf_git.flows.outbox import Entry, Outbox
+from medperf_git.flows.propose import judge_entry
 from medperf_git.flows.propose import send as send_entry
+from medperf_git.flows.workspace import Workspace
+from medperf_git.policy.verdict import Verdict
 from medperf_git.registry.transport import UPSTREAM_MAIN
 from tests.support.people import Human, Town
 from tests.support.registry_builder import BENCHMARK, NORTH
@@ -113,12 +117,7 @@ def test_the_same_proposal_on_an_older_main_is_gone_on_with(waiting: Town) -> No
     assert waiting.git("cat-file", "-e", f"main:{RESULT}") == ""
 
 
-def _judged_alone(workspace: object, entry: object) -> tuple[str, object]:
+def _judged_alone(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
     """Commit a proposal on main as if nothing of it were known to lie at its branch."""
-    from unittest import mock
-
-    from medperf_git.flows.propose import judge_entry
-    from medperf_git.flows.workspace import Workspace
-
     with mock.patch.object(Workspace, "proposals", return_value={}):
-        return judge_entry(workspace, entry)  # type: ignore[arg-type]
+        return judge_entry(workspace, entry)
