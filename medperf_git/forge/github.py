@@ -254,9 +254,14 @@ class GitHub:
         return PullRequest(self._requester, {}, places, completed=False)
 
     def _told_by_whom(self, slug: str, request: Request) -> Request:
-        """Return a closed request with who closed it, which only the issue behind it tells."""
-        url = f"{self._repo(slug).url}/issues/{request.number}"
-        closer: Any = Issue(self._requester, {}, {"url": url}, completed=False).closed_by
+        """Return a closed request with who closed it, which only the issue behind it tells, and not to everybody."""
+        issue = Issue(self._requester, {}, {"url": f"{self._repo(slug).url}/issues/{request.number}"}, completed=False)
+        try:
+            closer: Any = issue.closed_by
+        except Fault as fault:
+            if fault.status not in (403, 404, 410):
+                raise
+            return request
         return replace(request, closed_by="" if closer is None else _text(closer.login))
 
 

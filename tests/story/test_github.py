@@ -128,6 +128,43 @@ def test_a_proposal_whose_base_moved_goes_on_as_it_is(town: GitHubTown) -> None:
     assert town.world.pulls() == []
 
 
+def test_a_lost_answer_makes_nothing_twice(town: GitHubTown) -> None:
+    town.world.losing += ["/forks", "/pulls"]
+    town.ask("north")
+    assert sources(town, "all") == [("north/heart", "north")]
+    town.world.losing += ["/merge"]
+    said = town.founder.run("admit", "north", "--yes")
+    assert "merged" in said.out
+    assert town.world.losing == []
+    paths = [path.rpartition("/")[2] for verb, path, _ in written(town) if verb != "PATCH"]
+    assert sorted(paths) == ["forks", "merge", "pulls", "pulls"]
+    assert town.git("rev-list", "--count", "--first-parent", "main") == "2"
+
+
+def test_a_fork_that_was_deleted_is_made_again_and_the_proposal_opened_anew(town: GitHubTown) -> None:
+    north = town.ask("north")
+    (before,) = town.world.pulls()
+    town.world.forget("north/heart")
+    said = north.run("submit", "--resume")
+    assert "waits for" in said.out
+    (after,) = town.world.pulls()
+    assert after["head"]["sha"] == before["head"]["sha"]
+    assert after["number"] > before["number"]
+
+
+def test_a_branch_that_holds_something_else_is_not_overwritten(town: GitHubTown) -> None:
+    north, fork = town.ask("north"), "north/heart"
+    (request,) = town.world.pulls()
+    before, branch = town.world.heads(fork), request["head"]["ref"]
+    tree = town.world.git(fork, "hash-object", "-w", "-t", "tree", "/dev/null")
+    other = town.world.git(fork, "commit-tree", tree, "-p", "main", "-m", "Something else")
+    town.world.git(fork, "update-ref", f"refs/heads/{branch}", other)
+    town.world.follow(fork, before)
+    said = north.run("submit", "--resume", code=1)
+    assert "holds something else already" in said.out + said.err
+    assert town.world.heads(fork)[branch] == other
+
+
 def test_what_a_maintainer_closed_is_not_opened_again(town: GitHubTown) -> None:
     north = town.ask("north")
     (request,) = town.world.pulls()

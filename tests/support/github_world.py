@@ -25,6 +25,7 @@ import base64
 import http.client
 import json
 import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -73,6 +74,7 @@ class GitHubWorld:
     commits: dict[str, str] = field(default_factory=dict)  # the emulator's → the real one's
     closers: dict[int, str] = field(default_factory=dict)
     failing: list[Answer] = field(default_factory=list)  # the next answers, whatever is asked
+    losing: list[str] = field(default_factory=list)  # what is done, and its answer lost: endings of addresses
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @property
@@ -144,6 +146,16 @@ class GitHubWorld:
         subprocess.run(["git", "init", "-q", "--bare", "-b", "main", str(path)], check=True, env=git_environ())
         self.git(slug, "config", "http.receivepack", "true")
         self.git(slug, "config", "uploadpack.allowAnySHA1InWant", "true")
+
+    def forget(self, slug: str) -> None:
+        """Delete a fork; GitHub closes its pull requests then."""
+        owner = slug.partition("/")[0]
+        for one in self.pulls():
+            if one["head"]["repo"]["full_name"] == slug:
+                self.closers[one["number"]] = owner
+                self.emulator("PATCH", f"/repos/{self.slug}/pulls/{one['number']}", owner, {"state": "closed"})
+        assert self.emulator("DELETE", f"/repos/{slug}", owner).status == 204
+        shutil.rmtree(self.repository(slug))
 
     def emulator(self, verb: str, path: str, login: str, body: Any = None) -> Answer:
         """Ask the emulator itself."""
@@ -402,6 +414,10 @@ class _Handler(GitHandler):
         else:
             answer = world.answer(self.command, target, login, json.loads(data) if data else None)
             told = world.real(answer.value, login)
+            if self.command != "GET" and (lost := [one for one in world.losing if target.endswith(one)]):
+                world.losing.remove(lost[0])
+                self.reply(Answer(502, {}, {"message": "Bad Gateway"}))
+                return
             scopes = {"X-OAuth-Scopes": "repo, workflow"} if login else {}
             scopes["X-GitHub-Request-Id"] = f"0000:{len(world.asked)}"
             self.reply(Answer(answer.status, scopes, world.described(told)))

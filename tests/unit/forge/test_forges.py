@@ -9,7 +9,7 @@ from medperf_git.errors import UsageProblem
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.credentials import find_credential, find_token
-from medperf_git.forge.host import Host, host_of
+from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.transport import Credential
@@ -79,6 +79,21 @@ def test_t37_twelve_addresses_are_refused_before_git_sees_them(address: str) -> 
 )
 def test_the_page_to_open_is_the_forges_own(address: str, page: str) -> None:
     assert Browser(Remote.parse(address), host=host_of(address)).page_of(ID) == page
+
+
+@pytest.mark.parametrize(
+    ("address", "interface"),
+    [
+        ("https://github.com/org/registry", "https://api.github.com"),
+        ("git@github.com:org/registry.git", "https://api.github.com"),
+        ("ssh://git@ssh.github.com:443/org/registry.git", "https://api.github.com"),
+        ("https://clinic.ghe.com/org/registry", "https://api.clinic.ghe.com"),
+        ("https://github.clinic.example:8443/org/registry", "https://github.clinic.example:8443/api/v3"),
+        ("ssh://git@altssh.gitlab.com:443/org/registry.git", "https://gitlab.com/api/v4"),
+    ],
+)
+def test_the_interface_of_an_address_is_found_from_its_page(address: str, interface: str) -> None:
+    assert api_of(host_of(address), web_page(address)) == interface
 
 
 def test_the_page_of_an_ssh_address_is_https() -> None:

@@ -197,6 +197,12 @@ def test_who_closed_a_request_is_asked_only_of_what_was_closed_unmerged(github: 
     assert github.paths[-1] == "GET /repos/ana/heart/issues/7"
 
 
+def test_a_token_that_may_not_see_who_closed_a_request_still_sees_the_request(github: Scripted) -> None:
+    github.say({"login": "ana"}).say([]).say([pull(7, state="closed")]).say({"message": "Not accessible"}, 403)
+    (found,) = github.api.requests_of(SLUG, BRANCH)
+    assert (found.state, found.closed_by) == (State.CLOSED, "")
+
+
 def test_accounts_and_forks_that_are_gone_leave_a_request_that_is_read(github: Scripted) -> None:
     gone = pull(user=None, body=None, head={"ref": BRANCH, "sha": HEAD, "repo": None})
     (found,) = github.say([gone]).api.open_requests(SLUG, 500)
