@@ -16,7 +16,8 @@ from medperf_git.registry.commits import Author, set_ref, write_commit
 from medperf_git.registry.objects import Store
 from tests.support import registry_builder as rb
 from tests.support.clock import TestClock
-from tests.support.github_world import GitHubWorld, running_github
+from tests.support.github_server import running_github
+from tests.support.github_world import GitHubWorld
 from tests.support.people import Human, Town
 from tests.support.registry_builder import House
 from tests.support.story import house_of, send

@@ -1,7 +1,4 @@
-"""A GitHub on loopback: an emulator's REST interface and real Git behind one https address, in step with each other.
-
-with running_github(folder, {"ana": "…", "bob": "…"}, owner="ana", name="heart") as world:
-    world.url, world.certificate            # https://127.0.0.1:PORT, reached as a GitHub Enterprise Server
+"""What a GitHub on loopback holds and does: an emulator's state and real Git, kept in step (`github_server` serves it).
 
 What is whose. The **emulator**'s (npm `emulate`, Vercel Labs, Apache-2.0, unchanged, in Node): accounts,
 repositories, forks, pull requests and their states, numbers, filters and pages, comments, check runs, and the form of
@@ -21,29 +18,21 @@ Every request is checked against GitHub's own OpenAPI description (`github/opena
 scripts/trim_github_openapi.py); what does not fit is noted in `violations` and refused with 400.
 """
 
-import base64
 import http.client
 import json
-import os
 import shutil
-import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from tests.ci.tools import NODE, modules
 from tests.support.github_contract import Contract
-from tests.support.https_git import GitHandler, running
 from tests.support.people import git_environ
 
-API = "/api/v3"
 _FIXED = {"name": "sync", "email": "sync@example.invalid", "date": "2026-11-25T11:00:00Z"}
 
 
@@ -288,8 +277,9 @@ class GitHubWorld:
         tree = self.git(self.slug, "merge-tree", "--write-tree", main, head, check=False)
         if pull["state"] != "open" or not tree:
             return Answer(405, {}, {"message": "Pull Request is not mergeable"})
-        imagined = next(one for one in self._unreal(number))
-        answer = self.emulator("PUT", f"/repos/{self.slug}/pulls/{number}/merge", login, {**body, "sha": imagined})
+        answer = self.emulator(
+            "PUT", f"/repos/{self.slug}/pulls/{number}/merge", login, {**body, "sha": self._imagined_head(number)}
+        )
         assert answer.status == 200, answer
         since = int(self.git(self.slug, "show", "-s", "--format=%ct", main))
         at = max(since, int(self.clock().timestamp()))
@@ -308,11 +298,12 @@ class GitHubWorld:
         for one in self.pulls():
             contained = self.git(self.slug, "merge-base", one["head"]["sha"], main) == one["head"]["sha"]
             if contained:
-                body = {"merge_method": "merge", "sha": next(self._unreal(one["number"]))}
+                body = {"merge_method": "merge", "sha": self._imagined_head(one["number"])}
                 self.emulator("PUT", f"/repos/{self.slug}/pulls/{one['number']}/merge", login, body)
 
-    def _unreal(self, number: int) -> Iterator[str]:
-        yield self.emulator("GET", f"/repos/{self.slug}/pulls/{number}", self.owner).value["head"]["sha"]
+    def _imagined_head(self, number: int) -> str:
+        """Return the head that the emulator believes a pull request to have."""
+        return str(self.emulator("GET", f"/repos/{self.slug}/pulls/{number}", self.owner).value["head"]["sha"])
 
     def _imagined(self, target: str) -> str:
         """Return an address with the emulator's ids of commits."""
@@ -356,142 +347,3 @@ def _invalid(message: str) -> Answer:
 
 def _no_statuses(commit: str) -> Answer:
     return Answer(200, {}, {"state": "pending", "statuses": [], "total_count": 0, "sha": commit})
-
-
-class _Handler(GitHandler):
-    world: GitHubWorld
-    before: dict[str, str]
-
-    def user(self) -> str:
-        """Return whose token came; a wrong one is refused before."""
-        kind, _, said = self.headers.get("Authorization", "").partition(" ")
-        token = base64.b64decode(said).decode().partition(":")[2] if kind == "Basic" else said
-        return (self.world.who(token) or "?") if said else ""
-
-    def do_GET(self) -> None:
-        """Answer Git or the interface."""
-        with self.world.lock:
-            if self.path.startswith(f"{API}/"):
-                self._api()
-                return
-            slug = "/".join(self.path.split("?")[0].strip("/").split("/")[:2]).removesuffix(".git")
-            user = self.user()
-            writes = "git-receive-pack" in self.path
-            if user == "?" or not self.world.repository(slug).is_dir():
-                self.reply(Answer(401 if user == "?" else 404, {}, {"message": "Bad credentials"}))
-            elif writes and user and not self.world.may_push(user, slug):
-                self.reply(Answer(403, {}, {"message": f"Permission to {slug}.git denied to {user}."}))
-            else:
-                self.before = self.world.heads(slug)
-                self.path = self.path.replace(f"/{slug}/", f"/{slug}.git/", 1)
-                super().do_GET()
-
-    def do_PUT(self) -> None:
-        """See `do_GET`."""
-        self.do_GET()
-
-    def do_PATCH(self) -> None:
-        """See `do_GET`."""
-        self.do_GET()
-
-    def served(self, path: str) -> None:
-        """Tell the emulator what was pushed."""
-        if self.command == "POST" and path.endswith("git-receive-pack"):
-            self.world.follow("/".join(path.strip("/").split("/")[:2]).removesuffix(".git"), self.before)
-
-    def _api(self) -> None:
-        world, target, login = self.world, self.path.removeprefix(API), self.user()
-        data = self.body()
-        world.asked.append((self.command, target, login))
-        faults = world.contract.faults(self.command, world.url + self.path, dict(self.headers), data)
-        world.violations += faults
-        if world.failing:
-            self.reply(world.failing.pop(0))
-        elif login == "?":
-            self.reply(Answer(401, {}, {"message": "Bad credentials", "status": "401"}))
-        elif faults:
-            self.reply(Answer(400, {}, {"message": "; ".join(faults)}))
-        else:
-            answer = world.answer(self.command, target, login, json.loads(data) if data else None)
-            told = world.real(answer.value, login)
-            if self.command != "GET" and (lost := [one for one in world.losing if target.endswith(one)]):
-                world.losing.remove(lost[0])
-                self.reply(Answer(502, {}, {"message": "Bad Gateway"}))
-                return
-            scopes = {"X-OAuth-Scopes": "repo, workflow"} if login else {}
-            scopes["X-GitHub-Request-Id"] = f"0000:{len(world.asked)}"
-            self.reply(Answer(answer.status, scopes, world.described(told)))
-
-    def reply(self, answer: Answer) -> None:
-        """Send an answer."""
-        text = b"" if answer.value is None else json.dumps(answer.value).encode()
-        self.send_response(answer.status)
-        for name, value in {"Content-Type": "application/json", **answer.headers}.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text)
-
-
-@contextmanager
-def running_github(
-    folder: Path, tokens: Mapping[str, str], *, owner: str, name: str, clock: Callable[[], datetime]
-) -> Iterator[GitHubWorld]:
-    """Run a GitHub in which `owner` has an empty repository `name`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    world = GitHubWorld(folder / "repositories", owner, name, dict(tokens), clock, Contract.load())
-    with running(type("Handler", (_Handler,), {"world": world, "folder": world.folder, "asked": []}), folder) as place:
-        world.url, world.certificate = place
-        with _emulating(folder, world):
-            world.make(world.slug)
-            yield world
-    assert not world.violations, world.violations
-
-
-@contextmanager
-def _emulating(folder: Path, world: GitHubWorld) -> Iterator[None]:
-    seed = {
-        "tokens": {token: {"login": login, "scopes": ["repo"]} for login, token in world.tokens.items()},
-        "github": {
-            "users": [{"login": login, "name": login} for login in world.tokens],
-            "repos": [{"owner": world.owner, "name": world.name, "default_branch": "main", "auto_init": True}],
-        },
-    }
-    (folder / "seed.json").write_text(json.dumps(seed), encoding="utf-8")
-    script = modules() / "emulate" / "dist" / "index.js"
-    log = folder / "emulator.log"
-    for _ in range(5):  # the emulator is told its port; somebody may take it first
-        world.port = _free_port()
-        command = [str(NODE), str(script), "start", "-s", "github", "-p", str(world.port), "--base-url", world.url]
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*command, "--seed", str(folder / "seed.json")],
-                stdout=output,
-                stderr=output,
-                cwd=folder,
-                env={"PATH": os.environ["PATH"], "HOME": str(folder)},
-            )
-        try:
-            if _answers(world, process):
-                yield
-                return
-        finally:
-            process.terminate()
-            process.wait(10)
-    raise AssertionError(log.read_text(encoding="utf-8"))
-
-
-def _answers(world: GitHubWorld, process: subprocess.Popen[bytes]) -> bool:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            return world.emulator("GET", f"/repos/{world.slug}", "").status == 200
-        except OSError:
-            time.sleep(0.05)
-    return False
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
