@@ -14,6 +14,9 @@ import pytest
 
 from medperf_git.errors import Refused
 from medperf_git.forge.port import Checks, Words
+from medperf_git.records.names import Ref
+from medperf_git.registry.commits import Author, write_commit
+from medperf_git.registry.objects import Store
 from tests.support import registry_builder as rb
 from tests.support.github_town import Account, GitHubTown, github_town
 from tests.support.github_world import Answer
@@ -246,6 +249,25 @@ def test_who_may_not_push_may_not_merge_and_leaves_it_to_others(town: GitHubTown
     said = town.human("emil").run("merge", code=3)
     assert "does not let the token" in said.err
     assert town.main == main
+
+
+def test_t59_the_account_of_a_hospital_is_worth_nothing_without_its_key(town: GitHubTown) -> None:
+    town.settle("north")
+    world, fork = town.world, "north/heart"
+    assert world.answer("POST", f"/repos/{world.slug}/forks", "north", {}).status == 202
+    files = town.house().propose(rb.cube(Ref("north", "net", 1))).sign("mallory").files
+    store, before = Store.open(world.repository(fork)), world.heads(fork)
+    author = Author("north", "north@example.invalid", town.clock())
+    commit = write_commit(store, before["main"], files, message="Trust me\n", author=author)
+    world.git(fork, "update-ref", "refs/heads/from-the-web", commit)
+    world.follow(fork, before)
+    words = {"title": "Trust me", "head": "north:from-the-web", "base": "main"}
+    assert world.answer("POST", f"/repos/{world.slug}/pulls", "north", words).status == 201
+    main = town.main
+    assert "not merged (fail)" in town.founder.run("merge").out
+    assert town.main == main
+    assert world.answer("PUT", f"/repos/{world.slug}/pulls/1/merge", "ana", {}).status == 200  # on its page
+    assert "is not valid" in town.human("north").run("sync", code=5).err
 
 
 def test_a_wrong_token_is_named_by_where_it_comes_from_and_never_shown(town: GitHubTown) -> None:

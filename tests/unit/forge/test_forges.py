@@ -1,6 +1,7 @@
 """Which adapter speaks to which address, and what people are shown."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,21 @@ def test_without_a_token_forges_are_seen_in_a_browser_and_all_else_is_plain_git(
 def test_a_host_whose_name_says_nothing_is_what_was_recorded_of_it(address: str) -> None:
     assert forge_for(address, NOTHING, host=Host.PAGURE).name == "browser"
     assert forge_for(address, {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}, host=Host.PLAIN).name == "plain"
+
+
+def test_without_its_library_a_forge_is_seen_in_a_browser_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "github", None)
+    monkeypatch.delitem(sys.modules, "medperf_git.forge.github", raising=False)
+    said: list[str] = []
+    environ = {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}
+    assert forge_for("https://github.com/org/registry", environ, say=said.append).name == "browser"
+    assert "pip install 'medperf-git[github]'" in said[0]
+
+
+def test_the_libraries_of_forges_are_loaded_only_where_one_is_spoken_to() -> None:
+    asks = "import sys, medperf_git.cli.main; print({'github', 'gitlab'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(
