@@ -1,6 +1,6 @@
 """GitHub's REST interface, by PyGithub over our own session: github.com, and GitHub Enterprise Server.
 
-Of PyGithub serve its models and the calls that they know. What travels goes through `forge.http`: no redirection is
+PyGithub gives its models and the calls that they know. What travels goes through `forge.http`: no redirection is
 followed, answers are capped, certificates and proxies are this person's, and PyGithub, which keeps logs, never holds
 the token. Every address is made here from names that we know. One that an answer brings along, for the next page or
 the rest of an object, is not asked: no call hides another.
