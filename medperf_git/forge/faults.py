@@ -11,7 +11,7 @@ from medperf_git.records.text import is_refused
 
 _WAY_OUT = "or open it by hand, without a token: {page}"
 _NEW_TOKEN = {
-    Host.GITHUB: "https://{name}/settings/tokens, a classic one with the scope `public_repo` (if private: `repo`)",
+    Host.GITHUB: "https://{name}/settings/tokens, classic, with `public_repo` (if private: `repo`) and `workflow`",
     Host.GITLAB: "https://{name}/-/user_settings/personal_access_tokens, with the scope `api`",
     Host.FORGEJO: "https://{name}/user/settings/applications, with `write:repository`, `write:issue`, `read:user`",
     Host.PAGURE: "https://{name}/settings, an API key with all the rights on projects and pull requests",
