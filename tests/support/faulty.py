@@ -102,6 +102,10 @@ class Bad:
     connect: str = ""
     late: bool = False
 
+    def __str__(self) -> str:
+        """Return its name, by which tests are called."""
+        return self.name
+
 
 def _raw(status: str, body: bytes = b"", *headers: str) -> bytes:
     lines = [f"HTTP/1.1 {status}", *headers, f"Content-Length: {len(body)}", "Connection: close", "", ""]
