@@ -40,8 +40,8 @@ MAX_LISTING = 4 * 1024 * 1024
 
 SLOW_SECONDS = 40  # so long a transfer may go at less than 1000 bytes a second
 ALIVE_SECONDS = 15  # an SSH host that misses three such signs of life is gone
-# After so long without a word a host is given up; over SSH our own hook may be at work, which says nothing meanwhile.
-SILENT_SECONDS = {Transport.HTTPS: 50.0, Transport.SSH: 100.0, Transport.PATH: float("inf")}
+# After so long without a word a host is given up. Our own hook says nothing while it judges, which takes some seconds.
+SILENT_SECONDS = {Transport.HTTPS: 50.0, Transport.SSH: 55.0, Transport.PATH: float("inf")}
 
 # Where a person says which authorities they trust, the first that is set; Git and the forges' interfaces go by it.
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

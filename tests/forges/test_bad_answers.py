@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.errors import MedperfGitError
+from medperf_git.errors import MedperfGitError, Refused
 from medperf_git.forge.credentials import Token
 from medperf_git.forge.forgejo import Forgejo
 from medperf_git.forge.guard import Patience
@@ -21,9 +21,9 @@ from medperf_git.forge.host import Host
 from medperf_git.forge.port import Request, State, Words
 from medperf_git.forge.pulls import MARK, Pulls
 from medperf_git.registry.remotes import Remote
-from tests.support.faulty import BADS, Bad, Faulty, standing
+from tests.support.faulty import BADS, Bad, Faulty, kind_of, standing
 from tests.support.people import git_environ
-from tests.support.small_forge import SmallForge
+from tests.support.small_forge import Answered, Asked, SmallForge
 
 SLUG, ID, SECRET = "ana/heart", "0123456789abcdef" * 2, "token-of-bob-0123456789"
 BRANCH = f"submit/{ID}"
@@ -221,3 +221,39 @@ def test_a_bad_answer_makes_no_second_proposal_and_loses_none(
     place.forge.settle()
     assert flow.holds(place), (place.forge.pulls, place.forge.notes)
     assert len(place.forge.pulls) <= 2
+
+
+def test_two_that_a_late_answer_left_become_the_older_one(place: Place) -> None:
+    propose(place)
+    (first,) = place.forge.pulls
+    place.forge.pulls.append({**first, "number": 2})
+    for _ in range(2):  # the one that was closed as too many does not stand in the way afterwards
+        propose(place)
+        assert [(one["number"], one["state"]) for one in place.forge.pulls] == [(1, "open"), (2, "closed")]
+        assert [one["body"] for one in place.forge.notes] == ["The same as #1, opened twice by a broken connection."]
+
+
+def test_what_a_person_closed_is_not_opened_again(place: Place) -> None:
+    propose(place)
+    place.forge.pulls[0]["state"] = "closed"
+    with pytest.raises(Refused, match="#1 was closed"):
+        propose(place)
+    assert place.ours == []
+
+
+def test_a_call_that_does_its_work_after_it_was_given_up_is_found(place: Place) -> None:
+    """The server takes longer than we wait, and opens the pull request all the same."""
+    propose_first = place.forge.answer
+
+    def late(asked: Asked) -> Answered:
+        if kind_of(asked) == "open" and not place.forge.pulls:
+            time.sleep(0.6)
+        return propose_first(asked)
+
+    place.server.inner = late
+    patience = Patience(attempts=3, call=0.3, whole=5.0, draw=lambda: 0.5)
+    place.pulls(patience=patience).propose(place.copy, ID, place.commit, WORDS)
+    assert is_proposed(place)
+    propose(place)
+    assert is_proposed(place)
+    assert len(place.forge.pulls) == 1

@@ -87,14 +87,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 @pytest.fixture
-def short(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait a second where people wait most of a minute."""
-    monkeypatch.setattr(transport, "SLOW_SECONDS", 1)
-    monkeypatch.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 1.5)
-
-
-@pytest.fixture
-def world(template: tuple[Path, str], secure_server: Faulty, short: None, tmp_path: Path) -> Iterator[tuple[Path, str]]:
+def world(template: tuple[Path, str], secure_server: Faulty, tmp_path: Path) -> Iterator[tuple[Path, str]]:
     folder, commit = template
     shutil.copytree(folder, tmp_path / "world")
     secure_server.inner = SmallForge(tmp_path / "world/forge", tokens={SECRET: "bob"}).answer
@@ -108,9 +101,14 @@ def access(server: Faulty) -> Access:
 
 
 def problem_of(run: Callable[[], object]) -> EnvironmentProblem:
+    """Return how a run fails that waits a second where people wait most of a minute."""
     began = time.monotonic()
-    with pytest.raises(EnvironmentProblem) as caught:
-        run()
+    with pytest.MonkeyPatch.context() as hurry:
+        hurry.setattr(transport, "SLOW_SECONDS", 1)
+        hurry.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 1.5)
+        hurry.setitem(transport.SILENT_SECONDS, Transport.SSH, 1.5)
+        with pytest.raises(EnvironmentProblem) as caught:
+            run()
     assert time.monotonic() - began < BOUND
     told = caught.value.message + caught.value.hint
     assert caught.value.hint
@@ -212,10 +210,11 @@ def test_a_slow_host_that_goes_on_speaking_is_waited_for(
     inner, remote = secure_server.inner, Remote.parse(f"{secure_server.url}/{SLUG}")
 
     def slowly(asked: object) -> object:
-        time.sleep(0.7)
+        time.sleep(1.5)
         return inner(asked)  # type: ignore[arg-type]
 
     monkeypatch.setattr(secure_server, "inner", slowly)
+    monkeypatch.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 2.5)
     (result,) = push(copy, remote, [Push(REF, commit)], access=access(secure_server))
     assert result.outcome is PushOutcome.ACCEPTED
 
@@ -271,7 +270,6 @@ def test_a_host_that_is_silent_over_ssh_is_given_up(
     program.write_text("#!/bin/sh\nexec sleep 8\n", encoding="utf-8")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
-    monkeypatch.setitem(transport.SILENT_SECONDS, Transport.SSH, 0.5)
     remote = Remote.parse("git@host.example:heart")
     for run in (lambda: fetch(copy, remote, [MAIN_REFSPEC]), lambda: push(copy, remote, [Push(REF, commit)])):
-        assert problem_of(run).message.endswith("git@host.example:heart: it has said nothing for 0.5 s")
+        assert problem_of(run).message.endswith("git@host.example:heart: it has said nothing for 1.5 s")

@@ -5,6 +5,8 @@ Every bad answer meets a call of the submission, each another; `test_bad_answers
 
 import re
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -33,11 +35,18 @@ SHORT = Patience(attempts=2, call=0.6, whole=0.5, least=0.3, sleep=lambda _: Non
 
 
 @pytest.fixture
-def far(signed: Town, secure_server: Faulty, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Far:
-    monkeypatch.setattr(pulls, "FORK_SECONDS", 1.0)
-    monkeypatch.setattr(transport, "SLOW_SECONDS", 1)
-    monkeypatch.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 3.0)
+def far(signed: Town, secure_server: Faulty, tmp_path: Path) -> Far:
     return Far.of(signed, tmp_path / "far", secure_server)
+
+
+@contextmanager
+def hurry() -> Iterator[None]:
+    """Wait a second or three where people wait most of a minute."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(pulls, "FORK_SECONDS", 1.0)
+        patched.setattr(transport, "SLOW_SECONDS", 1)
+        patched.setitem(transport.SILENT_SECONDS, Transport.HTTPS, 3.0)
+        yield
 
 
 @pytest.mark.parametrize(("bad", "call", "done"), CELLS)
@@ -47,7 +56,8 @@ def test_a_submission_that_meets_a_bad_answer_is_whole_when_it_is_run_again(
     far.bob.patience = SHORT if bad.name in SLOW else PATIENT
     far.server.plan(bad, call, done=done)
     began = time.monotonic()
-    said = far.bob.try_to("submit", "--yes")
+    with hurry():
+        said = far.bob.try_to("submit", "--yes")
     assert time.monotonic() - began < 30
     told = bad.told if call in API else r"cannot (fetch|push to|use your fork)"
     assert not said.code or re.search(told, said.err), said.err
@@ -108,8 +118,7 @@ def test_a_house_with_its_own_authority_needs_its_file_for_git_and_for_the_inter
     far.check_sent()
 
 
-def test_a_fork_that_takes_its_time_is_waited_for(far: Far, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulls, "FORK_SECONDS", 20.0)
+def test_a_fork_that_takes_its_time_is_waited_for(far: Far) -> None:
     far.bob.patience = Patience(sleep=lambda _: None)
     far.forge.looks_until_filled = 3
     far.bob.run("submit", "--yes")
@@ -119,7 +128,8 @@ def test_a_fork_that_takes_its_time_is_waited_for(far: Far, monkeypatch: pytest.
 
 def test_a_fork_that_takes_too_long_is_told_and_used_later(far: Far) -> None:
     far.forge.looks_until_filled = 10_000
-    said = far.bob.try_to("submit", "--yes")
+    with hurry():
+        said = far.bob.try_to("submit", "--yes")
     assert "cannot use your fork bob/heart yet: it has no branch main" in said.err
     assert "run the same command again in some minutes" in said.err
     far.check_kept()

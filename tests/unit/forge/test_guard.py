@@ -13,6 +13,9 @@ from medperf_git.forge.deadline import remaining
 from medperf_git.forge.faults import ForgeProblem, Surroundings
 from medperf_git.forge.guard import Guard, Patience, is_passing
 from medperf_git.forge.host import Host
+from medperf_git.forge.pulls import FORK_SECONDS
+from medperf_git.registry.remotes import Transport
+from medperf_git.registry.transport import ALIVE_SECONDS, SILENT_SECONDS, SLOW_SECONDS
 
 WHERE = Surroundings(Host.GITHUB, "github.com", "GH_TOKEN", "https://github.com/org/r", "s3cret")
 NOON = 1_700_000_000.0
@@ -232,19 +235,17 @@ def test_a_silent_forge_ends_a_write_in_bounded_time(clock: Time, looks: str) ->
     assert clock.now <= patience.worst_case()
 
 
-def test_the_worst_case_of_a_command_lies_below_two_minutes() -> None:
-    """A silent interface, and then a `git` that stalls; or `git` first, and then one call for each thing tried."""
-    from medperf_git.forge.pulls import FORK_SECONDS  # noqa: PLC0415
-    from medperf_git.registry.remotes import Transport  # noqa: PLC0415
-    from medperf_git.registry.transport import SILENT_SECONDS, SLOW_SECONDS  # noqa: PLC0415
-
-    patience, git = Patience(), SILENT_SECONDS[Transport.HTTPS]
-    assert git > SLOW_SECONDS  # so that Git's own word on a slow transfer comes first
-    assert patience.worst_case() <= 90
-    assert git >= patience.whole  # what `git` loses is all that may be lost: nothing is tried twice afterwards
-    assert patience.whole + patience.call + git < 120  # the interface fails for good, and then a push stalls
-    assert git + 2 * patience.least < 120
-    assert FORK_SECONDS + git < 120
+@pytest.mark.parametrize("way", [Transport.HTTPS, Transport.SSH])
+def test_the_worst_case_of_a_command_lies_below_two_minutes(way: Transport) -> None:
+    """Whatever falls silent: the interface, `git`, or one after the other; by the times that people really wait."""
+    patience, git = Patience(), SILENT_SECONDS[way]
+    assert git > (SLOW_SECONDS if way is Transport.HTTPS else 3 * ALIVE_SECONDS)  # Git's own word comes first
+    assert patience.worst_case() < 120  # the interface alone
+    assert 2 * git < 120  # `git` alone: nothing is fetched, and then nothing can be pushed
+    assert git >= patience.whole  # what `git` loses is all that may be lost: a call is not tried twice afterwards
+    assert git + 2 * patience.least < 120  # `git` first, then the interface
+    assert patience.whole + patience.call + git <= 120  # the interface first, which is passed over, and then `git`
+    assert FORK_SECONDS + git < 120  # a fork that is never ready, and `git` at the end of it
 
 
 def lose(guard: Guard, clock: Time, problem: MedperfGitError) -> None:
