@@ -26,8 +26,8 @@ def read_clock(url: str, environ: Mapping[str, str]) -> datetime | None:
     from medperf_git.forge.http import open_session  # noqa: PLC0415  (only before something is sent)
 
     try:
-        session = open_session(environ)
-        headers = in_time(lambda: session.look(f"https://{urlsplit(url).netloc}/"), SECONDS)
+        with open_session(environ) as session:
+            headers = in_time(lambda: session.look(f"https://{urlsplit(url).netloc}/"), SECONDS)
         return parsedate_to_datetime(headers.get("date", "")).astimezone(UTC)
     except (Fault, EnvironmentProblem, ValueError, OverflowError):
         return None

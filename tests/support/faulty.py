@@ -321,24 +321,24 @@ class Faulty:
 
 def _read(stream: socket.socket) -> Asked | None:
     """Read one whole request; None where none comes."""
-    reader = stream.makefile("rb")
-    first = reader.readline(65536).split()
-    if len(first) != 3:
-        return None
-    headers: dict[str, str] = {}
-    while (line := reader.readline(65536)) not in (b"\r\n", b"\n", b""):
-        name, _, value = line.decode("latin-1").partition(":")
-        headers[name.strip().lower()] = value.strip()
-    if headers.get("expect", "").lower() == "100-continue":
-        stream.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-    body = b""
-    if headers.get("transfer-encoding") == "chunked":
-        while size := int(reader.readline(), 16):
-            body += reader.read(size)
+    with stream.makefile("rb") as reader:
+        first = reader.readline(65536).split()
+        if len(first) != 3:
+            return None
+        headers: dict[str, str] = {}
+        while (line := reader.readline(65536)) not in (b"\r\n", b"\n", b""):
+            name, _, value = line.decode("latin-1").partition(":")
+            headers[name.strip().lower()] = value.strip()
+        if headers.get("expect", "").lower() == "100-continue":
+            stream.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        body = b""
+        if headers.get("transfer-encoding") == "chunked":
+            while size := int(reader.readline(), 16):
+                body += reader.read(size)
+                reader.readline()
             reader.readline()
-        reader.readline()
-    else:
-        body = reader.read(int(headers.get("content-length") or 0))
+        else:
+            body = reader.read(int(headers.get("content-length") or 0))
     return Asked(first[0].decode(), first[1].decode(), headers, body)
 
 
