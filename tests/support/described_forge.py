@@ -300,7 +300,7 @@ class _Handler(GitHandler):
         forge = self.face.forge
         if path.startswith("/api/"):
             return self._api(path, query)
-        user = self._user()
+        user = self.user()
         wants_push = "git-receive-pack" in self.path
         repository = path.lstrip("/").partition(".git/")[0]
         if wants_push and user and not forge.may_push(user, repository):
@@ -324,7 +324,7 @@ class _Handler(GitHandler):
         self.do_GET()
 
     def _api(self, path: str, query: str) -> None:
-        body = self._body()
+        body = self.body()
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(
             self.command,
@@ -347,7 +347,8 @@ class _Handler(GitHandler):
         self.end_headers()
         self.wfile.write(data)
 
-    def _user(self) -> str:
+    def user(self) -> str:
+        """Return whose token is said, empty for nobody in particular."""
         kind, _, said = self.headers.get("Authorization", "").partition(" ")
         secret = base64.b64decode(said).decode().partition(":")[2] if kind == "Basic" else ""
         return self.face.forge.tokens.get(secret, "")
