@@ -347,6 +347,23 @@ def test_a_described_forge_refuses_what_is_not_described(place: Place) -> None:
     assert "title is 7" in place.forge.wrong.pop()
 
 
+def test_a_project_in_a_group_of_a_group_is_reached_and_forked(tmp_path: Path) -> None:
+    face = gitlab(tmp_path / "forge", TestClock())
+    (tmp_path / "forge").mkdir()
+    with serving(face.forge, face, tmp_path) as forge:
+        place = Place(Host.GITLAB, forge, forge.create("clinics/north/heart"))
+        place.commit(place.registry, "main", "genesis")
+        bob = place.login("bob")
+        assert bob.repository("clinics/north/heart") == Repository(
+            "clinics/north/heart", "clinics/north/heart.git", may_push=False
+        )
+        fork = forge.fork(place.registry, "bob")
+        fork.path = "bob/heart"
+        found = bob.find_fork("clinics/north/heart", "bob")
+        assert found is not None
+        assert found.slug == "bob/heart"
+
+
 def test_quick_actions_of_gitlab_are_defused(tmp_path: Path) -> None:
     from medperf_git.forge.gitlab import _plain  # noqa: PLC0415
 
