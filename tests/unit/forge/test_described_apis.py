@@ -125,6 +125,20 @@ def test_a_fork_of_another_name_is_found_too(place: Place) -> None:
     assert found.slug == "bob/my-heart"
 
 
+@pytest.mark.parametrize("name", ["bob/heart", "bob/my-heart"])
+def test_a_request_of_ours_that_was_closed_long_ago_is_found(place: Place, name: str) -> None:
+    bob, opened, _ = place.proposal()
+    place.forge.find("bob/heart").path = name
+    bob.close_request(SLUG, opened)
+    first = place.forge.pulls[0]
+    place.forge.pulls += [replace(first, number=number, branch=f"submit/{number}") for number in range(2, 90)]
+    fork = bob.find_fork(SLUG, "bob")
+    assert fork is not None
+    assert [(one.number, one.state, one.source) for one in bob.requests_of(SLUG, BRANCH)] == [
+        (1, State.CLOSED, fork.slug)
+    ]
+
+
 def test_a_pull_request_from_a_fork_is_opened_found_changed_and_closed(place: Place) -> None:
     bob, opened, commit = place.proposal()
     assert (opened.number, opened.branch, opened.commit, opened.source) == (1, BRANCH, commit, "bob/heart")
