@@ -4,6 +4,10 @@ Git sees no configuration but what stands here and in the local copy: no system 
 caller. What SSH and TLS need stays: `HOME` and `SSH_AUTH_SOCK` (known hosts, keys, agent), certificate files and
 proxies. A credential travels in the environment of the one process, bound to one host, never in arguments or
 messages. Redirects are not followed. What arrives is checked by Git itself (`transfer.fsckObjects`).
+
+A light copy bears a mark (`mark_light`): into it main and proposals are fetched as commits alone, some way back, and
+`fetch_objects` brings the rest as it is needed. Git is told so in the environment too, so the copy's own
+configuration stays that of any bare repository; nothing is left to Git's own fetching on demand.
 """
 
 import base64
@@ -30,6 +34,14 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+LIGHT_DEPTH = 256  # some 100 KB of commits
+ALL_HISTORY = 0
+COMMITS_ALONE, NO_CONTENTS = "tree:0", "blob:none"
+
+_LIGHT = "light"  # a file in the copy: how many commits back it goes
+_UPSTREAM = "upstream"
+_FILTER = re.compile(r"tree:0|blob:none|blob:limit=[0-9]+")
+
 # Everything else of the caller's environment is left out.
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
@@ -37,6 +49,7 @@ _KEPT = frozenset(
     | {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
     | {"SYSTEMROOT", "COMSPEC", "PATHEXT", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "TEMP", "TMP"}
 )
+_FETCH = ("--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 _REF = r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*)?"
 _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
@@ -100,10 +113,59 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     for refspec in refspecs:
         if not _FETCHED.fullmatch(refspec):
             raise UsageProblem(f"{refspec!r} is not a refspec of full ref names", hint="name refs in full")
-    options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
-    done = _git(copy, ["fetch", *options, "--end-of-options", remote.url, *refspecs], remote, access)
+    depth = light_depth(copy)
+    if depth is None:
+        command = ["fetch", *_FETCH, "--prune", "--end-of-options", remote.url, *refspecs]
+    else:
+        some = [f"--depth={depth}"] if depth else []
+        command = ["fetch", *_FETCH, "--prune", *some, f"--filter={COMMITS_ALONE}", _UPSTREAM, *refspecs]
+    done = _git(copy, command, remote, access)
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
+
+
+def fetch_objects(copy: Path, remote: Remote, ids: Sequence[str], what: str, *, access: Access = NO_ACCESS) -> None:
+    """Fetch trees and blobs by their ids into a light copy; `what` is Git's filter for what lies below the trees.
+
+    EnvironmentProblem: unreachable, or the other side does not have or does not give one of them.
+    """
+    if not all(map(is_commit_id, ids)) or not _FILTER.fullmatch(what):
+        raise UsageProblem("these are not ids of Git objects", hint="this is a bug")
+    command = ["fetch", *_FETCH, f"--filter={what}", "--stdin", _UPSTREAM]
+    # Without this Git would tell what it has, and be sent differences to what a light copy lacks.
+    alone = (("fetch.negotiationAlgorithm", "noop"),)
+    done = _git(copy, command, remote, access, said="".join(f"{one}\n" for one in ids), more=alone)
+    if done.code != 0:
+        raise _failed("cannot fetch from", remote, done)
+
+
+def fetch_older(copy: Path, remote: Remote, tip: str, by: int | None, *, access: Access = NO_ACCESS) -> None:
+    """Fetch `by` more commits of history behind those that a light copy has of `tip`; None fetches all there are."""
+    if not is_commit_id(tip):
+        raise UsageProblem(f"{tip!r} is not a full commit id", hint="this is a bug")
+    deeper = "--unshallow" if by is None else f"--deepen={by}"
+    command = ["fetch", *_FETCH, deeper, f"--filter={COMMITS_ALONE}", _UPSTREAM, tip]
+    done = _git(copy, command, remote, access)
+    if done.code != 0:
+        raise _failed("cannot fetch older history from", remote, done)
+
+
+def mark_light(copy: Path, depth: int = LIGHT_DEPTH) -> None:
+    """Make a copy a light one, which goes `depth` commits back (ALL_HISTORY: to the beginning)."""
+    fresh = copy / f".{_LIGHT}.{os.getpid()}"
+    fresh.write_text(f"{depth}\n", encoding="ascii")
+    fresh.replace(copy / _LIGHT)
+
+
+def light_depth(copy: Path) -> int | None:
+    """Return how many commits back a light copy goes; None for a whole one."""
+    try:
+        text = (copy / _LIGHT).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise EnvironmentProblem(f"cannot read {copy / _LIGHT}: {error}", hint="see who owns it") from error
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else LIGHT_DEPTH
 
 
 def list_refs(
@@ -130,6 +192,8 @@ def push(
     `options` are push options (`topic=x`). EnvironmentProblem: the remote could not be reached or did not answer.
     """
     command = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", "--no-follow-tags"]
+    if light_depth(copy) is not None:
+        command.append("--no-thin")  # a thin pack is made of differences to what a light copy lacks
     for option in options:
         if not _OPTION.fullmatch(option):
             raise UsageProblem(f"{option!r} is not a push option", hint="use letters, digits and ._=/-")
@@ -184,13 +248,25 @@ def _remote_lines(errors: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access) -> _Done:
+def _git(
+    copy: Path,
+    arguments: Sequence[str],
+    remote: Remote,
+    access: Access,
+    *,
+    said: str = "",
+    more: Sequence[tuple[str, str]] = (),
+) -> _Done:
+    """Run git in the copy, with `said` on its standard input and `more` settings."""
     command = ["git", f"--git-dir={copy.absolute()}", *arguments]
-    environment = build_environment(os.environ, remote, access)
-    with tempfile.TemporaryFile() as errors:
+    settings = [*(_light_settings(remote) if light_depth(copy) is not None else ()), *more]
+    environment = build_environment(os.environ, remote, access, settings)
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
+        stdin.write(said.encode("ascii"))
+        stdin.seek(0)
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd="/"
+                command, stdin=stdin, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd="/"
             )
         except OSError as error:
             hint = "install Git 2.30 or later, and see that it is on PATH"
@@ -212,8 +288,10 @@ def _limited(process: subprocess.Popen[bytes]) -> str:
     return data.decode("utf-8", "replace")
 
 
-def build_environment(caller: Mapping[str, str], remote: Remote, access: Access = NO_ACCESS) -> dict[str, str]:
-    """Return the whole environment of one git process."""
+def build_environment(
+    caller: Mapping[str, str], remote: Remote, access: Access = NO_ACCESS, more: Sequence[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Return the whole environment of one git process; `more` settings come after those of every process."""
     kept = {name: value for name, value in caller.items() if name in _KEPT}
     fixed = {
         "LC_ALL": "C",
@@ -224,7 +302,7 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables(_settings(remote, access))
+    return kept | fixed | _as_variables([*_settings(remote, access), *more])
 
 
 def _ssh(access: Access) -> str:
@@ -259,6 +337,12 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
         settings.append((f"http.{remote.origin}.extraHeader", f"Authorization: Basic {_basic(access.credential)}"))
     return settings
+
+
+def _light_settings(remote: Remote) -> list[tuple[str, str]]:
+    """Tell Git that the other side has promised whatever the copy lacks (gitformat-pack and partial-clone of Git)."""
+    promised = {"url": remote.url, "promisor": "true", "partialclonefilter": COMMITS_ALONE}
+    return [(f"remote.{_UPSTREAM}.{name}", value) for name, value in promised.items()]
 
 
 def _as_variables(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
