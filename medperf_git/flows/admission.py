@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
-from medperf_git.flows.merging import added_by, may_go_on, merge_change
+from medperf_git.flows.describing import describe
+from medperf_git.flows.merging import added_by, may_go_on, merge_at_once, title_of
 from medperf_git.flows.propose import (
     Proposed,
     author_of,
@@ -15,7 +16,7 @@ from medperf_git.flows.propose import (
 )
 from medperf_git.flows.vouching import asked_of, sign_record
 from medperf_git.flows.workspace import Workspace
-from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.policy.verdict import Verdict
 from medperf_git.records import layout
 from medperf_git.registry.commits import write_commit
 
@@ -68,8 +69,7 @@ def look_at(workspace: Workspace, proposal: str) -> Seen:
         for path, data in sorted(judgement.change.added.items())
         if not path.endswith(".sigstore.json")
     }
-    title = workspace.store.message(commit).partition("\n")[0]
-    return Seen(proposal, commit, title, records, mine, judgement.verdict)
+    return Seen(proposal, commit, title_of(workspace, commit), records, mine, judgement.verdict)
 
 
 def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:
@@ -84,10 +84,9 @@ def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:
     commit = write_commit(workspace.store, seen.commit, bundles, message=message, author=author)
     verdict = workspace.judge(commit).verdict
     refuse_failed(verdict, "with this signature it would not be accepted; nothing was sent")
-    sent = workspace.forge.propose(workspace.copy, seen.id, commit)
+    words = describe(seen.id, seen.title, seen.records, member=member)
+    sent = workspace.forge.propose(workspace.copy, seen.id, commit, words)
     if not sent.accepted:
-        raise_unsent(sent.outcome, sent.reason, sent.messages)
-    merged = False
-    if verdict.outcome is Outcome.PASS and workspace.forge.merges_by_push and workspace.known.merge == "auto":
-        merged = merge_change(workspace, seen.id, commit=commit, title=seen.title)
+        raise_unsent(sent)
+    merged = merge_at_once(workspace, seen.id, commit=commit, title=seen.title, verdict=verdict)
     return Proposed(seen.id, verdict, sent.url, "" if merged else waits_for(verdict), merged=merged)

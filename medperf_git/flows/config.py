@@ -8,6 +8,7 @@ from typing import Any
 
 from medperf_git.errors import IntegrityBroken, UsageProblem
 from medperf_git.flows.home import Damaged, read_json, write_json
+from medperf_git.forge.host import Host
 from medperf_git.records.names import name_fault
 
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -21,7 +22,8 @@ class Known:
     """One registry: where it lies, its id (`mg1:<hex>`), who I am there and with which key I sign.
 
     `merge` says what happens to my proposals that pass on a plain Git host: `auto` merges them at once, `manual`
-    leaves them to `medperf-git merge`.
+    leaves them to `medperf-git merge`. `host` is what kind of host it is where its name does not say, `fork` the
+    address of a fork that I made by hand.
     """
 
     url: str
@@ -30,6 +32,8 @@ class Known:
     key: str | None = None
     key_file: str | None = None
     merge: str = "auto"
+    host: str | None = None
+    fork: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +118,8 @@ def _known(path: Path, alias: str, value: Any) -> Known:
     texts = [inner for inner in value.values() if inner is not None]
     member = value.get("member")
     whole = all(isinstance(text, str) and text.isprintable() for text in texts) and isinstance(value.get("url"), str)
-    if not whole or value.get("merge", "auto") not in MERGES or (member is not None and name_fault(member)):
+    known_host = value.get("host") in (None, *Host)
+    whole = whole and known_host and value.get("merge", "auto") in MERGES
+    if not whole or (member is not None and name_fault(member)):
         raise Damaged(path, f"what it says of {alias} is of another form", hint=_AGAIN)
     return Known(**value)

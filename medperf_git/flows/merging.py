@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.workspace import Workspace
+from medperf_git.forge.port import Merging, State, Words
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
@@ -64,6 +65,48 @@ def added_by(workspace: Workspace, proposal: str) -> frozenset[str]:
     return frozenset(judgement.change.added)
 
 
+def title_of(workspace: Workspace, commit: str) -> str:
+    """Return the title of a proposal: the first line of its oldest commit beyond main."""
+    beyond = list(workspace.store.iter_beyond(commit, workspace.base))
+    return workspace.store.message(beyond[-1] if beyond else commit).partition("\n")[0]
+
+
+def merge_at_once(workspace: Workspace, proposal: str, *, commit: str, title: str, verdict: Verdict) -> bool:
+    """Merge what was just sent where it passes and that is ours to do; tell whether main has it now."""
+    if verdict.outcome is not Outcome.PASS or workspace.known.merge != "auto":
+        return False
+    if workspace.forge.merging is Merging.PUSH:
+        return merge_change(workspace, proposal, commit=commit, title=title)
+    if workspace.forge.merging is Merging.PAGE or not workspace.forge.may_merge():
+        return False
+    try:
+        return merge_request(workspace, proposal, commit=commit, title=title)
+    except Refused as problem:
+        workspace.context.say(f"not merged yet: {problem.message}; its judge there merges it, or `medperf-git merge`")
+        return False
+
+
+def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
+    """Have the forge merge the pull request whose head is the judged commit, and verify the step that main gained.
+
+    Refused: no open pull request has this head, or the forge does not let us.
+    """
+    judgement = _judge_now(workspace, commit)
+    if judgement.outcome is not Outcome.PASS or not may_go_on(workspace, judgement.change.added):
+        return False
+    requests = workspace.forge.requests(proposal)
+    found = [one for one in requests if one.state is State.OPEN and one.commit in (commit, "")]
+    if not found:
+        hint = f"see {workspace.forge.page_of(proposal)}, then run `medperf-git sync` and look again"
+        raise Refused(f"no open pull request holds {commit[:12]}, which was judged", hint=hint)
+    workspace.forge.merge(found[0], commit, Words(f"Merge submit/{proposal}", title))
+    workspace.refresh()
+    merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
+    if merged:
+        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+    return merged
+
+
 def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
     """Push the merge of a proposal that passes; tell whether main has it now.
 
@@ -87,7 +130,7 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
         )
         sent = workspace.forge.advance(workspace.copy, merge)
         if sent.accepted:
-            workspace.forge.forget(workspace.copy, proposal)
+            workspace.forge.forget(workspace.copy, proposal, "merged")
             workspace.refresh()
             return True
         if sent.outcome is not PushOutcome.NOT_FORWARD and not _moved(workspace):
@@ -113,7 +156,7 @@ def _moved(workspace: Workspace) -> bool:
 
 
 def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
-    if not workspace.forge.merges_by_push:
+    if workspace.forge.merging is Merging.PAGE:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     commit = workspace.proposals().get(proposal)
     if commit is None:  # a proposal is deleted only when main has it
@@ -123,12 +166,12 @@ def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)
     if _adds_nothing(judgement.change.added, judgement.verdict):
-        workspace.forge.forget(workspace.copy, proposal)
+        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
         return Merged(proposal, judgement.verdict, merged=True, note="was merged before; its branch is gone now")
     if judgement.outcome is not Outcome.PASS:
         return Merged(proposal, judgement.verdict, merged=False)
-    title = workspace.store.message(commit).partition("\n")[0]
-    if merge_change(workspace, proposal, commit=commit, title=title):
+    merge = merge_change if workspace.forge.merging is Merging.PUSH else merge_request
+    if merge(workspace, proposal, commit=commit, title=title_of(workspace, commit)):
         return Merged(proposal, judgement.verdict, merged=True)
     now = _judge_now(workspace, commit)
     stands = _adds_nothing(now.change.added, now.verdict)

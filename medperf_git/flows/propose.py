@@ -7,12 +7,15 @@ propose(workspace, [Draft(layout.numbered(folder, number), record)], title="…"
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NoReturn
 
 from medperf_git.errors import Refused
-from medperf_git.flows.merging import merge_change
+from medperf_git.flows.describing import describe
+from medperf_git.flows.merging import merge_at_once
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.vouching import Standpoint, sign_all
 from medperf_git.flows.workspace import Workspace
+from medperf_git.forge.port import Sent
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.digests import Digest
 from medperf_git.records.findings import Finding, Severity
@@ -21,6 +24,7 @@ from medperf_git.records.record import write_record
 from medperf_git.records.times import format_time, parse_time
 from medperf_git.records.view import RecordView, chain, next_number
 from medperf_git.registry.commits import Author, submission_id, write_commit
+from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.transport import PushOutcome
 from medperf_git.signing.signers import Signer
@@ -112,10 +116,13 @@ def standpoint_of(workspace: Workspace) -> Standpoint:
     return Standpoint(workspace.registry_id, workspace.head, member, workspace.context.clock())
 
 
-def judge_entry(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
-    """Commit a proposal on the verified main, or on what lies at its branch already; return commit and verdict."""
+def judge_entry(workspace: Workspace, entry: Entry, *, onto: str | None = None) -> tuple[str, Verdict]:
+    """Commit a proposal on the verified main, or on what lies at its branch already; return commit and verdict.
+
+    `onto` is a commit that lies at its branch and is no open proposal.
+    """
     base = workspace.base
-    there = workspace.proposals().get(entry.id)
+    there = onto or workspace.proposals().get(entry.id)
     files = entry.data
     if there is not None:
         standing = Snapshot.at(workspace.store, there)
@@ -130,19 +137,35 @@ def judge_entry(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
 
 
 def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -> Proposed:
-    """Push a proposal that was judged, and merge it where that is ours to do."""
-    sent = workspace.forge.propose(workspace.copy, entry.id, commit)
+    """Push a proposal that was judged, see that people find it, and merge it where that is ours to do."""
+    words = describe(entry.id, entry.title, entry.records, member=entry.member)
+    sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
+    if sent.outcome is PushOutcome.NOT_FORWARD:
+        commit, verdict = _on_top(workspace, entry, sent)
+        sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
     if not sent.accepted:
-        raise_unsent(sent.outcome, sent.reason, sent.messages)
+        raise_unsent(sent)
     outbox = Outbox.of(workspace.context.home, workspace.alias)
     outbox.put(entry.moved("sent"))
-    merged = False
-    if verdict.outcome is Outcome.PASS and workspace.forge.merges_by_push and workspace.known.merge == "auto":
-        merged = merge_change(workspace, entry.id, commit=commit, title=entry.title)
+    merged = merge_at_once(workspace, entry.id, commit=commit, title=entry.title, verdict=verdict)
     if merged:
         outbox.put(entry.moved("merged"))
     waits = "" if merged else waits_for(verdict)
     return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
+
+
+def _on_top(workspace: Workspace, entry: Entry, sent: Sent) -> tuple[str, Verdict]:
+    """Judge my proposal on top of what lies at its branch; Refused when that is something else."""
+    there = workspace.forge.bring(workspace.copy, entry.id)
+    if there is None:
+        raise_unsent(sent)
+    held = proposal_at(workspace.store, workspace.base, there, at=workspace.context.clock())
+    if held != entry.id:
+        hint = "delete that branch there, nobody needs it; then run `medperf-git submit`. Nothing is lost"
+        raise Refused(f"the branch submit/{entry.id} holds something else already", hint=hint)
+    commit, verdict = judge_entry(workspace, entry, onto=there)
+    refuse_failed(verdict, "with what lies at its branch already it would not be accepted; nothing was sent")
+    return commit, verdict
 
 
 def stands(view: RecordView, entry: Entry) -> bool:
@@ -170,12 +193,12 @@ def refuse_failed(verdict: Verdict, message: str) -> None:
         raise Unacceptable(message, verdict.findings, hint="mend what is listed above, then run the same command again")
 
 
-def raise_unsent(outcome: PushOutcome, reason: str, messages: tuple[str, ...]) -> None:
+def raise_unsent(sent: Sent) -> NoReturn:
     """Raise for a push that was not accepted."""
-    if outcome is PushOutcome.NOT_FORWARD:
+    if sent.outcome is PushOutcome.NOT_FORWARD:
         hint = "run `medperf-git submit --resume`: it adds yours on top"
-        raise Refused(f"somebody else has moved this proposal meanwhile ({reason})", hint=hint)
-    told = "\n".join(messages) or reason
+        raise Refused(f"somebody else has moved this proposal meanwhile ({sent.reason})", hint=hint)
+    told = "\n".join(sent.messages) or sent.reason
     raise Refused(
         f"the registry did not take it:\n{told}", hint="run `medperf-git submit --resume`: it judges the state of now"
     )

@@ -4,8 +4,10 @@ Nothing of a registry is believed that was not judged here, step by step, since 
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
@@ -14,18 +16,22 @@ from medperf_git.flows.context import Context
 from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
+from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.port import Forge
+from medperf_git.policy.verdict import Outcome
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import member_state, registry_state
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.objects import Store
+from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.quarantine import standing_behind
+from medperf_git.registry.remotes import Remote
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.standing import SOUND
 from medperf_git.registry.steps import Judgement, judge_proposal
 from medperf_git.registry.sync import SyncReport, read_pin, sync
-from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
+from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS, UPSTREAM_PULLS
 from medperf_git.signing.signers import FileSigner, Signer
 
 _PROPOSAL = re.compile(r"[0-9a-f]{32}")
@@ -51,7 +57,7 @@ class Workspace:
         self.context = context
         self.alias = alias
         self.known = known
-        self.forge: Forge = forge_for(known.url, context.environ)
+        Remote.parse(known.url)
         self.store: Store = open_copy(copy_folder(context.home, alias))
         self.online = True
         self._signer: Signer | None = None
@@ -61,6 +67,18 @@ class Workspace:
         self.broken: InvalidHistory | None = None
         self.freshness = ""
         self._standing = SOUND
+        self._proposals: tuple[Mapping[str, str], str, dict[str, str]] = ({}, "", {})
+
+    @cached_property
+    def forge(self) -> Forge:
+        """Who speaks to the place where the registry lies; its token is looked for when first needed."""
+        host = Host(self.known.host) if self.known.host else None
+        return forge_for(self.known.url, self.context.environ, host=host, fork=self.known.fork, say=self.context.say)
+
+    @property
+    def host(self) -> Host:
+        """What kind of host the registry lies at."""
+        return Host(self.known.host) if self.known.host else host_of(self.known.url)
 
     def judge(self, commit: str, *, at: datetime | None = None) -> Judgement:
         """Judge an open proposal, or one about to be sent, against main as it stands."""
@@ -150,10 +168,37 @@ class Workspace:
             return self._verify()
 
     def proposals(self) -> dict[str, str]:
-        """Return the open proposals as last fetched: id → commit."""
-        refs = self.store.refs(UPSTREAM_PROPOSALS)
-        named = {name.removeprefix(UPSTREAM_PROPOSALS): commit for name, commit in refs.items()}
-        return {name: commit for name, commit in named.items() if _PROPOSAL.fullmatch(name)}
+        """Return the open proposals as last fetched: id → commit.
+
+        A branch of the registry is named by its id. A pull request is named by its content; where several hold the
+        same records, the one that comes furthest with the judge counts.
+        """
+        refs = {**self.store.refs(UPSTREAM_PROPOSALS), **self.store.refs(UPSTREAM_PULLS)}
+        known, base, found = self._proposals
+        if known != refs or base != self.base:
+            found = self._read_proposals(refs)
+            self._proposals = (refs, self.base, found)
+        return dict(found)
+
+    def _read_proposals(self, refs: Mapping[str, str]) -> dict[str, str]:
+        heads: dict[str, set[str]] = {}
+        for name, commit in refs.items():
+            named = name.removeprefix(UPSTREAM_PROPOSALS)
+            if _PROPOSAL.fullmatch(named):
+                heads.setdefault(named, set()).add(commit)
+            elif name.startswith(UPSTREAM_PULLS) and self._head:
+                read = proposal_at(self.store, self.base, commit, at=self.context.clock())
+                heads.setdefault(read or "", set()).add(commit)
+        heads.pop("", None)
+        return {proposal: self._furthest(commits) for proposal, commits in sorted(heads.items())}
+
+    def _furthest(self, commits: set[str]) -> str:
+        """Return the head that needs least to be merged, of equals always the same."""
+        if len(commits) == 1:
+            return next(iter(commits))
+        weights = {Outcome.PASS: 0, Outcome.NEEDS_PERSON: 1}
+        judged = {commit: self.judge(commit) for commit in sorted(commits)}
+        return min(judged, key=lambda commit: (weights.get(judged[commit].outcome, 2), len(judged[commit].findings)))
 
     def signer(self) -> Signer:
         """Return who signs for me here; the key is looked for once, its passphrase asked at most once."""

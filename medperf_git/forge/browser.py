@@ -1,51 +1,87 @@
-"""A forge reached without its API: push the branch, and print the page on which a person opens the pull request."""
+"""A forge reached without its API: push the branch, and print the page on which a person opens the pull request.
+
+Where the registry itself takes no branch from us, a fork does that the person made on the forge's page (`fork`).
+"""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
-from medperf_git.errors import Refused
-from medperf_git.forge.port import Sent
+from medperf_git.errors import EnvironmentProblem, Refused
+from medperf_git.forge.gathering import bring, gather
+from medperf_git.forge.host import Host
+from medperf_git.forge.port import Account, Checks, Merging, Request, Sent, Words
 from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import (
-    MAIN,
-    MAIN_REFSPEC,
-    NO_ACCESS,
-    PROPOSALS_REFSPEC,
-    Access,
-    Push,
-    PushOutcome,
-    fetch,
-    push,
-)
+from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, PushOutcome, push
 
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
-_GITLAB = "{page}/-/merge_requests/new?merge_request%5Bsource_branch%5D=submit%2F{proposal}"
-_GITHUB = "{page}/compare/main...submit/{proposal}?expand=1"
-COMPARE = {"gitlab": _GITLAB, "bitbucket": "{page}/pull-requests/new?source=submit/{proposal}"}
+# By these pages a person opens a pull request; `{page}` is the registry's, `{fork}` the fork's, `{owner}` whose it is.
+COMPARE: dict[Host, tuple[str, str]] = {
+    Host.GITHUB: (
+        "{page}/compare/main...{branch}?expand=1",
+        "{page}/compare/main...{owner}:{branch}?expand=1",
+    ),
+    Host.GITLAB: (
+        "{page}/-/merge_requests/new?merge_request%5Bsource_branch%5D={quoted}",
+        "{fork}/-/merge_requests/new?merge_request%5Bsource_branch%5D={quoted}",
+    ),
+    Host.FORGEJO: ("{page}/compare/main...{branch}", "{page}/compare/main...{owner}:{branch}"),
+    Host.PAGURE: ("{page}/diff/main..{branch}", "{fork}/diff/main..{branch}"),
+    Host.OTHER: ("{page}/pull-requests/new?source={branch}", "{fork}/pull-requests/new?source={branch}"),
+}
+NEW_FORK: dict[Host, str] = {
+    Host.GITHUB: "{page}/fork",
+    Host.GITLAB: "{page}/-/forks/new",
+    Host.FORGEJO: "{page}: press Fork",
+    Host.PAGURE: "{page}: press Fork",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Browser:
-    """GitHub, GitLab, Forgejo and others, by push and web page."""
+    """GitHub, GitLab, Forgejo, Pagure and others, by push and web page."""
 
     name: ClassVar[str] = "browser"
-    merges_by_push: ClassVar[bool] = False
+    merging: ClassVar[Merging] = Merging.PAGE
 
     remote: Remote
     access: Access = NO_ACCESS
+    host: Host = Host.GITHUB
+    own: Remote | None = None
+    listed: Callable[[int], Sequence[Request]] | None = None
+    say: Callable[[str], None] = lambda _: None
 
     def fetch(self, copy: Path) -> None:
-        """See `Forge.fetch`."""
-        fetch(copy, self.remote, [MAIN_REFSPEC, PROPOSALS_REFSPEC], access=self.access)
+        """See `Forge.fetch`; what the forge lists to everybody comes too."""
+        gather(copy, self.remote, self.access, self.listed or (lambda _: ()), say=self.say)
 
-    def propose(self, copy: Path, proposal: str, commit: str) -> Sent:
-        """See `Forge.propose`."""
-        (result,) = push(copy, self.remote, [Push(proposal_ref(proposal), commit)], access=self.access)
+    def bring(self, copy: Path, proposal: str) -> str | None:
+        """See `Forge.bring`."""
+        return bring(copy, self.own or self.remote, proposal, access=self.access)
+
+    def propose(self, copy: Path, proposal: str, commit: str, words: Words) -> Sent:  # noqa: ARG002  (typed there)
+        """See `Forge.propose`; the person opens the page."""
+        try:
+            (result,) = push(copy, self.own or self.remote, [Push(proposal_ref(proposal), commit)], access=self.access)
+        except EnvironmentProblem as problem:
+            raise EnvironmentProblem(problem.message, hint=self._ways()) from problem
         return Sent.of(result, self.page_of(proposal))
+
+    def requests(self, proposal: str) -> tuple[Request, ...]:
+        """See `Forge.requests`; only what everybody is shown."""
+        try:
+            listed = self.listed(100) if self.listed else ()
+        except EnvironmentProblem:
+            return ()
+        return tuple(one for one in listed if one.proposal == proposal)
+
+    def checks(self, request: Request) -> Checks:  # noqa: ARG002  (nobody is asked)
+        """See `Forge.checks`."""
+        return Checks.NONE
 
     def advance(self, copy: Path, commit: str) -> Sent:
         """Push the very first commit of main; later ones are merged on the forge (Refused)."""
@@ -55,17 +91,45 @@ class Browser:
             raise Refused("this forge takes nothing on main by push", hint=hint)
         return Sent.of(result, web_page(self.remote.url))
 
-    def forget(self, copy: Path, proposal: str) -> Sent:
+    def may_merge(self) -> bool:
+        """See `Forge.may_merge`; nobody is asked."""
+        return False
+
+    def merge(self, request: Request, commit: str, words: Words) -> None:  # noqa: ARG002  (see `merging`)
+        """See `Forge.merge`; without a token a person does it."""
+        raise Refused("merging is done on the forge's page", hint=f"open {request.url}")
+
+    def forget(self, copy: Path, proposal: str, why: str) -> None:  # noqa: ARG002  (a person closes what is open)
         """See `Forge.forget`."""
-        (result,) = push(copy, self.remote, [Push(proposal_ref(proposal), None)], access=self.access)
-        return Sent.of(result, self.page_of(proposal))
+        push(copy, self.own or self.remote, [Push(proposal_ref(proposal), None)], access=self.access)
+
+    def comment(self, request: Request, text: str) -> None:  # noqa: ARG002  (a person writes there)
+        """See `Forge.comment`."""
+        raise Refused("without a token nothing can be said there", hint=f"open {request.url}")
+
+    def account(self) -> Account | None:
+        """See `Forge.account`; without a token nobody is anybody."""
+        return None
 
     def page_of(self, proposal: str) -> str:
         """See `Forge.page_of`."""
+        own = self.own is not None
+        page, fork = web_page(self.remote.url), web_page((self.own or self.remote).url)
+        branch = f"submit/{proposal}"
+        owner = urlsplit(fork).path.strip("/").rpartition("/")[0]
+        pattern = COMPARE[self.host][own]
+        return pattern.format(page=page, fork=fork, owner=owner, branch=branch, quoted=quote(branch, safe=""))
+
+    def _ways(self) -> str:
+        """Say how somebody who may not push here goes on."""
         page = web_page(self.remote.url)
-        host = urlsplit(page).netloc
-        pattern = next((text for word, text in COMPARE.items() if word in host), _GITHUB)
-        return pattern.format(page=page, proposal=proposal)
+        fork = NEW_FORK.get(self.host, "{page}").format(page=page)
+        return (
+            "nothing is lost. Without a token: 1. make a fork of your own in the browser "
+            f"({fork}); 2. `medperf-git submit --fork ADDRESS` with the address by which you may push to it "
+            "(git@… with your SSH key works). Or write a bundle with `medperf-git submit --no-push`, which somebody "
+            "else sends with `submit --from-bundle`"
+        )
 
 
 def web_page(url: str) -> str:

@@ -1,31 +1,92 @@
-"""Which adapter speaks to an address: one dictionary, one decision."""
+"""Which adapter speaks to an address: one table, one decision.
 
-from collections.abc import Callable, Mapping
+A path, or a host that is no forge, is plain Git. A forge is spoken to through its interface where there is a token
+for it, and otherwise by push and web page.
+"""
 
-from medperf_git.forge.browser import Browser
-from medperf_git.forge.credentials import find_credential
+import importlib
+from collections.abc import Callable, Mapping, Sequence
+
+from medperf_git.forge.api import Api
+from medperf_git.forge.browser import Browser, web_page
+from medperf_git.forge.credentials import Token, credential_of, find_credential, find_token
+from medperf_git.forge.faults import Surroundings
+from medperf_git.forge.guard import Guard
+from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
-from medperf_git.forge.port import Forge
+from medperf_git.forge.port import Forge, Request
+from medperf_git.forge.pulls import Pulls
 from medperf_git.registry.remotes import Remote, Transport
-from medperf_git.registry.transport import Access
+from medperf_git.registry.transport import NO_ACCESS, Access
 
-FORGES: dict[str, Callable[[Remote, Access], Forge]] = {PlainGit.name: PlainGit, Browser.name: Browser}
+# Where each interface is spoken: module and class, and the extra that brings its library.
+ADAPTERS: Mapping[Host, tuple[str, str, str]] = {
+    Host.GITHUB: ("medperf_git.forge.github", "GitHub", "github"),
+    Host.GITLAB: ("medperf_git.forge.gitlab", "GitLab", "gitlab"),
+    Host.FORGEJO: ("medperf_git.forge.forgejo", "Forgejo", ""),
+    Host.PAGURE: ("medperf_git.forge.pagure", "Pagure", ""),
+}
+Say = Callable[[str], None]
 
-# Hosts whose SSH address leads to a forge and not to a bare repository with our hook.
-_FORGE_HOSTS = ("github.", "gitlab.", "codeberg.", "bitbucket.", "gitea.", "forgejo.")
 
+def forge_for(
+    url: str,
+    environ: Mapping[str, str],
+    *,
+    host: Host | None = None,
+    fork: str | None = None,
+    say: Say = lambda _: None,
+) -> Forge:
+    """Return the adapter for an address; UsageProblem when the address is not allowed.
 
-def forge_for(url: str, environ: Mapping[str, str]) -> Forge:
-    """Return the adapter for an address; UsageProblem when the address is not allowed."""
+    `host` is what stands there, where it is known; `fork` the address of a fork made by hand, for the browser.
+    """
     remote = Remote.parse(url)
-    name = adapter_name(remote)
-    return FORGES[name](remote, Access(credential=find_credential(remote, environ)))
+    kind = host or host_of(url)
+    if kind is Host.PLAIN or remote.transport is Transport.PATH:
+        return PlainGit(remote, Access(credential=find_credential(remote, environ)))
+    token = None if fork else find_token(remote, kind, environ)
+    if token is not None and (api := open_api(kind, remote, token, environ, say=say)) is not None:
+        page = web_page(url)
+        return Pulls(remote, kind, api, slug_of(page), page, token, say)
+    return _browser(remote, kind, environ, fork=fork, say=say)
 
 
-def adapter_name(remote: Remote) -> str:
-    """Tell which adapter an address needs: paths and SSH are plain Git, unless the host is a known forge."""
-    if remote.transport is Transport.HTTPS:
-        return Browser.name
-    if remote.transport is Transport.SSH and any(host in remote.url for host in _FORGE_HOSTS):
-        return Browser.name
-    return PlainGit.name
+def open_api(
+    host: Host, remote: Remote, token: Token | None, environ: Mapping[str, str], *, say: Say = lambda _: None
+) -> Api | None:
+    """Return the interface of a forge; None, and a word on it, where its library is not installed."""
+    if host not in ADAPTERS:
+        return None
+    module, name, extra = ADAPTERS[host]
+    try:
+        adapter = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as missing:
+        if not extra or (missing.name or "").startswith("medperf_git"):
+            raise
+        if token is not None:
+            say(f"note: without `pip install 'medperf-git[{extra}]'` proposals are opened in the browser")
+        return None
+    api: Api = adapter.open(api_of(host, web_page(remote.url)), token.secret if token else "", environ)
+    return api
+
+
+def slug_of(page: str) -> str:
+    """Return what a forge calls the repository of a page."""
+    return page.split("/", 3)[3].strip("/")
+
+
+def _browser(remote: Remote, host: Host, environ: Mapping[str, str], *, fork: str | None, say: Say) -> Browser:
+    own = Remote.parse(fork) if fork else None
+    token = find_token(remote, host, environ) if remote.transport is Transport.HTTPS else None
+    access = Access(credential=credential_of(token, host)) if token else NO_ACCESS
+    page = web_page(remote.url)
+
+    def listed(limit: int) -> Sequence[Request]:
+        api = open_api(host, remote, None, environ)
+        if api is None:
+            return ()
+        guard = Guard(Surroundings(host, page.split("/")[2], page=page))
+        return guard.read("list the pull requests", lambda: api.open_requests(slug_of(page), limit))
+
+    return Browser(remote, access, host, own, listed, say)

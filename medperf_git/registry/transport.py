@@ -29,6 +29,7 @@ from medperf_git.registry.remotes import Remote, Transport
 MAIN = "refs/heads/main"
 UPSTREAM_MAIN = "refs/upstream/main"
 UPSTREAM_PROPOSALS = "refs/upstream/submit/"
+UPSTREAM_PULLS = "refs/upstream/pull/"
 MAIN_REFSPEC = f"+{MAIN}:{UPSTREAM_MAIN}"
 PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
@@ -229,7 +230,7 @@ def _push_results(output: str, messages: tuple[str, ...]) -> list[PushResult]:
         refs, _, summary = rest.partition("\t")
         if len(flag) == 1 and ":" in refs:
             ref = refs.rpartition(":")[2]
-            results.append(PushResult(ref, _outcome(flag, summary), _clean(summary), messages))
+            results.append(PushResult(ref, _outcome(flag, summary), clean(summary), messages))
     return results
 
 
@@ -275,7 +276,7 @@ def _git(
             output = _limited(process)
         errors.seek(0)
         said = errors.read(MAX_LISTING)
-    return _Done(process.returncode, output, _clean(_without(said.decode("utf-8", "replace"), access)))
+    return _Done(process.returncode, output, clean(_without(said.decode("utf-8", "replace"), access)))
 
 
 def _limited(process: subprocess.Popen[bytes]) -> str:
@@ -365,7 +366,7 @@ def _without(text: str, access: Access) -> str:
     return text.replace(_basic(access.credential), "***").replace(access.credential.secret, "***")
 
 
-def _clean(text: str) -> str:
+def clean(text: str) -> str:
     """Return what a remote said without anything that a terminal would act upon."""
     return _CONTROL.sub("", text)
 

@@ -7,13 +7,15 @@ import pytest
 
 from medperf_git.errors import UsageProblem
 from medperf_git.forge.browser import Browser, web_page
-from medperf_git.forge.choice import FORGES, adapter_name, forge_for
+from medperf_git.forge.choice import forge_for
 from medperf_git.forge.credentials import find_credential
+from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.transport import Credential
 from tests.support.people import Town
 
+NOTHING = {"PATH": "/nowhere"}  # no environment, and no command to ask
 ID = "0123456789abcdef0123456789abcdef"
 
 
@@ -26,12 +28,18 @@ ID = "0123456789abcdef0123456789abcdef"
         ("https://github.com/org/registry", "browser"),
         ("git@github.com:org/registry.git", "browser"),
         ("ssh://git@gitlab.example.org/org/registry.git", "browser"),
-        ("https://forge.example/org/registry", "browser"),
+        ("https://forge.example/org/registry", "plain"),
+        ("https://gitlab.example.org/org/registry", "browser"),
     ],
 )
-def test_paths_and_ssh_are_plain_git_and_forges_are_seen_in_a_browser(address: str, name: str) -> None:
-    assert adapter_name(Remote.parse(address)) == name
-    assert FORGES[name].name == name  # type: ignore[attr-defined]
+def test_without_a_token_forges_are_seen_in_a_browser_and_all_else_is_plain_git(address: str, name: str) -> None:
+    assert forge_for(address, NOTHING).name == name
+
+
+@pytest.mark.parametrize("address", ["https://forge.example/org/registry", "git@forge.example:org/registry"])
+def test_a_host_whose_name_says_nothing_is_what_was_recorded_of_it(address: str) -> None:
+    assert forge_for(address, NOTHING, host=Host.PAGURE).name == "browser"
+    assert forge_for(address, {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}, host=Host.PLAIN).name == "plain"
 
 
 @pytest.mark.parametrize(
@@ -65,11 +73,12 @@ def test_t37_twelve_addresses_are_refused_before_git_sees_them(address: str) -> 
             "https://gitlab.com/org/registry",
             f"https://gitlab.com/org/registry/-/merge_requests/new?merge_request%5Bsource_branch%5D=submit%2F{ID}",
         ),
-        ("https://forge.example:8443/org/r", f"https://forge.example:8443/org/r/compare/main...submit/{ID}?expand=1"),
+        ("https://github.example:8443/org/r", f"https://github.example:8443/org/r/compare/main...submit/{ID}?expand=1"),
+        ("https://codeberg.org/org/r", f"https://codeberg.org/org/r/compare/main...submit/{ID}"),
     ],
 )
 def test_the_page_to_open_is_the_forges_own(address: str, page: str) -> None:
-    assert Browser(Remote.parse(address)).page_of(ID) == page
+    assert Browser(Remote.parse(address), host=host_of(address)).page_of(ID) == page
 
 
 def test_the_page_of_an_ssh_address_is_https() -> None:

@@ -1,0 +1,77 @@
+"""Bring main and every open proposal into the local copy, wherever their branches lie.
+
+The registry's own branches `submit/*` come by one fetch. Pull requests from forks come from the registry's repository
+too, by the refs that forges keep for them (`refs/pull/7/head`), to `refs/upstream/pull/7`; what the forge says of them
+is not believed, their id follows from their content.
+"""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.forge.port import Request
+from medperf_git.registry.bare import open_copy
+from medperf_git.registry.commits import proposal_ref, set_ref
+from medperf_git.registry.remotes import Remote
+from medperf_git.registry.transport import MAIN_REFSPEC, PROPOSALS_REFSPEC, UPSTREAM_PULLS, Access, fetch, list_refs
+
+MOST = 500
+OWN = "refs/upstream/own/"
+
+
+def gather(
+    copy: Path,
+    remote: Remote,
+    access: Access,
+    listed: Callable[[int], Sequence[Request]],
+    *,
+    say: Callable[[str], None],
+) -> None:
+    """Fetch main, branches of proposals, and the heads of open pull requests.
+
+    EnvironmentProblem: main cannot be fetched. Where only the forge's interface is silent, the pull requests stay as
+    they were fetched last, and that is said.
+    """
+    fetch(copy, remote, [MAIN_REFSPEC, PROPOSALS_REFSPEC], access=access)
+    try:
+        requests = [one for one in listed(MOST) if one.ref]
+    except EnvironmentProblem as problem:
+        say(f"note: {problem.message}; the pull requests are those of the last time ({problem.hint})")
+        return
+    if len(requests) == MOST:
+        say(f"note: only the newest {MOST} open pull requests are looked at")
+    wanted = {f"{UPSTREAM_PULLS}{one.number}": one.ref for one in requests}
+    _drop_others(copy, frozenset(wanted))
+    specs = [f"+{ref}:{place}" for place, ref in wanted.items()]
+    try:
+        if specs:
+            fetch(copy, remote, specs, access=access)
+    except EnvironmentProblem:
+        _one_by_one(copy, remote, access, specs, say=say)
+
+
+def bring(copy: Path, remote: Remote, proposal: str, *, access: Access) -> str | None:
+    """Fetch what lies on the branch of a proposal; return its commit, None for nothing."""
+    ref = proposal_ref(proposal)
+    there = list_refs(remote, [ref], access=access).get(ref)
+    if there is not None:
+        fetch(copy, remote, [f"+{ref}:{OWN}{proposal}"], access=access)
+    return there
+
+
+def _drop_others(copy: Path, wanted: frozenset[str]) -> None:
+    store = open_copy(copy)
+    for name in store.refs(UPSTREAM_PULLS):
+        if name not in wanted:
+            set_ref(store, name, None)
+
+
+def _one_by_one(
+    copy: Path, remote: Remote, access: Access, specs: Sequence[str], *, say: Callable[[str], None]
+) -> None:
+    """Fetch what can be fetched; one pull request that is broken keeps no other out."""
+    for spec in specs:
+        try:
+            fetch(copy, remote, [spec], access=access)
+        except EnvironmentProblem as problem:
+            say(f"note: {spec.partition(':')[0].lstrip('+')} cannot be fetched: {problem.message}")
