@@ -11,6 +11,7 @@ from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import parse_time
+from medperf_git.registry.history import fork_point
 
 
 def list_submissions(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
@@ -100,8 +101,13 @@ def _asks_me(workspace: Workspace, change: Change) -> bool:
 
 def _first_commit(workspace: Workspace, commit: str) -> str:
     """Return the oldest commit of a proposal beyond main, which bears its title."""
-    beyond = list(workspace.store.iter_beyond(commit, workspace.base))
-    return beyond[-1] if beyond else commit
+    store, fork = workspace.store, fork_point(workspace.store, workspace.base, commit)
+    if fork is None or not fork.linear:
+        beyond = list(store.iter_beyond(commit, workspace.base))
+        return beyond[-1] if beyond else commit
+    while commit != fork.commit and store.commit(commit).parents[0] != fork.commit:
+        commit = store.commit(commit).parents[0]
+    return commit
 
 
 def _is_maintainer(workspace: Workspace) -> bool:

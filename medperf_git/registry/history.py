@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from medperf_git.records.findings import Finding
-from medperf_git.registry.objects import BadObject, Store
+from medperf_git.registry.objects import BadObject, Store, is_commit_id
 
 MAX_PROPOSAL_COMMITS = 1000
 
@@ -34,7 +34,7 @@ class FirstParentLine:
     def __contains__(self, commit_id: str) -> bool:
         if commit_id in self._seen:
             return True
-        if not self._store.has_commit(commit_id):
+        if not (self._store.has_commit(commit_id) or (self._store.lacks_history and is_commit_id(commit_id))):
             return False
         try:
             while self._last.parents:  # steps that were set aside may bear any time, so none ends the search

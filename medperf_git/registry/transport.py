@@ -275,8 +275,8 @@ def _git(
         with process:
             output = _limited(process)
         errors.seek(0)
-        said = errors.read(MAX_LISTING)
-    return _Done(process.returncode, output, clean(_without(said.decode("utf-8", "replace"), access)))
+        heard = errors.read(MAX_LISTING)
+    return _Done(process.returncode, output, clean(_without(heard.decode("utf-8", "replace"), access)))
 
 
 def _limited(process: subprocess.Popen[bytes]) -> str:
