@@ -91,9 +91,10 @@ class Workspace:
             hint = f"move {self.pin_file.parent} away, then add the registry again"
             raise EnvironmentProblem(f"the copy of {self.alias} is a light one, and is not known as such", hint=hint)
         if light:
-            store.supply = LightSupply(store, Remote.parse(self.known.url), self._access, say=self.context.say)
+            store.supply = LightSupply(store, Remote.parse(self.known.url), lambda: self._access, say=self.context.say)
         return store
 
+    @cached_property
     def _access(self) -> Access:
         return Access(find_credential(Remote.parse(self.known.url), self.context.environ, self.host))
 

@@ -18,8 +18,8 @@ PROTECTION: dict[str, str] = {
     "receive.denyDeletes": "false",
 }
 # What lets others keep a light copy: that they may leave out what they do not read, and ask for it later by its id.
-# Protocol version 2 answers for any id as it is; this is for those whom an SSH server leaves with an older one. It gives
-# nobody more than they had: whoever may read may read all, and a refused push leaves no object behind (quarantine).
+# Protocol version 2 gives any id as it is; this is for those whom an SSH server leaves with an older one. Nobody gets
+# more than they had: whoever may read may read all, and a refused push leaves no object behind (quarantine).
 SERVING: dict[str, str] = {
     "uploadpack.allowFilter": "true",
     "uploadpack.allowAnySHA1InWant": "true",

@@ -118,7 +118,7 @@ class Proof:
         if self.waiting:
             path = min(self.waiting)
             raise IntegrityBroken(
-                f"{path} is not signed by whose it is to decide, or not next in its chain", hint=_HINT
+                f"{path} does not bear the signatures that it needs, or is not next in its chain", hint=_HINT
             )
         self._refuse_shared_keys()
 

@@ -120,7 +120,7 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     else:
         some = [f"--depth={depth}"] if depth else []
         command = ["fetch", *_FETCH, "--prune", *some, f"--filter={COMMITS_ALONE}", _UPSTREAM, *refspecs]
-    done = _git(copy, command, remote, access)
+    done = _git(copy, command, remote, access, more=_promised(remote) if depth is not None else ())
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
 
@@ -134,8 +134,8 @@ def fetch_objects(copy: Path, remote: Remote, ids: Sequence[str], what: str, *, 
         raise UsageProblem("these are not ids of Git objects", hint="this is a bug")
     command = ["fetch", *_FETCH, f"--filter={what}", "--stdin", _UPSTREAM]
     # Without this Git would tell what it has, and be sent differences to what a light copy lacks.
-    alone = (("fetch.negotiationAlgorithm", "noop"),)
-    done = _git(copy, command, remote, access, said="".join(f"{one}\n" for one in ids), more=alone)
+    more = [*_promised(remote), ("fetch.negotiationAlgorithm", "noop")]
+    done = _git(copy, command, remote, access, said="".join(f"{one}\n" for one in ids), more=more)
     if done.code != 0:
         raise _failed("cannot fetch from", remote, done)
 
@@ -146,13 +146,14 @@ def fetch_older(copy: Path, remote: Remote, tip: str, by: int | None, *, access:
         raise UsageProblem(f"{tip!r} is not a full commit id", hint="this is a bug")
     deeper = "--unshallow" if by is None else f"--deepen={by}"
     command = ["fetch", *_FETCH, deeper, f"--filter={COMMITS_ALONE}", _UPSTREAM, tip]
-    done = _git(copy, command, remote, access)
+    done = _git(copy, command, remote, access, more=_promised(remote))
     if done.code != 0:
         raise _failed("cannot fetch older history from", remote, done)
 
 
-def mark_light(copy: Path, depth: int = LIGHT_DEPTH) -> None:
-    """Make a copy a light one, which goes `depth` commits back (ALL_HISTORY: to the beginning)."""
+def mark_light(copy: Path, depth: int | None = None) -> None:
+    """Make a copy a light one, which goes `depth` commits back (None: as many as usual; ALL_HISTORY: to the first)."""
+    depth = LIGHT_DEPTH if depth is None else depth
     fresh = copy / f".{_LIGHT}.{os.getpid()}"
     fresh.write_text(f"{depth}\n", encoding="ascii")
     fresh.replace(copy / _LIGHT)
@@ -260,8 +261,7 @@ def _git(
 ) -> _Done:
     """Run git in the copy, with `said` on its standard input and `more` settings."""
     command = ["git", f"--git-dir={copy.absolute()}", *arguments]
-    settings = [*(_light_settings(remote) if light_depth(copy) is not None else ()), *more]
-    environment = build_environment(os.environ, remote, access, settings)
+    environment = build_environment(os.environ, remote, access, more)
     with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
         stdin.write(said.encode("ascii"))
         stdin.seek(0)
@@ -340,8 +340,11 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
     return settings
 
 
-def _light_settings(remote: Remote) -> list[tuple[str, str]]:
-    """Tell Git that the other side has promised whatever the copy lacks (gitformat-pack and partial-clone of Git)."""
+def _promised(remote: Remote) -> list[tuple[str, str]]:
+    """Tell a fetch that the other side has promised whatever the copy lacks (partial-clone of Git's own documentation).
+
+    Nothing else is told so, a push above all: it would fetch every folder of the registry that it looks for in vain.
+    """
     promised = {"url": remote.url, "promisor": "true", "partialclonefilter": COMMITS_ALONE}
     return [(f"remote.{_UPSTREAM}.{name}", value) for name, value in promised.items()]
 

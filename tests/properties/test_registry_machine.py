@@ -11,6 +11,7 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.folds import association_state, live_result, member_state, members, result_chain
 from medperf_git.records.names import Ref
+from medperf_git.registry.light_start import Proof
 from tests.support import registry_builder as build
 
 from .registry_model import BECOMES, FOLLOWS, Model, Need, Person, Status, fits, owner
@@ -259,6 +260,14 @@ class Registry(RuleBasedStateMachine):
         assert proposal.sign(person.signing[0]).judge().outcome is not Outcome.PASS
 
     # --- both tell the same
+
+    @invariant()
+    def one_tree_proves_who_decides(self) -> None:
+        if hasattr(self, "house"):
+            files = {
+                path: data for path, data in self.house.files.items() if path.startswith(("registry/", "members/"))
+            }
+            Proof.of(files, self.house.id).complete()
 
     @invariant()
     def states_agree(self) -> None:
