@@ -102,6 +102,8 @@ class Registry(RuleBasedStateMachine):
             return
         record = self.house.member_now(name, keys=build.keys(*person.signing, key, recovery=person.recovery))
         needs = [self.model.for_update(name), Need(frozenset([key]))]
+        if person.cosigning > 1:  # it lowers what protects the member
+            needs.append(Need(self.model.any_of(build.MAINTAINERS).seeds.union(person.recovery)))
         if self.judged(data, needs, record, allowed=key not in self.model.used):
             person.signing.append(key)
             self.model.used.add(key)
