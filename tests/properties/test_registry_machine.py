@@ -265,7 +265,8 @@ class Registry(RuleBasedStateMachine):
 
     @invariant()
     def one_tree_proves_who_decides(self) -> None:
-        if hasattr(self, "house"):
+        if hasattr(self, "house") and self.house.files != getattr(self, "proved", None):
+            self.proved = dict(self.house.files)
             files = {
                 path: data for path, data in self.house.files.items() if path.startswith(("registry/", "members/"))
             }
