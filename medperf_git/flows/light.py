@@ -44,6 +44,7 @@ def make_whole(workspace: Workspace) -> SyncReport:
         fresh_pin.unlink(missing_ok=True)
         try:
             report, pin = _verified(workspace, fresh, fresh_pin)
+            workspace.store.close()
             workspace.copy.rename(folder / "light.git")
             fresh.rename(folder / "repo.git")
             write_pin(workspace.pin_file, pin)
@@ -84,4 +85,5 @@ def _verified(workspace: Workspace, fresh: Path, fresh_pin: Path) -> tuple[SyncR
         if commit is not None and commit not in line:
             hint = "do not use this registry; tell its maintainers which commit it is"
             raise IntegrityBroken(f"this light copy believed {commit}, which is no step of main", hint=hint)
+    store.close()
     return report, report.pin

@@ -11,6 +11,7 @@ from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import parse_time
+from medperf_git.registry.batches import prefetch_proposals
 from medperf_git.registry.history import fork_point
 
 
@@ -26,6 +27,7 @@ def list_submissions(workspace: Workspace, *, everything: bool = False) -> list[
 
 def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
     """Return what waits for me: signatures, merges, decisions; with `everything` all open proposals."""
+    prefetch_proposals(workspace.store, sorted(workspace.proposals().values()))
     rows = [
         row
         for proposal in sorted(workspace.proposals())

@@ -150,6 +150,10 @@ class Store:
             repository.odb.add_disk_alternate(str(quarantine))
         return cls(repository, Path(repository.path))
 
+    def close(self) -> None:
+        """Let go of the repository's files, so that its folder can be moved on any system."""
+        self.repository.free()
+
     @property
     def shallow(self) -> bool:
         """Whether older history was left out of this copy."""

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.errors import IntegrityBroken
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken
 from medperf_git.flows import workspace as workspace_module
+from medperf_git.flows.propose import propose
 from medperf_git.records import layout, models
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.registry import transport
@@ -21,7 +22,7 @@ from medperf_git.registry.sync import Pin, read_pin
 from tests.support import registry_builder as rb
 from tests.support.people import Human, Town
 from tests.support.registry_builder import NORTH
-from tests.support.story import RESULT, TREE, files_of, house_of, send
+from tests.support.story import RESULT, TREE, draft, files_of, house_of, send
 
 LAPTOP = "laptops"
 
@@ -173,6 +174,21 @@ def test_a_light_copy_follows_three_hundred_merges(town: Town, shallow: None) ->
     assert pin_of(north).trusted is not None
 
 
+def test_a_result_is_carried_out_of_a_light_copy_in_a_file(town: Town, tmp_path: Path) -> None:
+    north, file = laptop(town, "north"), tmp_path / "result.bundle"
+    workspace = north.workspace()
+    record = draft(workspace.view, house_of(town).result(NORTH, TREE))
+    propose(workspace, [record], title="Add", dry_run=True)
+    with unplugged(town):
+        with pytest.raises(EnvironmentProblem, match="not sent"):
+            propose(workspace, [record], title="Add")
+        north.run("submit", "--no-push", "--out", file)
+    light = laptop(town, "post", member=False)
+    assert "a light copy takes in no bundle" in light.run("submit", "--from-bundle", file, "--yes", code=2).err
+    town.add("mail").run("submit", "--from-bundle", file, "--yes")
+    assert town.git("cat-file", "-t", f"main:{record.path}") == "blob"
+
+
 # --- a copy made whole
 
 
@@ -231,6 +247,8 @@ def test_a_start_that_the_host_takes_back_is_found_when_the_copy_is_made_whole(t
 def test_without_the_id_of_the_registry_there_is_no_light_copy(town: Town) -> None:
     said = town.human("zoe").run("registry", "add", town.url, "--light", code=2)
     assert "a light copy needs the registry's id" in said.err
+    said = town.human("zoe").run("join", "--light", "--as", "zoe", code=2)
+    assert "--light is for a registry that is added" in said.err
 
 
 def test_another_registry_is_refused(town: Town, beside: Town) -> None:

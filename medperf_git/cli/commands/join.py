@@ -13,6 +13,7 @@ from medperf_git.cli.options import (
 )
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context, open_workspace
+from medperf_git.errors import UsageProblem
 
 
 @click.command()
@@ -47,6 +48,8 @@ def join(
     from medperf_git.flows.identity import join as propose_membership  # noqa: PLC0415
     from medperf_git.flows.registries import add_registry  # noqa: PLC0415
 
+    if light and not address:
+        raise UsageProblem("--light is for a registry that is added", hint="give its address with its id, URL#mg1:…")
     if address:
         registry = add_registry(open_context(yes=yes), address, host=host, light=light).alias
     workspace = open_workspace(registry, yes=yes, refresh=True)
