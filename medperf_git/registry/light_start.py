@@ -146,8 +146,7 @@ class Proof:
     def _is_signed(self, stored: Stored) -> bool:
         """Tell whether it bears what it needs, whichever proved registry record was in force."""
         registries = [one for one in self.offices if isinstance(one.record, models.Registry)]
-        if isinstance(stored.record, models.Registry):  # it follows the one before it, and no other
-            registries = registries[-1:]
+        if isinstance(stored.record, models.Registry):  # it follows the last one, and no other
             return self._suffices(stored, self._needs(stored, registries))
         return any(
             self._suffices(stored, self._needs(stored, registries[: number + 1]))

@@ -55,6 +55,17 @@ def test_a_maintainer_who_came_later_admits_by_the_later_record() -> None:
     prove(house.merge(assembled))
 
 
+def test_each_registry_record_is_signed_by_the_maintainers_of_the_one_before() -> None:
+    house = settled()
+    for number in range(3):
+        house.merge(house.propose(house.registry_now(title=f"Title {number}")).sign("ana", "ben"))
+    prove(house)
+    fewer = house.registry_now(maintainers=tuple(map(MemberName, ("ana", "ben"))))
+    prove(house.merge(house.propose(fewer).sign("ana", "ben")))
+    with pytest.raises(IntegrityBroken, match=r"registry/0006\.yaml"):
+        prove(forced(house, "ana", "cam", record=house.registry_now(title="By one who left")))
+
+
 def test_a_member_whom_no_maintainer_admitted_is_refused() -> None:
     house = forced(settled(), *ZOE, "north", record=rb.member("zoe"))
     with pytest.raises(IntegrityBroken, match=r"members/zoe/0001\.yaml does not bear the signatures"):
