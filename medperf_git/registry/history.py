@@ -84,6 +84,17 @@ def history_faults(store: Store, base: str, head: str) -> Iterator[Finding]:
         yield Finding("history", "the proposal brings in a second root commit", fix="base it on main alone")
 
 
+def first_beyond(store: Store, base: str, head: str) -> str:
+    """Return the oldest commit of a proposal that main lacks; `head` itself where main has all of it."""
+    fork = fork_point(store, base, head)
+    if fork is None or not fork.linear:
+        beyond = list(store.iter_beyond(head, base))
+        return beyond[-1] if beyond else head
+    while head != fork.commit and store.commit(head).parents[0] != fork.commit:
+        head = store.commit(head).parents[0]
+    return head
+
+
 def line_between(store: Store, tip: str, stop: str | None) -> bytearray:
     """Return the first-parent line from after `stop` up to `tip`, oldest first, 20 raw bytes a commit.
 

@@ -24,9 +24,8 @@ class Host:
     asked: list[tuple[str, str]]
 
 
-@contextmanager
-def serving(folder: Path, keep: Path) -> Iterator[Host]:
-    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
+def make_certificate(keep: Path) -> tuple[Path, Path]:
+    """Make a certificate for this machine and its key; return both files."""
     certificate, key = keep / "host.pem", keep / "host.key"
     make = [
         "openssl",
@@ -42,8 +41,15 @@ def serving(folder: Path, keep: Path) -> Iterator[Host]:
     ]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+@contextmanager
+def serving(folder: Path, keep: Path) -> Iterator[Host]:
+    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
+    certificate, key = make_certificate(keep)
     asked: list[tuple[str, str]] = []
-    handler = type("Handler", (_Handler,), {"folder": folder, "asked": asked})
+    handler = type("Handler", (GitHandler,), {"folder": folder, "asked": asked})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -58,7 +64,9 @@ def serving(folder: Path, keep: Path) -> Iterator[Host]:
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
+    """Answers Git by git's own program; everybody reads, whom `_user` knows pushes."""
+
     folder: Path
     asked: list[tuple[str, str]]
     protocol_version = "HTTP/1.1"

@@ -195,3 +195,11 @@ def test_what_ssh_and_tls_need_stays() -> None:
     environment = build_environment(caller, Remote.parse("git@host:r"))
     assert {"HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY"} <= set(environment)
     assert not {"GIT_SSH", "LD_X"} & set(environment)
+
+
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_authority_of_a_house_is_git_s_too_unless_a_call_names_another(tmp_path, variable):
+    remote, caller = Remote.parse("https://example.org/r"), {variable: "/house.pem"}
+    assert build_environment(caller, remote)["GIT_SSL_CAINFO"] == "/house.pem"
+    assert "GIT_SSL_CAINFO" not in build_environment(caller, remote, Access(ca_file=tmp_path / "other.pem"))
+    assert "GIT_SSL_CAINFO" not in build_environment({}, remote)
