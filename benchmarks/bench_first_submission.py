@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 
@@ -67,9 +68,13 @@ class Bench:
         (folder / "record.yaml").write_bytes(self.one.record)
         helper = f"!f() {{ echo username={USER}; echo password={TOKEN}; }}; f"
         (folder / ".gitconfig").write_text(f'[credential]\n\thelper = "{helper}"\n', encoding="utf-8")
-        arguments = [f"{self.url}#{self.one.id}", str(folder), str(self.certificate), self.one.proposed, HOSPITAL]
-        arguments.append(self.one.git("log", "-1", "--format=%cI", "main").decode().strip())
-        environ = dict(os.environ) | {"HOME": str(folder), "PYTHONPATH": str(ROOT)}
+        arguments = [f"{self.url}#{self.one.id}", str(folder), self.one.proposed, HOSPITAL]
+        arguments.append(time_of(self.one))
+        environ = dict(os.environ) | {
+            "HOME": str(folder),
+            "PYTHONPATH": str(ROOT),
+            "SSL_CERT_FILE": str(self.certificate),
+        }
         done = timed([sys.executable, "-P", str(CLIENT), *arguments], environ=environ)
         self.one.git("update-ref", "-d", f"refs/heads/submit/{done.output.split()[0]}")
         return done
@@ -80,12 +85,21 @@ class Bench:
         return lambda folder: timed([*command, str(folder / "clone.git")], environ=git_environ())
 
 
+def time_of(one: Made) -> str:
+    """Return the time of main, with its offset: the clock of everybody in this table."""
+    return one.git("log", "-1", "--format=%cI", "main").decode().strip()
+
+
 @contextmanager
 def served(one: Made, scratch: Path) -> Iterator[Bench]:
     """Serve a registry through a relay."""
     for name, value in SERVING.items():
         one.git("config", name, value)
-    with serving(one.path.parent, scratch) as host, counting(int(host.url.rpartition(":")[2])) as relay:
+    now = datetime.fromisoformat(time_of(one))
+    with (
+        serving(one.path.parent, scratch, clock=lambda: now) as host,
+        counting(int(host.url.rpartition(":")[2])) as relay,
+    ):
         yield Bench(one, relay, host.certificate, scratch)
 
 

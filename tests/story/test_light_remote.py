@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pygit2
 import pytest
 
-from medperf_git.flows.workspace import copy_folder
 from medperf_git.registry import transport
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import Author, proposal_ref, submission_id, write_commit
@@ -46,12 +44,11 @@ def test_over_tls_a_result_is_submitted_from_a_light_copy(
 ) -> None:
     monkeypatch.setattr(transport, "LIGHT_DEPTH", 2)
     record = house_of(town).result(NORTH, TREE)
-    with serving(town.folder, tmp_path) as host:
+    with serving(town.folder, tmp_path, clock=town.clock) as host:
         north = Human("north", town.folder / "laptops/north", town.clock)
         helper = f"!f() {{ echo username={USER}; echo password={TOKEN}; }}; f"
         (north.folder / ".gitconfig").write_text(f'[credential]\n\thelper = "{helper}"\n', encoding="utf-8")
-        copy = open_copy(copy_folder(north.home, "heart"))
-        pygit2.Config(str(copy.path / "config"))["http.sslCAInfo"] = str(host.certificate)
+        monkeypatch.setenv("SSL_CERT_FILE", str(host.certificate))
         address = f"{host.url}/heart.git#{pinned(town).partition('#')[2]}"
         north.run("registry", "add", address, "--light")
         north.run("join", "--as", "north", "--key", north.key, "--yes", code=1)
