@@ -18,13 +18,12 @@ import requests
 from requests.auth import AuthBase
 
 from medperf_git.forge.api import Cause, Fault
-from medperf_git.registry.transport import clean
+from medperf_git.registry.transport import authorities_of, clean
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 25.0
 LARGEST = 8 * 1024 * 1024
 _SAID = 300
-_CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
 class Session(requests.Session):
@@ -80,14 +79,9 @@ def open_session(environ: Mapping[str, str], *, login: Mapping[str, str] | None 
     session.max_redirects = 0
     session.mount("https://", _Patient(max_retries=0))
     session.mount("http://", _Patient(max_retries=0))
-    if certificates := certificates_of(environ):
+    if certificates := authorities_of(environ):
         session.verify = certificates
     return session
-
-
-def certificates_of(environ: Mapping[str, str]) -> str | None:
-    """Return the file of authorities that this person trusts; None for those that come along."""
-    return next((environ[name] for name in _CERTIFICATES if environ.get(name)), None)
 
 
 def check_address(url: str) -> str:

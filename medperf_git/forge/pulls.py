@@ -130,7 +130,7 @@ class Pulls:
         guard = self._guard()
         me, body = self._me(guard).name, f"{MARK}\n{text}"
         there = guard.read("read the comments", lambda: self.api.comments(self.slug, request))
-        own = next((one for one in there if one.author == me and one.text.startswith(MARK)), None)
+        own = next((one for one in reversed(there) if one.author == me and one.text.startswith(MARK)), None)
         if own is None:
             self._add_comment(guard, request, body)
         elif own.text.strip() != body.strip():

@@ -31,6 +31,8 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
 # Everything else of the caller's environment is left out.
 _KEPT = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "SSH_AUTH_SOCK", "XDG_RUNTIME_DIR"}
@@ -225,7 +227,12 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables(_settings(remote, access))
+    return kept | fixed | _as_variables(_settings(remote, access, authorities_of(caller)))
+
+
+def authorities_of(caller: Mapping[str, str]) -> str | None:
+    """Return the file of authorities that this person trusts for TLS; None for those that come along."""
+    return next((caller[name] for name in AUTHORITIES if caller.get(name)), None)
 
 
 def _ssh(access: Access) -> str:
@@ -235,7 +242,7 @@ def _ssh(access: Access) -> str:
     return shlex.join(command)
 
 
-def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
+def _settings(remote: Remote, access: Access, authorities: str | None) -> list[tuple[str, str]]:
     settings = [
         ("protocol.allow", "never"),
         (f"protocol.{remote.transport}.allow", "always"),
@@ -253,8 +260,8 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
     ]
-    if access.ca_file is not None:
-        settings.append(("http.sslCAInfo", str(access.ca_file)))
+    if access.ca_file is not None or authorities is not None:  # Git over GnuTLS reads none of these variables
+        settings.append(("http.sslCAInfo", str(access.ca_file or authorities)))
     if access.credential is not None:
         if remote.transport is not Transport.HTTPS:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
