@@ -50,6 +50,13 @@ def yes_option(function: F) -> F:
     return click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")(function)
 
 
+def host_option(function: F) -> F:
+    """Add `--host`: what kind of host stands behind an address."""
+    kinds = ("plain", "github", "gitlab", "forgejo", "pagure", "other")
+    text = "What kind of host it is, where neither its name nor its answers say."
+    return click.option("--host", type=click.Choice(kinds), default=None, help=text)(function)
+
+
 def dry_run_option(function: F) -> F:
     """Add `--dry-run`: say what would be written or sent, and write and send nothing."""
     return click.option("--dry-run", is_flag=True, help="Show what would happen; write and send nothing.")(function)

@@ -8,7 +8,7 @@ from typing import Any
 
 from medperf_git.errors import IntegrityBroken, UsageProblem
 from medperf_git.flows.home import Damaged, read_json, write_json
-from medperf_git.forge.host import Host
+from medperf_git.forge.host import Host, host_of
 from medperf_git.records.names import name_fault
 
 ALIAS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -34,6 +34,11 @@ class Known:
     merge: str = "auto"
     host: str | None = None
     fork: str | None = None
+
+    @property
+    def kind(self) -> Host:
+        """What kind of host the registry lies at."""
+        return Host(self.host) if self.host else host_of(self.url)
 
 
 @dataclass(frozen=True, slots=True)

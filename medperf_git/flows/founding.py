@@ -22,6 +22,8 @@ from medperf_git.flows.server_hook import hook_text
 from medperf_git.flows.vouching import Standpoint, sign_record
 from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
 from medperf_git.forge.choice import forge_for
+from medperf_git.forge.host import Host, host_of
+from medperf_git.forge.probe import find_host
 from medperf_git.records import layout
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.records.models import Genesis, Limits, Member, Registry
@@ -62,10 +64,10 @@ class Founded:
 
 
 def rehearse_registry(
-    context: Context, place: str, *, name: str, title: str, member: str, key: str | None
+    context: Context, place: str, *, name: str, title: str, member: str, key: str | None, host: str | None = None
 ) -> list[str]:
     """Return the paths that the genesis would hold; keys are made for this moment only, and nothing is sent."""
-    house = house_for(title, _empty_place(place).url)
+    house = house_for(title, _host(_empty_place(place), host, context))
     with tempfile.TemporaryDirectory() as trial:
         elsewhere = replace(context, home=Path(trial), assume_yes=True)
         keys = obtain_keys(elsewhere, check_name(member), key=key)
@@ -77,7 +79,15 @@ def rehearse_registry(
 
 
 def found_registry(
-    context: Context, place: str, *, name: str, title: str, member: str, member_title: str, key: str | None
+    context: Context,
+    place: str,
+    *,
+    name: str,
+    title: str,
+    member: str,
+    member_title: str,
+    key: str | None,
+    host: str | None = None,
 ) -> Founded:
     """Make a registry at a folder of this machine or at an empty remote repository."""
     remote = _empty_place(place)
@@ -89,15 +99,17 @@ def found_registry(
         alias = free_alias(Config({**config.registries, alias: Known("", "")}), f"{name}-new")
     keys = obtain_keys(context, f"{alias}-{member}", key=key)
     founder = Founder(introduction(context, member, title=member_title, keys=keys), keys.signing, keys.recovery)
-    nonce, house = secrets.token_hex(32), house_for(title, remote.url)
+    kind = _host(remote, host, context)
+    nonce, house = secrets.token_hex(32), house_for(title, kind)
     files = genesis_files([founder], name=name, title=title, at=context.clock(), nonce=nonce, house=house)
     try:
-        _send_genesis(context, remote, alias, files=files, member=member)
+        _send_genesis(context, remote, alias, files=files, member=member, host=kind)
     except BaseException:
         shutil.rmtree(registry_folder(context.home, alias), ignore_errors=True)
         raise
     registry = "mg1:" + bare_hex(digest_of(files[layout.registry_path(1)]))
     known = Known(remote.url, registry, member, keys.signing.public.fingerprint, keys.key_file)
+    known = known if kind is host_of(remote.url) else replace(known, host=str(kind))
     config.with_registry(alias, known).save(context.home)
     Workspace(context, alias, known).refresh()
     return Founded(remote.url, registry, alias, keys)
@@ -145,12 +157,19 @@ def _empty_place(place: str) -> Remote:
     return remote
 
 
-def _send_genesis(context: Context, remote: Remote, alias: str, *, files: dict[str, bytes], member: str) -> None:
+def _host(remote: Remote, said: str | None, context: Context) -> Host:
+    return Host(said) if said else find_host(remote.url, context.environ)
+
+
+def _send_genesis(
+    context: Context, remote: Remote, alias: str, *, files: dict[str, bytes], member: str, host: Host
+) -> None:
     """Push the root commit; what was made for it at a path goes again when it is not taken."""
     commit = _commit_genesis(context, alias, files, member=member)
     if remote.transport is Transport.PATH:
         create_registry(Path(remote.url), pre_receive=hook_text(Path(remote.url)))
-    sent = forge_for(remote.url, context.environ).advance(copy_folder(context.home, alias), commit)
+    forge = forge_for(remote.url, context.environ, host=host, say=context.say)
+    sent = forge.advance(copy_folder(context.home, alias), commit)
     if not sent.accepted:
         if remote.transport is Transport.PATH:
             shutil.rmtree(remote.url, ignore_errors=True)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import medperf_git
 from medperf_git.flows.house import PINS, house_files
-from medperf_git.forge.host import host_of
+from medperf_git.forge.host import Host
 from medperf_git.records.schemas import asset_folder
 
 FILL = "medperf-git doctor forge --write"
@@ -53,9 +53,8 @@ def render_pins(pin: Pin) -> bytes:
     return f"{_HEAD}{pin.line}\n{wanted}".encode()
 
 
-def house_for(title: str, url: str, *, find: Callable[[], Pin] | None = None) -> dict[str, bytes]:
-    """Return the house files for the host that an address names; only a forge's workflows need a pin to be found."""
-    host = host_of(url)
+def house_for(title: str, host: Host, *, find: Callable[[], Pin] | None = None) -> dict[str, bytes]:
+    """Return the house files for a kind of host; only a forge's workflows need a pin to be found."""
     if host not in PINS:
         return house_files(title, host=host)
     return house_files(title, host=host, pins=render_pins((find or find_pin)()))

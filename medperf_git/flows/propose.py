@@ -4,15 +4,16 @@ number, previous = next_link(workspace.view, folder)
 propose(workspace, [Draft(layout.numbered(folder, number), record)], title="…")
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn
 
-from medperf_git.errors import Refused
+from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.flows.describing import describe
 from medperf_git.flows.merging import merge_at_once
 from medperf_git.flows.outbox import Entry, Outbox, as_text
+from medperf_git.flows.preflight import refuse_unready
 from medperf_git.flows.vouching import Standpoint, sign_all
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Sent
@@ -28,6 +29,9 @@ from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.transport import PushOutcome
 from medperf_git.signing.signers import Signer
+
+KEPT = "signed and kept on this machine, not sent:"
+LATER = "`medperf-git submit` sends it later; `submit --no-push` writes it to a file that anybody may carry and send"
 
 
 class Unacceptable(Refused):
@@ -78,6 +82,7 @@ def propose(
     stops after the verdict. Unacceptable: the judge refuses it, nothing was sent. EnvironmentProblem: it is signed
     and kept, and could not be sent; `submit` sends it later.
     """
+    refuse_unready(workspace)
     files = {draft.path: write_record(draft.record) for draft in records}
     made = records[0].record.created
     entry = sign_entry(workspace, files, title=title, made=made, signers=signers, plain=plain)
@@ -116,17 +121,20 @@ def standpoint_of(workspace: Workspace) -> Standpoint:
     return Standpoint(workspace.registry_id, workspace.head, member, workspace.context.clock())
 
 
-def judge_entry(workspace: Workspace, entry: Entry, *, onto: str | None = None) -> tuple[str, Verdict]:
+def judge_entry(
+    workspace: Workspace, entry: Entry, *, onto: str | None = None, without: Iterable[str] = ()
+) -> tuple[str, Verdict]:
     """Commit a proposal on the verified main, or on what lies at its branch already; return commit and verdict.
 
-    `onto` is a commit that lies at its branch and is no open proposal.
+    `onto` is a commit that lies at its branch and is no open proposal; signatures `without` are taken away there.
     """
     base = workspace.base
     there = onto or workspace.proposals().get(entry.id)
-    files = entry.data
+    files: dict[str, bytes | None] = dict(entry.data)
     if there is not None:
         standing = Snapshot.at(workspace.store, there)
         files = {path: data for path, data in files.items() if standing.blob(path) is None}
+        files |= {path: None for path in without if standing.blob(path) is not None}
     author = author_of(entry.member, entry.at)
     if there is not None and not files:
         commit = there
@@ -139,10 +147,13 @@ def judge_entry(workspace: Workspace, entry: Entry, *, onto: str | None = None) 
 def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -> Proposed:
     """Push a proposal that was judged, see that people find it, and merge it where that is ours to do."""
     words = describe(entry.id, entry.title, entry.records, member=entry.member)
-    sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
-    if sent.outcome is PushOutcome.NOT_FORWARD:
-        commit, verdict = _on_top(workspace, entry, sent)
+    try:
         sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
+        if sent.outcome is PushOutcome.NOT_FORWARD:
+            commit, verdict = _on_top(workspace, entry, sent)
+            sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(f"{KEPT} {problem.message}", hint=f"{problem.hint}. {LATER}") from problem
     if not sent.accepted:
         raise_unsent(sent)
     outbox = Outbox.of(workspace.context.home, workspace.alias)

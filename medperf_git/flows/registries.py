@@ -1,6 +1,7 @@
 """Which registries are known here: add, list, choose, show, forget."""
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from medperf_git.errors import UsageProblem
@@ -8,6 +9,8 @@ from medperf_git.flows.config import ALIAS, REGISTRY_ID, Config, Known, free_ali
 from medperf_git.flows.context import Context
 from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
 from medperf_git.forge.choice import forge_for
+from medperf_git.forge.host import Host, host_of
+from medperf_git.forge.probe import find_host
 from medperf_git.records.folds import members, registry_state
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.history import line_between
@@ -27,8 +30,8 @@ class Added:
     pinned: bool
 
 
-def add_registry(context: Context, address: str, *, alias: str | None = None) -> Added:
-    """Fetch a registry, verify it from its genesis, and remember it."""
+def add_registry(context: Context, address: str, *, alias: str | None = None, host: str | None = None) -> Added:
+    """Fetch a registry, verify it from its genesis, and remember it; `host` is what stands there, else it is asked."""
     place, _, pinned = address.partition("#")
     if pinned and not REGISTRY_ID.fullmatch(pinned):
         raise UsageProblem(f"{pinned!r} is no registry id", hint="it looks like mg1: and 64 hexadecimal digits")
@@ -43,8 +46,9 @@ def add_registry(context: Context, address: str, *, alias: str | None = None) ->
     if name in config.registries:
         raise UsageProblem(f"the alias {name!r} is taken", hint="choose another with --alias")
     try:
-        found = pinned or _read_id(context, name, remote)
-        known = Known(remote.url, found)
+        kind = said_host(remote.url, host, context.environ)
+        found = pinned or _read_id(context, name, remote, kind)
+        known = Known(remote.url, found, host=kind)
         workspace = Workspace(context, name, known)
         report = workspace.refresh()
     except BaseException:
@@ -66,6 +70,7 @@ def list_registries(context: Context) -> list[dict[str, object]]:
             "id": known.id,
             "member": known.member or "",
             "merge": known.merge,
+            "host": str(known.kind),
         }
         for alias, known in config.registries.items()
     ]
@@ -123,9 +128,16 @@ def _known_already(context: Context, config: Config, alias: str, pinned: str) ->
     return Added(alias, known, record.title if record else "", report.verified if report else 0, pinned=True)
 
 
-def _read_id(context: Context, alias: str, remote: Remote) -> str:
+def said_host(url: str, said: str | None, environ: Mapping[str, str]) -> str | None:
+    """Return what kind of host an address leads to, None where its name says so already."""
+    kind = Host(said) if said else find_host(url, environ)
+    return None if kind is host_of(url) else str(kind)
+
+
+def _read_id(context: Context, alias: str, remote: Remote, kind: str | None) -> str:
     store = open_copy(copy_folder(context.home, alias))
-    forge_for(remote.url, context.environ).fetch(store.path)
+    host = Host(kind) if kind else None
+    forge_for(remote.url, context.environ, host=host, say=context.say).fetch(store.path)
     tip = store.ref(UPSTREAM_MAIN)
     if tip is None:
         raise UsageProblem(f"{remote.url} holds no registry: it has no branch main", hint="check the address")

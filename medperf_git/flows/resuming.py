@@ -6,8 +6,9 @@ anew is signed again, and the author is told of the rest, which is proposed no m
 """
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import (
@@ -21,6 +22,7 @@ from medperf_git.flows.propose import (
 )
 from medperf_git.flows.reapplying import Became, Fate, fate_of
 from medperf_git.flows.workspace import Workspace
+from medperf_git.forge.port import Merging
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout
 from medperf_git.records.findings import Finding, errors_in
@@ -28,6 +30,7 @@ from medperf_git.records.record import write_record
 from medperf_git.registry.commits import submission_id
 from medperf_git.signing.signers import Signer
 
+WORTHLESS = frozenset({"signature", "head"})
 LOST = frozenset({"number-taken", "chain"})
 SENDABLE = (Outcome.PASS, Outcome.NEEDS_PERSON)
 LAPSED = "it no longer applies to what stands in the registry now"
@@ -53,17 +56,21 @@ class Resumed:
     fates: tuple[Fate, ...] = ()
 
 
-def resume_all(workspace: Workspace, *, renumber: bool) -> list[Resumed]:
-    """Go through everything of mine that does not stand yet, oldest first."""
-    outbox = Outbox.of(workspace.context.home, workspace.alias)
-    waiting = [entry for entry in outbox.entries() if entry.state in ("ready", "sent")]
-    return [resume(workspace, entry, renumber=renumber) for entry in waiting]
-
-
 def resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
-    """Bring one proposal of mine as far as it can come now."""
+    """Bring one proposal of mine as far as it can come now; what its host refuses keeps no other one back."""
+    try:
+        return _resume(workspace, entry, renumber=renumber)
+    except Refused as refused:
+        findings = getattr(refused, "findings", ())
+        note = f"{refused.message}; {refused.hint}"
+        return Resumed(entry.id, entry.title, done=False, note=note, verdict=Verdict(Outcome.FAIL, findings))
+
+
+def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
     if stands(workspace.view, entry):
         proposed = already_there(workspace, entry)
+        if entry.state == "sent":
+            _tidy(workspace, entry, "This stands in main now.")
         return Resumed(
             entry.id, entry.title, True, "nothing to do: it stands in the registry", proposed.verdict, proposed
         )
@@ -71,8 +78,11 @@ def resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
     if verdict.outcome in SENDABLE:
         proposed = _send_if_new(workspace, entry, commit, verdict)
         return Resumed(entry.id, entry.title, True, _after(proposed), verdict, proposed)
+    if renumber and (dead := _dead_signatures(verdict.findings)):
+        return _sign_again(workspace, entry, dead)
     if not renumber or not _lost_place(verdict.findings):
-        hint = "; run `medperf-git submit --resume`" if _lost_place(verdict.findings) else ""
+        mendable = _lost_place(verdict.findings) or _dead_signatures(verdict.findings)
+        hint = "; run `medperf-git submit --resume`" if mendable else ""
         note = f"it would be refused as it stands{hint}"
         return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict)
     return _find_new_place(workspace, entry, verdict)
@@ -87,6 +97,29 @@ def _send_if_new(workspace: Workspace, entry: Entry, commit: str, verdict: Verdi
 
 def _after(proposed: Proposed) -> str:
     return "merged" if proposed.merged else f"sent; waits for {proposed.waits_for}"
+
+
+def _dead_signatures(findings: tuple[Finding, ...]) -> frozenset[str]:
+    """Return the signatures that count for nothing any more, where nothing else is wrong but that they are missed."""
+    errors = errors_in(findings)
+    dead = frozenset(one.path for one in errors if one.rule in WORTHLESS)
+    return dead if all(one.path in dead or one.rule == "unsigned" for one in errors) else frozenset()
+
+
+def _sign_again(workspace: Workspace, entry: Entry, dead: frozenset[str]) -> Resumed:
+    """Put my signature of now in the place of one whose key no longer counts; the records keep their bytes."""
+    records = {path: data for path, data in entry.records.items() if not _is_house(path)}
+    plain = {path: data for path, data in entry.records.items() if _is_house(path)}
+    left = replace(entry, files={path: text for path, text in entry.files.items() if path not in dead})
+    Outbox.of(workspace.context.home, workspace.alias).put(left)
+    fresh = sign_entry(workspace, records, title=entry.title, made=entry.at, plain=plain)
+    commit, verdict = judge_entry(workspace, fresh, without=dead)
+    if verdict.outcome not in SENDABLE:
+        note = "a signature on it no longer counts, and signed anew it would be refused too"
+        return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict)
+    proposed = send(workspace, fresh, commit=commit, verdict=verdict)
+    note = f"signed again, since a signature on it no longer counted; {_after(proposed)}"
+    return Resumed(entry.id, entry.title, done=True, note=note, verdict=verdict, proposed=proposed)
 
 
 def _find_new_place(workspace: Workspace, entry: Entry, verdict: Verdict) -> Resumed:
@@ -106,9 +139,20 @@ def _find_new_place(workspace: Workspace, entry: Entry, verdict: Verdict) -> Res
             return _unchanged(entry, LAPSED, verdict, fates)
         fates = [_judged(fate, refused) for fate in fates]
     Outbox.of(workspace.context.home, workspace.alias).put(entry.moved("replaced"))
+    _tidy(workspace, entry, "Its author gives it up: it no longer applies to what stands in main.")
     lapsed = _any_lapsed(fates)
     told = Verdict(Outcome.FAIL if lapsed else Outcome.PASS)
     return Resumed(entry.id, entry.title, done=not lapsed, note=_summary(fates), verdict=told, fates=tuple(fates))
+
+
+def _tidy(workspace: Workspace, entry: Entry, why: str) -> None:
+    """Close my pull request that is of no more use; where that cannot be done now, it harms nobody."""
+    if workspace.forge.merging is not Merging.API:
+        return
+    try:
+        workspace.forge.forget(workspace.copy, entry.id, why)
+    except (EnvironmentProblem, Refused) as problem:
+        workspace.context.say(f"note: {problem.message}; close {workspace.forge.page_of(entry.id)} by hand")
 
 
 def _unchanged(entry: Entry, note: str, verdict: Verdict, fates: list[Fate]) -> Resumed:
@@ -152,6 +196,7 @@ def _sent_anew(workspace: Workspace, entry: Entry, fates: list[Fate]) -> Resumed
     outbox.put(fresh)
     outbox.put(entry.moved("replaced", replaced_by=fresh.id))
     proposed = send(workspace, fresh, commit=commit, verdict=verdict)
+    _tidy(workspace, entry, f"Replaced by submit/{fresh.id}: {proposed.url}")
     note, done = f"{_summary(fates)}; {_after(proposed)}", not _any_lapsed(fates)
     return Resumed(fresh.id, fresh.title, done=done, note=note, verdict=verdict, proposed=proposed, fates=tuple(fates))
 

@@ -16,7 +16,6 @@ from medperf_git.flows.context import Context
 from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
-from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.port import Forge
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.findings import Finding
@@ -72,13 +71,8 @@ class Workspace:
     @cached_property
     def forge(self) -> Forge:
         """Who speaks to the place where the registry lies; its token is looked for when first needed."""
-        host = Host(self.known.host) if self.known.host else None
-        return forge_for(self.known.url, self.context.environ, host=host, fork=self.known.fork, say=self.context.say)
-
-    @property
-    def host(self) -> Host:
-        """What kind of host the registry lies at."""
-        return Host(self.known.host) if self.known.host else host_of(self.known.url)
+        known = self.known
+        return forge_for(known.url, self.context.environ, host=known.kind, fork=known.fork, say=self.context.say)
 
     def judge(self, commit: str, *, at: datetime | None = None) -> Judgement:
         """Judge an open proposal, or one about to be sent, against main as it stands."""

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.forge.gathering import bring, gather
 from medperf_git.forge.host import Host
-from medperf_git.forge.port import Account, Checks, Merging, Request, Sent, Words
+from medperf_git.forge.port import Checks, Merging, Request, Sent, Words
 from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, PushOutcome, push
@@ -107,9 +107,9 @@ class Browser:
         """See `Forge.comment`."""
         raise Refused("without a token nothing can be said there", hint=f"open {request.url}")
 
-    def account(self) -> Account | None:
-        """See `Forge.account`; without a token nobody is anybody."""
-        return None
+    def describe_account(self) -> str:
+        """See `Forge.describe_account`."""
+        return "nobody: without a token a person goes on in the browser"
 
     def page_of(self, proposal: str) -> str:
         """See `Forge.page_of`."""

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from medperf_git.errors import Refused
 from medperf_git.forge.gathering import bring
-from medperf_git.forge.port import Account, Checks, Merging, Request, Sent, Words
+from medperf_git.forge.port import Checks, Merging, Request, Sent, Words
 from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.transport import (
@@ -74,9 +74,9 @@ class PlainGit:
         """See `Forge.comment`."""
         raise Refused("a plain Git host has no comments", hint="run `medperf-git check`, which shows the same")
 
-    def account(self) -> Account | None:
-        """See `Forge.account`."""
-        return None
+    def describe_account(self) -> str:
+        """See `Forge.describe_account`."""
+        return "nobody: who may push here is up to Git"
 
     def page_of(self, proposal: str) -> str:
         """See `Forge.page_of`."""

@@ -145,8 +145,8 @@ class Forge(Protocol):
         """Say something under a pull request, in one comment of ours that is kept up to date."""
         ...
 
-    def account(self) -> Account | None:
-        """Return who we are there, None where that means nothing."""
+    def describe_account(self) -> str:
+        """Say who we are there, by which token, and what we may; ForgeProblem when the token is not accepted."""
         ...
 
     def page_of(self, proposal: str) -> str:

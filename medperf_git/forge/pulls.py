@@ -141,9 +141,13 @@ class Pulls:
 
             guard.write("change our comment", edit, found=lambda: None)
 
-    def account(self) -> Account:
-        """See `Forge.account`."""
-        return self._me(self._guard())
+    def describe_account(self) -> str:
+        """See `Forge.describe_account`."""
+        guard = self._guard()
+        me, registry = self._me(guard), self._upstream(guard)
+        way = "pushes to the registry" if registry.may_push else "pushes to your fork, which is made when needed"
+        scopes = "" if me.scopes is None else f", scopes: {', '.join(sorted(me.scopes)) or 'none'}"
+        return f"{me.name} by the token from {self.token.origin}{scopes}; {way}"
 
     def page_of(self, proposal: str) -> str:
         """See `Forge.page_of`: that of its newest request, the registry's where none is found."""

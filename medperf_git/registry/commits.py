@@ -53,8 +53,8 @@ def write_root(store: Store, files: Mapping[str, bytes], *, message: str, author
     return _commit(store, _write_tree(store, None, _nested(files)), message, author, parents=[])
 
 
-def write_commit(store: Store, parent: str, files: Mapping[str, bytes], *, message: str, author: Author) -> str:
-    """Write a commit of `files` laid over the tree of `parent`; return its id."""
+def write_commit(store: Store, parent: str, files: Mapping[str, bytes | None], *, message: str, author: Author) -> str:
+    """Write a commit of `files` laid over the tree of `parent` (None takes one away); return its id."""
     tree = _write_tree(store, _tree_of(store, parent), _nested(files))
     return _commit(store, tree, message, author, parents=[parent])
 
@@ -76,11 +76,11 @@ def set_ref(store: Store, name: str, commit: str | None) -> None:
 
 @dataclass(slots=True)
 class _Folder:
-    files: dict[str, bytes] = field(default_factory=dict)
+    files: dict[str, bytes | None] = field(default_factory=dict)
     folders: dict[str, "_Folder"] = field(default_factory=dict)
 
 
-def _nested(files: Mapping[str, bytes]) -> _Folder:
+def _nested(files: Mapping[str, bytes | None]) -> _Folder:
     root = _Folder()
     for path, data in files.items():
         *above, name = path.split("/")
@@ -102,7 +102,10 @@ def _write_tree(store: Store, base: pygit2.Tree | None, folder: _Folder) -> pygi
     repository = store.repository
     builder = repository.TreeBuilder(base) if base is not None else repository.TreeBuilder()
     for name, data in folder.files.items():
-        builder.insert(name, repository.create_blob(data), FileMode.BLOB)
+        if data is not None:
+            builder.insert(name, repository.create_blob(data), FileMode.BLOB)
+        elif builder.get(name) is not None:
+            builder.remove(name)
     for name, inner in folder.folders.items():
         below = base[name] if base is not None and name in base else None
         below = below if isinstance(below, pygit2.Tree) else None

@@ -154,6 +154,12 @@ class Store:
         data = self._read(pygit2.Oid(hex=commit_id), ObjectType.COMMIT, MAX_COMMIT_BYTES)
         return data.partition(b"\n\n")[2].decode("utf-8", "replace")
 
+    def author(self, commit_id: str) -> str:
+        """Return the name of a commit's author, as it stands there."""
+        data = self._read(pygit2.Oid(hex=commit_id), ObjectType.COMMIT, MAX_COMMIT_BYTES)
+        found = re.search(rb"^author ([^\n<]*) <", data, re.MULTILINE)
+        return found.group(1).decode("utf-8", "replace") if found else ""
+
     def tree(self, raw_id: bytes) -> bytes:
         """Return the raw bytes of a tree."""
         return self._read(pygit2.Oid(raw=raw_id), ObjectType.TREE, MAX_TREE_BYTES)

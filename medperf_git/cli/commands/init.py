@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.options import dry_run_option, json_option, yes_option
+from medperf_git.cli.options import dry_run_option, host_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context
 
@@ -14,6 +14,7 @@ from medperf_git.cli.session import open_context
 @click.option("--as", "member", metavar="MEMBER", required=True, help="Your name in it; you are its first maintainer.")
 @click.option("--member-title", default=None, help="What people call you (default: your name).")
 @click.option("--key", metavar="FILE", default=None, help="Ed25519 key to use (default: one is found or made).")
+@host_option
 @dry_run_option
 @yes_option
 @json_option
@@ -25,6 +26,7 @@ def init(
     member: str,
     member_title: str | None,
     key: str | None,
+    host: str | None,
     dry_run: bool,
     yes: bool,
     as_json: bool,
@@ -34,12 +36,19 @@ def init(
 
     context = open_context(yes=yes)
     if dry_run:
-        paths = rehearse_registry(context, place, name=name, title=title or name, member=member, key=key)
+        paths = rehearse_registry(context, place, name=name, title=title or name, member=member, key=key, host=host)
         echo_text("would begin a registry with these files; nothing was written or sent:")
         echo_text("\n".join(f"  {path}" for path in paths))
         return
     founded = found_registry(
-        context, place, name=name, title=title or name, member=member, member_title=member_title or member, key=key
+        context,
+        place,
+        name=name,
+        title=title or name,
+        member=member,
+        member_title=member_title or member,
+        key=key,
+        host=host,
     )
     if as_json:
         made = [str(path) for path in founded.keys.made]

@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.options import json_option, yes_option
+from medperf_git.cli.options import host_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text, table
 from medperf_git.cli.session import open_context, open_workspace
 
@@ -15,18 +15,20 @@ def registry() -> None:
 @registry.command()
 @click.argument("address", metavar="URL[#mg1:…]")
 @click.option("--alias", default=None, help="Short name to use here (default: from the address).")
+@host_option
 @json_option
-def add(address: str, alias: str | None, as_json: bool) -> None:
+def add(address: str, *, alias: str | None, host: str | None, as_json: bool) -> None:
     """Fetch a registry, verify it from its genesis, and make it the current one."""
     from medperf_git.flows.registries import add_registry  # noqa: PLC0415
 
-    added = add_registry(open_context(), address, alias=alias)
+    added = add_registry(open_context(), address, alias=alias, host=host)
     if as_json:
         echo_json(
             {
                 "alias": added.alias,
                 "url": added.known.url,
                 "id": added.known.id,
+                "host": str(added.known.kind),
                 "steps": added.steps,
                 "pinned": added.pinned,
             }

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
-from medperf_git.flows.house import Host
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_forge import SETTINGS, api_of, examine_forge
 from medperf_git.flows.house_rest import rest
+from medperf_git.forge.host import Host
 from tests.support.people import Human
 
 URLS = {

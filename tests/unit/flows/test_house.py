@@ -5,13 +5,16 @@ from pathlib import Path
 import pytest
 
 from medperf_git.flows import house_pins
-from medperf_git.flows.house import PINS, Host, host_of, house_files
+from medperf_git.flows.house import PINS, house_files
 from medperf_git.flows.house_pins import Pin
+from medperf_git.forge.host import Host, host_of
 from medperf_git.records.layout import is_house_file
 from tests.support.people import Human, Town
 
 FILES = {
     Host.PLAIN: {"README.md"},
+    Host.PAGURE: {"README.md"},
+    Host.OTHER: {"README.md"},
     Host.GITHUB: {
         *("README.md", ".github/medperf-git.txt"),
         *(f".github/workflows/{name}.yml" for name in ("judge", "comment", "merge", "site")),
@@ -49,7 +52,7 @@ def test_each_host_gets_its_own_files_and_no_others(host: Host) -> None:
     assert all(is_house_file(path) for path in files)
     assert all(len(data) < 64 * 1024 for data in files.values())
     assert files["README.md"].startswith(b"# Heart\n")
-    if host is not Host.PLAIN:
+    if host in PINS:
         assert files[PINS[host]] == b"pins\n"
 
 
@@ -57,8 +60,8 @@ def test_a_pin_is_looked_for_only_where_a_forge_judges() -> None:
     def never() -> Pin:
         raise AssertionError("no pin is needed")
 
-    assert set(house_pins.house_for("Heart", "/srv/heart.git", find=never)) == {"README.md"}
-    files = house_pins.house_for("Heart", "https://github.com/ana/heart", find=lambda: FILLED)
+    assert set(house_pins.house_for("Heart", Host.PLAIN, find=never)) == {"README.md"}
+    files = house_pins.house_for("Heart", Host.GITHUB, find=lambda: FILLED)
     assert set(files) == FILES[Host.GITHUB]
     assert FILLED.line.encode() in files[PINS[Host.GITHUB]].splitlines()
 

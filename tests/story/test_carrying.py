@@ -1,0 +1,142 @@
+"""A proposal leaves a network that reaches nothing as one file, and somebody else sends it."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import EnvironmentProblem
+from tests.support.people import Human, Town, git_environ
+from tests.support.story import RESULT, copy_town, house_of, send
+
+
+@contextmanager
+def nothing_reached(town: Town) -> Iterator[None]:
+    """Put the registry where nobody finds it for a while."""
+    away = town.repository.with_name("away.git")
+    town.repository.rename(away)
+    try:
+        yield
+    finally:
+        away.rename(town.repository)
+
+
+@pytest.fixture
+def closed(second_town: Town, tmp_path: Path) -> Town:
+    """A registry in which north has a result that it has not sent."""
+    return copy_town(second_town, tmp_path / "closed")
+
+
+def carry(town: Town, out: Path) -> Human:
+    """Let north sign its result in a closed network and write the file; return north."""
+    north = town.human("north")
+    north.run("sync")
+    result = house_of(town).result()
+    with nothing_reached(town):
+        with pytest.raises(EnvironmentProblem, match="signed and kept on this machine, not sent"):
+            send(north, result)
+        said = north.run("submit", "--no-push", "--out", out)
+    assert RESULT in said.out
+    assert "can change nothing" in said.out
+    return north
+
+
+def test_a_result_is_carried_out_of_a_closed_network_and_sent_by_somebody_without_a_key(
+    closed: Town, tmp_path: Path
+) -> None:
+    file = tmp_path / "results.bundle"
+    north = carry(closed, file)
+    before = closed.main
+    post = closed.add("post")
+    said = post.run("submit", "--from-bundle", file, "--yes")
+    assert "merged: submit/" in said.out
+    assert closed.main != before
+    assert closed.git("cat-file", "-e", f"{closed.main}:{RESULT}") == ""
+    assert north.run("status").out.startswith("nothing of yours is unfinished")
+    again = post.run("submit", "--from-bundle", file, "--yes")
+    assert "merged" in again.out
+    assert closed.main == closed.git("rev-parse", "main")
+
+
+def test_carrying_twice_and_sending_twice_is_sending_once(closed: Town, tmp_path: Path) -> None:
+    one, two = tmp_path / "one.bundle", tmp_path / "two.bundle"
+    north = carry(closed, one)
+    north.run("submit", "--no-push", "--out", two)
+    post = closed.add("post")
+    post.run("submit", "--from-bundle", one, "--yes")
+    main = closed.main
+    post.run("submit", "--from-bundle", two, "--yes")
+    assert closed.main == main
+
+
+def test_a_dry_run_writes_and_sends_nothing(closed: Town, tmp_path: Path) -> None:
+    file = tmp_path / "results.bundle"
+    north = carry(closed, file)
+    assert "nothing was written" in north.run("submit", "--no-push", "--dry-run", "--out", tmp_path / "x").out
+    assert not (tmp_path / "x").exists()
+    main = closed.main
+    said = closed.add("post").run("submit", "--from-bundle", file, "--dry-run")
+    assert "would be accepted" in said.out
+    assert closed.main == main
+    assert closed.git("for-each-ref", "refs/heads/submit") == ""
+
+
+def test_a_file_is_not_written_over_and_odd_words_are_told(closed: Town, tmp_path: Path) -> None:
+    file = tmp_path / "results.bundle"
+    north = carry(closed, file)
+    assert "is there already" in north.run("submit", "--no-push", "--out", file, code=2).err
+    assert "--no-push" in north.run("submit", "--out", file, code=2).err
+    assert "leave the other words out" in north.run("submit", "--from-bundle", file, "--no-push", code=2).err
+    assert "there is no file" in north.run("submit", "--from-bundle", tmp_path / "none", code=2).err
+    assert "nothing of yours is unfinished" in closed.human("east").run("submit", "--no-push", code=2).err
+
+
+def test_what_is_no_bundle_of_this_registry_is_refused_and_nothing_is_sent(closed: Town, tmp_path: Path) -> None:
+    file = tmp_path / "results.bundle"
+    carry(closed, file)
+    post = closed.add("post")
+    main = closed.main
+    junk = tmp_path / "junk.bundle"
+    junk.write_bytes(b"# v2 git bundle\nnot one")
+    assert "holds no proposal" in post.run("submit", "--from-bundle", junk, "--yes", code=1).err
+    cut = tmp_path / "cut.bundle"
+    cut.write_bytes(file.read_bytes()[:-40])
+    assert "cannot be read" in post.run("submit", "--from-bundle", cut, "--yes", code=3).err
+    stranger = Town(tmp_path / "other", "other")
+    stranger.found("ana")
+    reader = stranger.add("reader")
+    assert "is your copy as new" in reader.run("submit", "--from-bundle", file, "--yes", code=3).err
+    assert closed.main == main
+
+
+def test_a_bundle_whose_branch_bears_another_name_than_its_content_is_refused(closed: Town, tmp_path: Path) -> None:
+    file, forged = tmp_path / "results.bundle", tmp_path / "forged.bundle"
+    carry(closed, file)
+    folder = tmp_path / "mallory.git"
+
+    def git(*argv: str) -> str:
+        command = ["git", f"--git-dir={folder}", *argv]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=git_environ()).stdout.strip()
+
+    subprocess.run(["git", "clone", "-q", "--bare", closed.url, folder], check=True, env=git_environ())
+    git("fetch", "-q", str(file), "refs/heads/submit/*:refs/heads/kept/*")
+    commit = git("for-each-ref", "--format=%(objectname)", "refs/heads/kept")
+    git("update-ref", f"refs/heads/submit/{'0' * 32}", commit)
+    git("bundle", "create", "-q", str(forged), f"refs/heads/submit/{'0' * 32}", "^main")
+    main = closed.main
+    said = closed.add("post").run("submit", "--from-bundle", forged, "--yes", code=1)
+    assert "does not hold what its name says" in said.err
+    assert closed.main == main
+
+
+def test_what_the_judge_refuses_is_not_carried(closed: Town, tmp_path: Path) -> None:
+    file = tmp_path / "results.bundle"
+    carry(closed, file)
+    emil, post = closed.human("emil"), closed.add("post")
+    emil.run("reject", "north/wards", "--benchmark", str(house_of(closed).benchmark().ref), "--yes")
+    main = closed.main
+    said = post.run("submit", "--from-bundle", file, "--yes", code=1)
+    assert "would not be accepted; nothing was sent" in said.err
+    assert closed.main == main
