@@ -96,7 +96,8 @@ class Pagure:
             "repo_from_username": user,
             "repo_from_namespace": namespace,
         }
-        return self._request(slug, self._ask("POST", f"{slug}/pull-request/new", data=fields))
+        told = {key: value for key, value in fields.items() if value}  # an empty namespace would be one
+        return self._request(slug, self._ask("POST", f"{slug}/pull-request/new", data=told))
 
     def edit_request(self, slug: str, request: Request, words: Words) -> None:
         """See `Api.edit_request`."""
