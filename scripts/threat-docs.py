@@ -93,7 +93,6 @@ ATTACKS = {
     76: "Something that must not be public was merged",
 }
 REASONS = {
-    9: "later, with the forges: `status` shows the age of each submission today",
     13: "documented: a data owner can sign a false result; every result says how far its run is vouched for",
     71: "documented: it cannot be prevented",
     72: "later, with private models",

@@ -1,8 +1,14 @@
 """What checking one result costs follows the change, not the registry: counts are compared, never a time."""
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
+
 from benchmarks import bench_check, registry
+from benchmarks.measure import environment
 from medperf_git.policy.verdict import Outcome
 from medperf_git.registry.cache import Verified
 from medperf_git.registry.objects import Store
@@ -38,3 +44,40 @@ def test_one_merge_more_is_judged_with_as_little_whatever_came_before(tmp_path: 
         assert judged.outcome is Outcome.PASS
         costs.append(judged.meter.objects_read)
     assert costs[0] == costs[1]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> registry.Made:
+    return registry.make(tmp_path_factory.mktemp("compared") / "20.git", 20)
+
+
+def check(made: registry.Made, home: Path, *more: str) -> str:
+    """Check the proposed result; see that what compares was loaded only when it was asked for."""
+    words = bench_check.command(made)
+    script = (
+        "import atexit, runpy, sys; atexit.register(lambda: print('numpy' in sys.modules, file=sys.stderr)); "
+        "runpy.run_module('medperf_git', run_name='__main__', alter_sys=True)"
+    )
+    command = [sys.executable, "-P", "-c", script, *words[words.index("check") :], *more]
+    done = subprocess.run(command, env=environment(home), capture_output=True, text=True, check=True)
+    assert done.stderr == f"{'--compare' in more}\n"
+    return done.stdout
+
+
+def test_comparing_costs_nothing_where_nobody_asked_and_changes_no_verdict(made: registry.Made, tmp_path: Path) -> None:
+    plain = json.loads(check(made, tmp_path))
+    compared = json.loads(check(made, tmp_path, "--compare"))
+    (result,) = compared.pop("comparison")["results"]
+    assert result["path"] == made.proposed
+    assert compared == plain
+
+
+def test_the_comment_on_a_real_proposal_tells_its_place(made: registry.Made, tmp_path: Path) -> None:
+    words = bench_check.command(made)
+    words.remove("--json")
+    text = subprocess.run(
+        [*words, "--format", "markdown"], env=environment(tmp_path), capture_output=True, text=True, check=True
+    ).stdout
+    assert text.startswith("### pass: it would be accepted\n\nNothing is wrong and no signature is missing.")
+    assert "#### How it compares" in text
+    assert " at this site" in text

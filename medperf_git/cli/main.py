@@ -73,6 +73,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "verify": Entry("verify:verify", "is this what was signed"),
         "audit": Entry("audit:audit", "verify the whole history"),
         "log": Entry("log:log", "what was merged, newest first"),
+        "open": Entry("open:open_ref", "look at something in the browser"),
     },
 }
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from medperf_git.flows.wording import escape, json_text, one_line, render_findings
+from medperf_git.flows.wording import cell, escape, json_text, render_findings, width
 
 if TYPE_CHECKING:
     from medperf_git.records.findings import Finding
@@ -31,17 +31,19 @@ def echo_json(value: Any) -> None:
     click.echo(json_text(value))
 
 
-def table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "") -> None:
+def table(
+    rows: Iterable[Mapping[str, Any]], columns: Sequence[str] | None = None, *, empty: str = "", err: bool = False
+) -> None:
     """Print rows as aligned columns under their names; `empty` stands for no rows."""
     listed = list(rows)
     if not listed:
-        echo_text(empty or "nothing here yet")
+        echo_text(empty or "nothing here yet", err=err)
         return
     names = list(columns or listed[0])
-    cells = [[escape(one_line(row.get(name, ""))) for name in names] for row in listed]
-    widths = [max(len(line[i]) for line in [names, *cells]) for i in range(len(names))]
-    click.echo(click.style(_aligned([name.upper() for name in names], widths), bold=True))
-    click.echo("\n".join(_aligned(line, widths) for line in cells))
+    cells = [[cell(row.get(name, "")) for name in names] for row in listed]
+    widths = [max(width(line[i]) for line in [names, *cells]) for i in range(len(names))]
+    click.echo(click.style(_aligned([name.upper() for name in names], widths), bold=True), err=err)
+    click.echo("\n".join(_aligned(line, widths) for line in cells), err=err)
 
 
 def echo_findings(findings: Iterable["Finding"], *, err: bool = False) -> None:
@@ -51,7 +53,8 @@ def echo_findings(findings: Iterable["Finding"], *, err: bool = False) -> None:
 
 
 def _aligned(cells: Sequence[str], widths: Sequence[int]) -> str:
-    return "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
+    padded = (text + " " * (most - width(text)) for text, most in zip(cells, widths, strict=True))
+    return "  ".join(padded).rstrip()
 
 
 def print_line(text: str) -> None:

@@ -4,78 +4,17 @@ A request is made by the subject's owner, or by the committee (an invitation). I
 which automatic approval follows; a request that already stands is not made twice.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from medperf_git.errors import Refused, UsageProblem
-from medperf_git.flows.naming import Found, associated, find, iter_found
+from medperf_git.flows.naming import Found, find
 from medperf_git.flows.propose import Draft, next_link
 from medperf_git.records import layout
-from medperf_git.records.folds import (
-    AssociationState,
-    Status,
-    association_state,
-    is_auto_approved,
-    marks_of,
-    policy_state,
-    versioned_path,
-)
+from medperf_git.records.folds import Status, association_state, is_auto_approved, policy_state
 from medperf_git.records.models import Association, Benchmark, Cube, Dataset, Subject
 from medperf_git.records.names import MemberName, Ref
+from medperf_git.records.standings import SubjectKind, list_standings
 from medperf_git.records.view import RecordView, chain
-
-SubjectKind = Literal["dataset", "cube"]
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """Where a dataset or model stands in a benchmark."""
-
-    benchmark: Ref
-    kind: SubjectKind
-    subject: Ref
-    state: AssociationState
-    withdrawn: bool
-
-    @property
-    def waits_for(self) -> str:
-        """Who must act next, in words; empty when nobody must."""
-        if self.state.status is not Status.PENDING:
-            return ""
-        return "the committee" if self.state.initiator == "owner" else self.subject.member
-
-    def as_value(self) -> dict[str, object]:
-        """Return plain values for a listing."""
-        return {
-            "benchmark": str(self.benchmark),
-            "kind": self.kind,
-            "subject": str(self.subject),
-            "status": str(self.state.status),
-            "asked_by": self.state.initiator or "",
-            "automatic": self.state.automatic,
-            "priority": self.state.priority,
-            "withdrawn": self.withdrawn,
-            "waits_for": self.waits_for,
-        }
-
-
-def standing(view: RecordView, benchmark: Ref, kind: SubjectKind, subject: Ref) -> Standing:
-    """Return where one dataset or model stands in a benchmark."""
-    state = association_state(view, benchmark, kind, subject)
-    return Standing(benchmark, kind, subject, state, marks_of(view, versioned_path(f"{kind}s", subject)).withdrawn)
-
-
-def list_standings(view: RecordView, benchmark: Ref | None = None) -> list[Standing]:
-    """Return where every dataset and model stands, in one benchmark or in all, pending ones first."""
-    benchmarks = [benchmark] if benchmark else [found.ref for found in iter_found(view, Benchmark)]
-    kinds: tuple[SubjectKind, ...] = ("dataset", "cube")
-    found = [
-        standing(view, one, kind, subject)
-        for one in benchmarks
-        for kind in kinds
-        for subject in associated(view, one, kind)
-    ]
-    return sorted(found, key=lambda one: (one.state.status is not Status.PENDING, one.benchmark, one.kind, one.subject))
 
 
 def side_of(view: RecordView, benchmark: Ref, subject: Ref, *, member: str) -> Literal["owner", "committee"]:

@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from medperf_git.errors import MedperfGitError, UsageProblem
+from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import QUARANTINE, Kind, place_of
 from medperf_git.records.record import check_document, read_record, write_value
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
+from medperf_git.registry.commits import submission_id
 from medperf_git.registry.objects import Meter, Store, is_commit_id
 from medperf_git.registry.quarantine import standing_behind
 from medperf_git.registry.snapshot import Snapshot
@@ -20,24 +23,35 @@ from medperf_git.registry.steps import judge_proposal
 from medperf_git.registry.sync import GENESIS_RECORD, audit
 from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 
+if TYPE_CHECKING:
+    from medperf_git.leaderboard.comparison import Comparison
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A verdict, what reading cost, and what was judged: commits or files."""
+    """A verdict, what reading cost, and what was judged: commits or files.
+
+    Of a change between commits `proposal` is its id and `change` what it adds; `comparison` is there when asked for.
+    """
 
     verdict: Verdict
     meter: Meter
     subject: dict[str, object]
+    proposal: str = ""
+    change: Change | None = None
+    comparison: "Comparison | None" = None
 
     def as_value(self) -> dict[str, object]:
         """Return plain values for JSON; reading is split into trees and everything else."""
         meter = self.meter
+        compared = {} if self.comparison is None else {"comparison": self.comparison.as_value()}
         return {
             "verdict": str(self.verdict.outcome),
             **self.subject,
             "findings": [finding.as_value() for finding in self.verdict.findings],
             "objects_read": {"tree": meter.trees_read, "other": meter.others_read, "total": meter.objects_read},
             "bytes_read": {"tree": meter.tree_bytes, "other": meter.other_bytes, "total": meter.bytes_read},
+            **compared,
         }
 
 
@@ -72,7 +86,8 @@ def check_change(store: Store, base: str, head: str, *, at: datetime) -> Checked
     except MedperfGitError as problem:
         trouble = Finding("could-not-check", problem.message, fix=problem.hint)
         return Checked(Verdict(Outcome.COULD_NOT_CHECK, (trouble,)), store.meter.since(mark), subject)
-    return Checked(judgement.verdict, judgement.meter, subject)
+    proposal = submission_id(judgement.files) if judgement.files else ""
+    return Checked(judgement.verdict, judgement.meter, subject, proposal, judgement.change)
 
 
 def resolve(store: Store, text: str) -> str:

@@ -4,17 +4,18 @@ Decisions on an association are events of its chain; the others are notices abou
 what would be written; nothing is sent here.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from medperf_git.errors import MedperfGitError, Refused, UsageProblem
-from medperf_git.flows.associations import Standing, find_subject, is_committee, list_standings, side_of, standing
+from medperf_git.flows.associations import find_subject, is_committee, side_of
+from medperf_git.flows.decision_facts import facts_of
 from medperf_git.flows.naming import Found, at_ref, find, find_result
 from medperf_git.flows.propose import Draft, next_link
 from medperf_git.records import layout
 from medperf_git.records.digests import Digest, short
-from medperf_git.records.folds import Status, marks_of, registry_state
+from medperf_git.records.folds import Status, marks_of, policy_state, registry_state
 from medperf_git.records.models import (
     About,
     Association,
@@ -28,7 +29,8 @@ from medperf_git.records.models import (
 )
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, stored_at
+from medperf_git.records.standings import Standing, answerers, list_standings, standing
+from medperf_git.records.view import RecordView, next_number, stored_at
 
 AssociationEvent = Literal["approve", "reject", "withdraw", "prioritise"]
 NoticeEvent = Literal["withdraw", "reinstate", "dispute", "resolve"]
@@ -47,13 +49,18 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """One decision, ready to be written: a line for a person and the record."""
+    """One decision, ready to be written: a line for a person and the record.
+
+    `signatures` is how many the record will bear once it is merged; `facts` is what a committee decides on.
+    """
 
     about: str
     where: str
     was: str
     becomes: str
     draft: Draft
+    signatures: int = 1
+    facts: Mapping[str, str] = field(default_factory=dict)
 
     def as_value(self) -> dict[str, object]:
         """Return plain values for a listing."""
@@ -62,6 +69,7 @@ class Decision:
             "benchmark": self.where,
             "was": self.was,
             "becomes": self.becomes,
+            **self.facts,
             "path": self.draft.path,
         }
 
@@ -98,6 +106,12 @@ def waiting_for(view: RecordView, member: str, benchmark: Ref | None = None) -> 
     return [one for one in list_standings(view, benchmark) if _may_answer(view, one, member)]
 
 
+def next_place(view: RecordView, one: Standing) -> str:
+    """Return where the next event of an association lies."""
+    folder = layout.association_folder(one.benchmark, one.kind, one.subject)
+    return layout.numbered(folder, next_number(view, folder))
+
+
 def notices(
     view: RecordView,
     event: NoticeEvent,
@@ -124,9 +138,7 @@ def _distinct(targets: Iterable[Standing]) -> list[Standing]:
 def _may_answer(view: RecordView, one: Standing, member: str) -> bool:
     if one.state.status is not Status.PENDING or one.withdrawn:
         return False
-    if one.state.initiator == "committee":
-        return one.subject.member == member
-    return is_committee(view, one.benchmark, member)
+    return member in answerers(one, policy_state(view, one.benchmark))
 
 
 def _target(view: RecordView, event: AssociationEvent, text: str, benchmark: Ref | None, member: str) -> Standing:
@@ -165,8 +177,16 @@ def _decision(
         side=side,
         priority=priority if event == "prioritise" else None,
     )
-    draft = Draft(layout.numbered(folder, number), record)
-    return Decision(str(target.subject), str(target.benchmark), str(target.state.status), becomes, draft)
+    policy = policy_state(view, target.benchmark)
+    return Decision(
+        str(target.subject),
+        str(target.benchmark),
+        str(target.state.status),
+        becomes,
+        Draft(layout.numbered(folder, number), record),
+        signatures=policy.thresholds.events if policy and side == "committee" else 1,
+        facts=facts_of(view, target, policy),
+    )
 
 
 def _side(view: RecordView, event: AssociationEvent, target: Standing, member: str) -> Literal["owner", "committee"]:
@@ -270,7 +290,17 @@ def _notice(
     )
     becomes = {"withdraw": "withdrawn", "reinstate": "valid again", "dispute": "disputed", "resolve": "resolved"}[event]
     benchmark = stored.record.benchmark.ref if isinstance(stored.record, Result) else ""
-    return Decision(name, str(benchmark), was, becomes, Draft(layout.numbered(folder, number), record))
+    draft = Draft(layout.numbered(folder, number), record)
+    return Decision(name, str(benchmark), was, becomes, draft, signatures=_office_size(view, stored, record.side))
+
+
+def _office_size(view: RecordView, stored: Stored, side: Side) -> int:
+    """Return how many must sign a notice by this side; one for an owner, whoever it is."""
+    if side == "maintainers":
+        registry = registry_state(view)
+        return registry.threshold if registry else 1
+    policies = [policy for ref in _benchmarks_of(view, stored) if (policy := policy_state(view, ref))]
+    return max((max(policy.thresholds.events, policy.thresholds.change) for policy in policies), default=1)
 
 
 def _notice_side(view: RecordView, event: NoticeEvent, stored: Stored, member: str) -> Side:

@@ -14,7 +14,7 @@ from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
 from medperf_git.flows.house_bare import examine_bare
 from medperf_git.flows.house_examined import Examined
-from medperf_git.flows.house_forge import examine_forge
+from medperf_git.flows.house_forge import TABLES, examine_forge
 from medperf_git.flows.keyring import list_keys
 from medperf_git.flows.server_hook import hook_text
 from medperf_git.forge.host import Host, host_of
@@ -33,14 +33,18 @@ def examine(context: Context) -> list[Examined]:
 
 def examine_host(context: Context, url: str | None, *, host: str | None = None) -> list[Examined]:
     """Look at the host of a registry, by its address or the current registry's: a bare repository or a forge."""
-    address = url.partition("#")[0] if url else Config.load(context.home).choose(context.registry)[1].url
+    known = None if url else Config.load(context.home).choose(context.registry)[1]
+    address = known.url if known else (url or "").partition("#")[0]
     remote = Remote.parse(address)
-    kind = Host(host) if host else host_of(address)
+    kind = Host(host) if host else known.kind if known else host_of(address)
     if remote.transport is Transport.PATH:
         return examine_bare(Path(remote.url))
     if kind is Host.PLAIN:
-        hint = "say --host github, gitlab or forgejo; on a plain Git server run `doctor forge PATH` there"
+        hint = "say --host github, gitlab, forgejo or pagure; on a plain Git server run `doctor forge PATH` there"
         raise UsageProblem(f"nothing tells what kind of host {address} is", hint=hint)
+    if kind not in TABLES:
+        hint = "let only people push to it who ask `medperf-git check` first; every reader judges again"
+        raise UsageProblem(f"the settings of {address} are told by no interface that is known here", hint=hint)
     return examine_forge(remote.url, kind, environ=context.environ)
 
 

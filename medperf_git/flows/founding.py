@@ -15,6 +15,7 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.config import Config, Known, free_alias
 from medperf_git.flows.context import Context
 from medperf_git.flows.house import house_files
+from medperf_git.flows.house_guide import GUIDES
 from medperf_git.flows.house_pins import house_for
 from medperf_git.flows.identity import OwnKeys, check_name, introduction, obtain_keys
 from medperf_git.flows.propose import refuse_failed
@@ -50,12 +51,13 @@ class Founder:
 
 @dataclass(frozen=True, slots=True)
 class Founded:
-    """A registry that begins to exist: where, its id, the alias it has here, the keys that were made."""
+    """A registry that begins to exist: where, its id, the alias it has here, the keys that were made, its guide."""
 
     url: str
     id: str
     alias: str
     keys: OwnKeys
+    guide: str = ""
 
     @property
     def pinned(self) -> str:
@@ -112,7 +114,7 @@ def found_registry(
     known = known if kind is host_of(remote.url) else replace(known, host=str(kind))
     config.with_registry(alias, known).save(context.home)
     Workspace(context, alias, known).refresh()
-    return Founded(remote.url, registry, alias, keys)
+    return Founded(remote.url, registry, alias, keys, GUIDES.get(kind, ""))
 
 
 def genesis_files(

@@ -52,7 +52,7 @@ def plan_renewal(workspace: Workspace, host: Host, pin: Pin) -> Renewal:
         wanted.pop(standing)  # a pin that is filled is never emptied
     changed = {path: data for path, data in wanted.items() if workspace.view.blob(path) != data}
     if not changed:
-        hint = "nothing to do" if pin.sha256 or host is Host.PLAIN else pin.reason
+        hint = "nothing to do" if pin.sha256 or host not in PINS else pin.reason
         raise Refused("the house files stand as this release writes them", hint=hint)
     listed = {**(state.house_files or {}), **{path: digest_of(data) for path, data in wanted.items()}}
     number, previous = next_link(workspace.view, "registry")

@@ -15,7 +15,7 @@ from medperf_git.records.folds import marks_of, newest_version, versioned_path
 from medperf_git.records.models import Benchmark, Cube, Dataset, Reference, Result
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, folders, iter_results, iter_versions, stored_at
+from medperf_git.records.view import RecordView, iter_results, iter_versions, stored_at
 
 V = TypeVar("V", Cube, Dataset, Benchmark)
 
@@ -128,11 +128,6 @@ def iter_found(view: RecordView, model: type[V]) -> list[Found[V]]:
         if stored is not None and isinstance(stored.record, model):
             found.append(Found(stored, stored.record))
     return found
-
-
-def associated(view: RecordView, benchmark: Ref, kind: str) -> list[Ref]:
-    """Return every dataset or cube that ever had an event in a benchmark."""
-    return [Ref.from_folder(name) for name in folders(view, f"associations/{benchmark.path}/{kind}s")]
 
 
 def _unknown(view: RecordView, model: type[V], text: str) -> UsageProblem:

@@ -1,8 +1,7 @@
 """One verdict, said in four ways: text for people, JSON for programs, annotations and Markdown for forges.
 
 Every finding is in every report, grouped by its file, with a way to mend it. What others wrote can act on nothing:
-not on a terminal or a CI log (threat T25), and in Markdown it stands in code spans only, where a forge makes no
-mention, link, picture or HTML of it (T41, T49).
+not on a terminal or a CI log (threat T25), nor in Markdown (`comment`).
 
 REPORTS["markdown"](checked)    # → the whole report, with a line feed at its end
 """
@@ -10,31 +9,20 @@ REPORTS["markdown"](checked)    # → the whole report, with a line feed at its 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 
+from medperf_git.flows import comment
 from medperf_git.flows.checking import Checked
-from medperf_git.flows.wording import by_file, json_text, render_findings, visible
+from medperf_git.flows.wording import escape, json_text, one_line, render_findings, visible
 from medperf_git.policy.rules import RULES
-from medperf_git.policy.verdict import Outcome
 from medperf_git.records.findings import Finding, Severity
 
-COMMENT_BYTES = 65_000  # forges refuse a comment above 65 536 characters
-
-WORDS = {
-    Outcome.PASS: "pass: it would be accepted",
-    Outcome.NEEDS_PERSON: "needs a person: nothing is wrong, a signature is missing",
-    Outcome.FAIL: "fail: it would be refused",
-    Outcome.COULD_NOT_CHECK: "could not check: the trouble is on this side, not in the proposal",
-}
 _LEVELS = {Severity.ERROR: "error", Severity.NEEDS_PERSON: "warning", Severity.WARNING: "notice"}
-_MARKS = {Severity.ERROR: "❌", Severity.NEEDS_PERSON: "⏳", Severity.WARNING: "⚠️"}
 _FIXES = {rule.id: rule.fix for rule in RULES}
-_WHOLE = "the proposal as a whole"
-_CELL = 600  # characters of one value in a comment; the text report has all of them
 
 
 def render_text(checked: Checked) -> str:
     """Return the report for people: files, their findings, and the verdict last."""
-    lines = [*render_findings(_with_fixes(checked)), *_count(checked), WORDS[checked.verdict.outcome]]
-    return "\n".join(lines) + "\n"
+    lines = [*render_findings(_with_fixes(checked)), *_count(checked), comment.HEADS[checked.verdict.outcome]]
+    return "\n".join(lines) + "\n" + "".join(_comparison(checked))
 
 
 def render_json(checked: Checked) -> str:
@@ -49,19 +37,8 @@ def render_github(checked: Checked) -> str:
 
 
 def render_markdown(checked: Checked) -> str:
-    """Return a comment of at most `COMMENT_BYTES`; what does not fit is counted."""
-    head = f"### {WORDS[checked.verdict.outcome]}\n"
-    blocks = list(_blocks(_with_fixes(checked)))
-    room = COMMENT_BYTES - len(head.encode()) - 200  # for the last line
-    said: list[str] = []
-    for block in blocks:
-        room -= len(block.encode())
-        if room < 0:
-            break
-        said.append(block)
-    left = sum(block.startswith("- ") for block in blocks[len(said) :])
-    more = f"\n{left} more findings: `medperf-git check` names all of them.\n" if left else ""
-    return head + "".join(said) + more
+    """Return the comment under a proposal."""
+    return comment.render_markdown(checked, _with_fixes(checked))
 
 
 REPORTS: dict[str, Callable[[Checked], str]] = {
@@ -82,13 +59,6 @@ def annotation(finding: Finding) -> str:
     return f"::{_LEVELS[finding.severity]} {properties}::{_data(message + fix)}"
 
 
-def code(text: str) -> str:
-    """Return text as one Markdown code span, in which nothing is anything but text; an empty one says so."""
-    shown = visible(" ".join(text.split("\n"))).replace("`", "'").replace("##[", "#\\#[").strip()
-    shown = shown if len(shown) <= _CELL else shown[: _CELL - 1] + "…"
-    return f"`{shown}`" if shown else "`(empty)`"
-
-
 def _with_fixes(checked: Checked) -> list[Finding]:
     """Return all findings, those without a way to mend them with that of their rule."""
     return [
@@ -103,18 +73,12 @@ def _count(checked: Checked) -> Iterable[str]:
         yield f"{len(errors)} errors in {len({finding.path for finding in errors})} places"
 
 
-def _blocks(findings: Iterable[Finding]) -> Iterable[str]:
-    for path, group in by_file(findings).items():
-        yield f"\n**{code(path or _WHOLE)}**\n\n"
-        for finding in group:
-            yield _item(finding)
+def _comparison(checked: Checked) -> Iterable[str]:
+    if checked.comparison is None:
+        return ()
+    from medperf_git.flows.comparing import Style, render_comparison  # noqa: PLC0415  (brings numpy and scipy)
 
-
-def _item(finding: Finding) -> str:
-    where = f"line {finding.line}: " if finding.line else ""
-    pairs = (("expected", finding.expected), ("got", finding.got), ("fix", finding.fix))
-    details = "".join(f"  \n  {name}: {code(value)}" for name, value in pairs if value)
-    return f"- {_MARKS[finding.severity]} {where}{code(finding.message)} ({code(finding.rule)}){details}\n"
+    return render_comparison(checked.comparison, Style(quote=lambda text: escape(one_line(text))))
 
 
 def _data(text: str) -> str:

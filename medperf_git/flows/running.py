@@ -15,8 +15,8 @@ from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
 from medperf_git.flows.prepared import Prepared, prepared_for
 from medperf_git.flows.progress import RunProgress
 from medperf_git.flows.settings import RunSettings
-from medperf_git.flows.stages import models_of
 from medperf_git.flows.workspace import Workspace
+from medperf_git.leaderboard.stages import models_of
 from medperf_git.records.folds import Status, association_state, is_associated_model, live_result
 from medperf_git.records.models import Benchmark, Cube, Dataset
 from medperf_git.records.names import Ref
@@ -227,7 +227,8 @@ def outcome_row(outcome: Outcome) -> dict[str, Any]:
 
 
 def _without_result(view: RecordView, benchmark: Found[Benchmark], dataset: Ref) -> list[Found[Cube]]:
-    refs = [ref for ref in models_of(view, benchmark) if live_result(view, benchmark.ref, dataset, ref) is None]
+    models = models_of(view, benchmark.ref, reference=benchmark.record.reference_model.ref)
+    refs = [ref for ref in models if live_result(view, benchmark.ref, dataset, ref) is None]
     return [at_ref(view, Cube, ref) for ref in refs]
 
 

@@ -1,47 +1,25 @@
-"""Where my proposals stand, and what waits for me."""
+"""Where my proposals stand, how old they are, and who is waited for."""
 
 from datetime import datetime
 
-from medperf_git.flows.decisions import waiting_for
 from medperf_git.flows.outbox import Entry, Outbox
 from medperf_git.flows.propose import judge_entry, stands, waits_for
-from medperf_git.flows.vouching import asked_of
 from medperf_git.flows.workspace import Workspace
-from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
-from medperf_git.records.folds import registry_state
 from medperf_git.records.times import parse_time
+
+PATIENCE = 30  # days for which a proposal may be open before its author is told how else it can travel (threat T09)
+CARRY = "`medperf-git submit --no-push` writes a bundle that anybody may carry"
 
 
 def list_submissions(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
     """Return my proposals with age and standing, the newest last; without `everything` only the unfinished ones."""
     rows = []
+    now = workspace.context.clock()
     for entry in Outbox.of(workspace.context.home, workspace.alias).entries():
-        row = _standing(workspace, entry)
+        row = _standing(workspace, entry, now)
         if everything or row["state"] not in ("merged", "replaced"):
             rows.append(row)
-    return rows
-
-
-def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
-    """Return what waits for me: signatures, merges, decisions; with `everything` all open proposals."""
-    rows = [
-        row
-        for proposal in sorted(workspace.proposals())
-        if (row := _open_proposal(workspace, proposal, everything=everything))
-    ]
-    member = workspace.member
-    if member:
-        rows += [
-            {
-                "what": "decide",
-                "about": f"{one.kind} {one.subject} in {one.benchmark}",
-                "waits_for": one.waits_for,
-                "do": f"medperf-git approve {one.subject} --benchmark {one.benchmark}   (or reject)",
-                "findings": [],
-            }
-            for one in waiting_for(workspace.view, member)
-        ]
     return rows
 
 
@@ -54,19 +32,22 @@ def age(since: str, now: datetime) -> str:
     return f"{seconds} s"
 
 
-def _standing(workspace: Workspace, entry: Entry) -> dict[str, object]:
+def _standing(workspace: Workspace, entry: Entry, now: datetime) -> dict[str, object]:
     row: dict[str, object] = {
         "id": entry.id[:12],
         "what": entry.title,
-        "age": age(entry.at, workspace.context.clock()),
+        "since": entry.at,
+        "age": age(entry.at, now),
         "state": str(entry.state),
         "waits_for": "",
         "findings": [],
+        "warning": "",
     }
     if stands(workspace.view, entry):
         return {**row, "state": "merged"}
     if entry.state == "replaced":
         return {**row, "waits_for": f"replaced by {entry.replaced_by[:12]}" if entry.replaced_by else "given up"}
+    row["warning"] = _warning(entry, now)
     _commit, verdict = judge_entry(workspace, entry)
     sent = entry.id in workspace.proposals()
     findings = [finding.as_value() for finding in verdict.findings]
@@ -76,34 +57,7 @@ def _standing(workspace: Workspace, entry: Entry) -> dict[str, object]:
     return {**row, "state": str(verdict.outcome) if sent else "not sent", "waits_for": waits, "findings": findings}
 
 
-def _open_proposal(workspace: Workspace, proposal: str, *, everything: bool) -> dict[str, object] | None:
-    commit = workspace.proposals()[proposal]
-    judgement = workspace.judge(commit)
-    title = workspace.store.message(_first_commit(workspace, commit)).partition("\n")[0]
-    row: dict[str, object] = {"what": "", "about": f"{title} (submit/{proposal[:12]})", "do": "", "findings": []}
-    outcome = judgement.outcome
-    if outcome is Outcome.NEEDS_PERSON and _asks_me(workspace, judgement.change):
-        return {**row, "what": "sign", "waits_for": "you", "do": f"medperf-git sign {proposal[:12]}"}
-    if outcome is Outcome.PASS and (everything or _is_maintainer(workspace)):
-        return {**row, "what": "merge", "waits_for": "a merge", "do": f"medperf-git merge {proposal[:12]}"}
-    if not everything:
-        return None
-    findings = [finding.as_value() for finding in judgement.findings]
-    if outcome is Outcome.NEEDS_PERSON:
-        return {**row, "what": "waits", "waits_for": waits_for(judgement.verdict), "findings": findings}
-    return {**row, "what": str(outcome), "waits_for": "its author", "findings": findings}
-
-
-def _asks_me(workspace: Workspace, change: Change) -> bool:
-    return workspace.member is not None and bool(asked_of(change, workspace.signer(), workspace.member))
-
-
-def _first_commit(workspace: Workspace, commit: str) -> str:
-    """Return the oldest commit of a proposal beyond main, which bears its title."""
-    beyond = list(workspace.store.iter_beyond(commit, workspace.base))
-    return beyond[-1] if beyond else commit
-
-
-def _is_maintainer(workspace: Workspace) -> bool:
-    registry = registry_state(workspace.view)
-    return registry is not None and workspace.member in registry.maintainers
+def _warning(entry: Entry, now: datetime) -> str:
+    """Say that a proposal has been open for long, and how it can travel without the host; else nothing."""
+    days = (now - parse_time(entry.at)).days
+    return f"submit/{entry.id[:12]} is open for {days} d: {CARRY}" if days >= PATIENCE else ""

@@ -6,6 +6,7 @@ shown as visible text.
 
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 
 from medperf_git.records.findings import Finding, Severity
@@ -16,6 +17,7 @@ _HARMFUL = re.compile(
     "[\x00-\x09\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f"
     "\ud800-\udfff\ufeff\ufff0-\uffff\U000e0000-\U000e0fff]"
 )
+_STACKED = re.compile("[\u0300-\u036f\u0488\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]{3,}")
 _COMMAND_START = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
 _MARKS = {Severity.ERROR: "✗", Severity.NEEDS_PERSON: "…", Severity.WARNING: "!"}
 
@@ -42,6 +44,27 @@ def one_line(value: object) -> str:
     return str(value).replace("\n", " ")
 
 
+def cell(value: object) -> str:
+    """Return a value as one cell of a table: one line, escaped, nothing stacked onto the lines around it."""
+    return _STACKED.sub(lambda match: match.group()[:2], escape(one_line(value)))
+
+
+def cut(text: str, most: int) -> str:
+    """Return text of at most `most` columns; what is left out is told by an ellipsis."""
+    if width(text) <= most:
+        return text
+    while width(text) > most - 1:
+        text = text[: most - 1] if len(text) > most else text[:-1]
+    return text + "…"
+
+
+def width(text: str) -> int:
+    """Return how many columns of a terminal a text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(map(_columns, text))
+
+
 def by_file(findings: Iterable[Finding]) -> dict[str, list[Finding]]:
     """Group findings by the file they are about, in the order in which files first come."""
     grouped: dict[str, list[Finding]] = {}
@@ -64,6 +87,12 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     for name, value in (("expected", finding.expected), ("got", finding.got), ("fix", finding.fix)):
         if value:
             yield f"      {name}: {one_line(value)}"
+
+
+def _columns(letter: str) -> int:
+    if unicodedata.category(letter) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(letter) in ("W", "F") else 1
 
 
 def _as_escape(match: re.Match[str]) -> str:

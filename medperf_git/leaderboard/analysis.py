@@ -88,15 +88,12 @@ class Analysis:
 
 def analyse(table: BenchmarkTable) -> Analysis:
     """Rank a benchmark under its registered rule and every other one."""
-    spec = table.ranking
     try:
-        rule = rk.rule_named(spec.rule, spec.version)
-        counted = rk.apply_missing_rule(grid_of(table, spec.metrics), spec.missing)
+        rule, counted, weights = _registered(table)
     except UsageProblem as problem:
         return _unranked(table, f"{problem.message}; {problem.hint}")
-    weights: rk.Weights = "cases" if spec.weights == "cases" else "equal"
     found = _rank(table, counted, rule, weights=weights)
-    contest = un.contest(found, seed=spec.seed) if isinstance(found, rk.Ranking) else found
+    contest = un.contest(found, seed=table.ranking.seed) if isinstance(found, rk.Ranking) else found
     others = tuple(_other(table, counted, other, found) for other in rk.RULES.values() if other != rule)
     without = dict(un.leave_one_out(found)) if isinstance(found, rk.Ranking) else {}
     alone = dict(un.one_site_each(found)) if isinstance(found, rk.Ranking) else {}
@@ -112,6 +109,23 @@ def analyse(table: BenchmarkTable) -> Analysis:
     }
     headline, explanation = _headline(table, standings, found, contest)
     return Analysis(table, rule, found, contest, others, tuple(standings), taus, headline, explanation)
+
+
+def rank_table(table: BenchmarkTable) -> rk.Ranking | un.Undefined:
+    """Rank a benchmark under its registered rule only, as its page does."""
+    try:
+        rule, counted, weights = _registered(table)
+    except UsageProblem as problem:
+        return un.Undefined(f"{problem.message}; {problem.hint}")
+    return _rank(table, counted, rule, weights=weights)
+
+
+def _registered(table: BenchmarkTable) -> tuple[rk.Rule, rk.Counted, rk.Weights]:
+    """Find the registered rule, what it counts and how sites weigh; UsageProblem for a rule that is not known here."""
+    spec = table.ranking
+    rule = rk.rule_named(spec.rule, spec.version)
+    counted = rk.apply_missing_rule(grid_of(table, spec.metrics), spec.missing)
+    return rule, counted, "cases" if spec.weights == "cases" else "equal"
 
 
 def grid_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> rk.Grid:
@@ -182,7 +196,7 @@ def _standing(
     return Standing(
         model=model,
         rank=found.ranks[at] if isinstance(found, rk.Ranking) and at is not None else None,
-        unranked="" if ranked else _why_unranked(found, name),
+        unranked="" if ranked else why_unranked(found, name),
         scores=_scores(table, model, found, at=at, weights=weights),
         others=tuple(o.ranking.rank_of(name) if isinstance(o.ranking, rk.Ranking) else None for o in others),
         without={site: again.ranks[at] for site, again in without.items() if at is not None},
@@ -196,7 +210,8 @@ def _standing(
     )
 
 
-def _why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
+def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
+    """Say why a model has no rank."""
     if isinstance(found, un.Undefined):
         return found.reason
     return next((out.reason for out in found.counted.models_out if out.name == name), "not counted")

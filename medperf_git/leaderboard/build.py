@@ -24,7 +24,11 @@ from medperf_git.leaderboard.analysis import Analysis, analyse
 from medperf_git.leaderboard.pages import benchmark_context, index_context
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.result_page import result_context
+from medperf_git.leaderboard.stage_rows import stages_csv
+from medperf_git.leaderboard.stages import read_stages
+from medperf_git.leaderboard.status_page import status_context
 from medperf_git.leaderboard.tables import BenchmarkTable, ResultEntry
+from medperf_git.records.times import parse_time
 from medperf_git.records.view import RecordView
 
 CSP = (
@@ -53,6 +57,7 @@ def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: st
     )
     for analysis in analyses:
         files.update(_benchmark_files(pages, analysis, common))
+        files.update(_status_files(pages, view, analysis.table, common))
     return dict(sorted(files.items()))
 
 
@@ -102,6 +107,16 @@ def _benchmark_files(pages: Environment, analysis: Analysis, common: Mapping[str
         for entry in chain:
             words = result_context(table, chain, entry, commit=common["commit"])
             yield entry.url, _page(pages, "result.html", entry.url, {**common, **words})
+
+
+def _status_files(
+    pages: Environment, view: RecordView, table: BenchmarkTable, common: Mapping[str, Any]
+) -> Iterator[tuple[str, bytes]]:
+    as_of = parse_time(common["step_time"])
+    stages = read_stages(view, table.ref, reference=table.reference_model, as_of=as_of)
+    context = status_context(table, stages, as_of=as_of)
+    yield table.status_url, _page(pages, "status.html", table.status_url, {**common, **context})
+    yield f"benchmarks/{table.ref.path}/status.csv", stages_csv(stages, benchmark=table.ref, as_of=as_of)
 
 
 def _iter_chains(table: BenchmarkTable) -> Iterator[tuple[ResultEntry, ...]]:

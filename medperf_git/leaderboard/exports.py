@@ -1,18 +1,16 @@
 """The tables as data: JSON and long CSV.
 
-Rules kept here: text in a CSV cell that a spreadsheet could read as a formula starts with an apostrophe; numbers
-stay numbers; keys and rows stand in a fixed order; what is absent is null or an empty cell.
+Rules kept here: keys and rows stand in a fixed order; what is absent is null or an empty cell.
 """
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Hidden, RegistryTables, ResultEntry, Source
 
 FORMAT = 1
@@ -26,31 +24,6 @@ RANKING_COLUMNS = (
     *("interval", "low", "high", "interval_sites", "interval_mean"),
     *("rank_without_a_site_low", "rank_without_a_site_high", "beside_first", "sites", "cases"),
 )
-
-_FORMULA = tuple(
-    "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
-)
-CellText = str | int | float | bool | None
-
-
-def safe_cell(value: CellText) -> str | int | float:
-    """Make one CSV cell that no spreadsheet takes for a formula."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, str) and (value[:1] in ("\t", "\r", "\n") or value.lstrip()[:1] in _FORMULA):
-        return "'" + value
-    return value
-
-
-def render_csv(columns: Sequence[str], rows: Iterable[Sequence[CellText]]) -> bytes:
-    """Write a CSV file, UTF-8, LF."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
-    return text.getvalue().encode()
 
 
 def render_json(value: object) -> bytes:

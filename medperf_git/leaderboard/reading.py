@@ -34,7 +34,8 @@ from medperf_git.records import folds, layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.record import Stored, read_record
-from medperf_git.records.view import RecordView, bundles_of, chain, folders, iter_versions, record_at, stored_at
+from medperf_git.records.standings import iter_associated
+from medperf_git.records.view import RecordView, bundles_of, chain, iter_versions, record_at, stored_at
 
 _KEY_LINE = re.compile(r"ssh-ed25519 [A-Za-z0-9+/]+=*")
 REASONS: Mapping[str, str] = {
@@ -56,7 +57,7 @@ def read_tables(view: RecordView) -> RegistryTables:
     files = tuple(_iter_result_files(view, "results"))
     by_benchmark: dict[Ref | None, list[str]] = defaultdict(list)
     for path in files:
-        by_benchmark[_benchmark_of(path)].append(path)
+        by_benchmark[benchmark_of(path)].append(path)
     tables = [
         _benchmark_table(view, stored, stored.record, by_benchmark.pop(ref, []))
         for ref in iter_versions(view, "benchmarks")
@@ -74,9 +75,26 @@ def read_tables(view: RecordView) -> RegistryTables:
     )
 
 
-def source_of(view: RecordView, stored: Stored) -> Source:
-    """Gather a record's path, digest and the signatures beside it."""
-    signatures = tuple(_signature(view, path) for path in bundles_of(view, stored.path))
+def read_benchmark(view: RecordView, ref: Ref) -> BenchmarkTable | None:
+    """Read one benchmark as its page counts it, without signatures and references; None when it cannot be read.
+
+    Nothing of other benchmarks is read.
+    """
+    stored = stored_at(view, layout.benchmark_path(ref))
+    if stored is None or not isinstance(stored.record, models.Benchmark):
+        return None
+    files = list(_iter_result_files(view, f"results/{ref.path}"))
+    return _benchmark_table(view, stored, stored.record, files, brief=True)
+
+
+def count_results(view: RecordView, ref: Ref) -> int:
+    """Count the result records of a benchmark, by the names of files alone."""
+    return sum(1 for _ in _iter_result_files(view, f"results/{ref.path}"))
+
+
+def source_of(view: RecordView, stored: Stored, *, brief: bool = False) -> Source:
+    """Gather a record's path, digest and the signatures beside it (without those in brief)."""
+    signatures = () if brief else tuple(_signature(view, path) for path in bundles_of(view, stored.path))
     return Source(stored.path, stored.digest, signatures)
 
 
@@ -89,7 +107,8 @@ def _iter_result_files(view: RecordView, folder: str) -> Iterator[str]:
             yield path
 
 
-def _benchmark_of(path: str) -> Ref | None:
+def benchmark_of(path: str) -> Ref | None:
+    """Return the benchmark in whose folder a result lies; None where no result may lie."""
     if layout.place_of(path) is None:
         return None
     member, name, version = path.split("/")[1:4]
@@ -97,7 +116,7 @@ def _benchmark_of(path: str) -> Ref | None:
 
 
 def _why_stray(view: RecordView, path: str) -> str:
-    benchmark = _benchmark_of(path)
+    benchmark = benchmark_of(path)
     if benchmark is None:
         return "this is no path of a result"
     there = view.blob(layout.benchmark_path(benchmark)) is not None
@@ -109,9 +128,11 @@ def _member_title(view: RecordView, name: str) -> str:
     return member.title if member else name
 
 
-def _benchmark_table(view: RecordView, stored: Stored, record: models.Benchmark, files: list[str]) -> BenchmarkTable:
+def _benchmark_table(
+    view: RecordView, stored: Stored, record: models.Benchmark, files: list[str], *, brief: bool = False
+) -> BenchmarkTable:
     ref = record.ref
-    chains = _chains(view, files)
+    chains = _chains(view, files, brief=brief)
     broken = _broken(view, files, chains)
     model_refs = _subjects(view, ref, "cube") | {record.reference_model.ref} | {model for _, model in chains}
     site_refs = _subjects(view, ref, "dataset") | {dataset for dataset, _ in chains}
@@ -126,7 +147,7 @@ def _benchmark_table(view: RecordView, stored: Stored, record: models.Benchmark,
     ]
     return BenchmarkTable(
         ref=ref,
-        source=source_of(view, stored),
+        source=source_of(view, stored, brief=brief),
         title=record.title,
         description=record.description,
         predecessor=str(record.predecessor.ref) if record.predecessor else "",
@@ -151,14 +172,16 @@ def _benchmark_table(view: RecordView, stored: Stored, record: models.Benchmark,
     )
 
 
-def _chains(view: RecordView, files: Iterable[str]) -> dict[tuple[Ref, Ref], tuple[ResultEntry, ...]]:
+def _chains(view: RecordView, files: Iterable[str], *, brief: bool) -> dict[tuple[Ref, Ref], tuple[ResultEntry, ...]]:
     """Read every chain of results, by (dataset, model); a chain whose first link is broken is left out."""
     found = {}
     for folder in sorted({path.rpartition("/")[0] for path in files}):
         dataset, model = folder.split("/")[4:6]
         links = [link for link in chain(view, folder) if isinstance(link.record, models.Result)]
         if links:
-            found[Ref.from_folder(dataset), Ref.from_folder(model)] = tuple(_entry(view, link) for link in links)
+            found[Ref.from_folder(dataset), Ref.from_folder(model)] = tuple(
+                _entry(view, link, brief=brief) for link in links
+            )
     return found
 
 
@@ -176,7 +199,7 @@ def _why_broken(view: RecordView, path: str) -> str:
     return "it stands after a gap or an unreadable record in its chain"
 
 
-def _entry(view: RecordView, link: Stored) -> ResultEntry:
+def _entry(view: RecordView, link: Stored, *, brief: bool) -> ResultEntry:
     record = link.record
     assert isinstance(record, models.Result)  # noqa: S101 - narrowed by the caller
     marks = folds.marks_of(view, link.path)
@@ -185,7 +208,7 @@ def _entry(view: RecordView, link: Stored) -> ResultEntry:
         state = CellState.WITHDRAWN if marks.withdrawn else CellState.DISPUTED
     parameters = record.parameters or models.ParameterDigests()
     return ResultEntry(
-        source=source_of(view, link),
+        source=source_of(view, link, brief=brief),
         benchmark=record.benchmark.ref,
         model=record.model.ref,
         dataset=record.dataset.ref,
@@ -195,7 +218,9 @@ def _entry(view: RecordView, link: Stored) -> ResultEntry:
         values={name: _measured(value) for name, value in (record.values or {}).items()},
         cases=str(record.cases),
         attempt=record.attempt,
-        references=(
+        references=()
+        if brief
+        else (
             _reference(view, "benchmark", record.benchmark),
             _reference(view, "dataset", record.dataset),
             _reference(view, "model", record.model),
@@ -233,22 +258,14 @@ def _cell(model: Subject, site: Subject, entries: tuple[ResultEntry, ...]) -> Ce
 def _subjects(view: RecordView, benchmark: Ref, kind: str) -> set[Ref]:
     return {
         ref
-        for ref in _associated(view, benchmark, kind)
+        for ref in iter_associated(view, benchmark, kind)
         if folds.association_state(view, benchmark, kind, ref).status is folds.Status.APPROVED
     }
 
 
-def _associated(view: RecordView, benchmark: Ref, kind: str) -> Iterator[Ref]:
-    for folder in folders(view, f"associations/{benchmark.path}/{kind}s"):
-        try:
-            yield Ref.from_folder(folder)
-        except ValueError:  # no association can lie here; `check` reports the stray folder
-            continue
-
-
 def _iter_waiting(view: RecordView, benchmark: Ref) -> Iterator[str]:
     for kind in ("cube", "dataset"):
-        for ref in _associated(view, benchmark, kind):
+        for ref in iter_associated(view, benchmark, kind):
             if folds.association_state(view, benchmark, kind, ref).status is folds.Status.PENDING:
                 yield str(ref)
 

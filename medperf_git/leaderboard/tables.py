@@ -253,6 +253,11 @@ class BenchmarkTable:
         """The page of this benchmark version, from the root of the site."""
         return f"benchmarks/{self.ref.path}/index.html"
 
+    @property
+    def status_url(self) -> str:
+        """The page that says who is at which stage, from the root of the site."""
+        return f"benchmarks/{self.ref.path}/status.html"
+
     def model_title(self, ref: Ref) -> str:
         """Give a model's title, its reference where it is no row."""
         return next((model.title for model in self.models if model.ref == ref), str(ref))

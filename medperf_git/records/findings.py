@@ -1,8 +1,9 @@
 """Problems in data are values: each says which rule, where, what was expected, what came, how to mend it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Severity(StrEnum):
@@ -39,6 +40,11 @@ class Finding:
         """Return the finding as plain values for JSON, empty fields left out."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return {name: str(value) if isinstance(value, Severity) else value for name, value in fields.items() if value}
+
+    @classmethod
+    def from_value(cls, value: Mapping[str, Any]) -> "Finding":
+        """Return the finding that `as_value` gave these values."""
+        return cls(**{**value, "severity": Severity(value["severity"])})
 
 
 def errors_in(findings: Iterable[Finding]) -> list[Finding]:

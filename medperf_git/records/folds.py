@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -205,7 +206,12 @@ def result_chain(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> 
 
 def live_result(view: RecordView, benchmark: Ref, dataset: Ref, model: Ref) -> Stored | None:
     """Return the newest result of a model on a dataset; None when it is withdrawn: what it superseded stays so."""
-    links = [link for link in result_chain(view, benchmark, dataset, model) if isinstance(link.record, Result)]
+    return live_of(view, result_chain(view, benchmark, dataset, model))
+
+
+def live_of(view: RecordView, results: Iterable[Stored]) -> Stored | None:
+    """Return the live one of a chain of results, as `live_result` does."""
+    links = [link for link in results if isinstance(link.record, Result)]
     return links[-1] if links and not marks_of(view, links[-1].path).withdrawn else None
 
 

@@ -16,7 +16,8 @@ pytestmark = pytest.mark.browser
 
 BENCHMARK = "benchmarks/ana/breast/1/index.html"
 RESULT = "results/ana/breast/1/river.tumours.1/ben.forest.1/0002.html"
-PAGES = ("index.html", BENCHMARK, RESULT)
+STATUS = BENCHMARK.replace("index", "status")
+PAGES = ("index.html", BENCHMARK, RESULT, STATUS)
 HOSTILE = "\"><img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 
 
@@ -136,6 +137,16 @@ def test_everything_is_readable_without_javascript(opened):
     assert page.locator(".heat .cell").count() == 45
 
 
+def test_the_stages_are_readable_without_javascript_and_sort_with_it(opened):
+    page = opened(f"demo/{STATUS}", java_script_enabled=False)
+    assert "medperf-git run ana/breast@1 --dataset summit/tumours@1" in page.locator("main").inner_text()
+    page = opened(f"demo/{STATUS}")
+    page.get_by_role("button", name="Results of the models").click()
+    sites = page.locator("table[data-sort=sites] tbody th .ref").all_inner_texts()
+    assert sites == ["summit/tumours@1", "river/tumours@1", "north/tumours@1"]
+    assert page.url.endswith("?sites=results.asc")
+
+
 def test_dark_is_dark_and_light_is_light(opened):
     shade = "getComputedStyle(document.body).backgroundColor.match(/[0-9]+/g).slice(0, 3).map(Number)"
     assert max(opened(f"demo/{BENCHMARK}", color_scheme="dark").evaluate(shade)) < 60
@@ -162,7 +173,7 @@ def test_the_site_opens_from_a_folder(browser, tmp_path):
     page.close()
 
 
-@pytest.mark.parametrize("path", ["index.html", BENCHMARK])
+@pytest.mark.parametrize("path", ["index.html", BENCHMARK, STATUS])
 def test_t49_hostile_names_stay_text(opened, path):
     page = opened(f"hostile/{path}")
     assert page.trouble == []

@@ -10,7 +10,7 @@ import pytest
 
 from medperf_git.forge.host import Host
 from tests.ci.conftest import Hosted, proposal_of
-from tests.ci.runner import forge_environ
+from tests.ci.runner import forge_environ, load
 from tests.ci.tools import modules, node
 from tests.support.people import git_environ
 
@@ -83,6 +83,22 @@ def test_a_bad_proposal_fails_with_the_reason(hosted: Hosted, tmp_path: Path) ->
     ran = request(hosted, tmp_path / "run", hosted.commit({"notes.txt": b"hello\n"}))
     assert ran.code == 1, ran.said
     assert "no file of a registry has this path" in ran.said
+
+
+def test_what_a_comment_would_say_is_a_file_that_the_merge_request_links(hosted: Hosted, tmp_path: Path) -> None:
+    good = request(hosted, tmp_path / "good", proposal_of(hosted, "lab-x"))
+    bad = request(hosted, tmp_path / "bad", hosted.commit({"@all <img src=x>.txt": b"hello\n"}))
+    for ran, head in ((good, "### pass: it would be accepted"), (bad, "### fail: it would be refused")):
+        (place,) = ran.folder.rglob("artifacts/judge/judge.md")
+        assert place.read_text(encoding="utf-8").startswith(head)
+    assert "`@all <img src=x>.txt`" in place.read_text(encoding="utf-8")
+    job = load(hosted.git("show", "main:.gitlab-ci.yml"))["judge"]
+    assert job["artifacts"] == {
+        "when": "always",
+        "expose_as": "What the judge says",
+        "paths": ["judge.md"],
+        "expire_in": "30 days",
+    }
 
 
 def test_t40_t48_a_proposal_with_its_own_pipeline_and_validator_is_refused(hosted: Hosted, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from medperf_git.records.record import Stored
 from medperf_git.records.times import format_time
 
 if TYPE_CHECKING:
-    from medperf_git.flows.propose import Draft
+    from medperf_git.flows.propose import Draft, Proposed
     from medperf_git.flows.workspace import Workspace
 
 
@@ -24,17 +24,27 @@ def created_now(workspace: "Workspace") -> str:
 
 
 def send(
-    workspace: "Workspace", drafts: "Sequence[Draft]", *, title: str, dry_run: bool = False, meanwhile: str = ""
-) -> None:
-    """Sign and submit records, then say who is waited for and what can be done meanwhile."""
+    workspace: "Workspace",
+    drafts: "Sequence[Draft]",
+    *,
+    title: str,
+    dry_run: bool = False,
+    meanwhile: str = "",
+    silent: bool = False,
+) -> "Proposed":
+    """Sign and submit records, then say (unless `silent`) who is waited for and what can be done meanwhile."""
     from medperf_git.flows.propose import propose  # noqa: PLC0415  (loads Git and keys)
 
     proposed = propose(workspace, drafts, title=title, dry_run=dry_run)
+    if silent:
+        return proposed
     if dry_run:
         echo_text(f"would submit {len(drafts)} record(s): {title}")
         for draft in drafts:
             echo_text(f"  {draft.path}")
-        return
+        after = f"; it would wait for {proposed.waits_for}" if proposed.waits_for else ""
+        echo_text(f"the judge says: {proposed.verdict.outcome}{after}; nothing was sent")
+        return proposed
     echo_text(f"{'merged' if proposed.merged else 'submitted'}: {title}")
     if proposed.url:
         echo_text(f"  {proposed.url}")
@@ -42,6 +52,7 @@ def send(
         echo_text(f"waiting for: {proposed.waits_for}")
     if meanwhile:
         echo_text(f"meanwhile: {meanwhile}")
+    return proposed
 
 
 def listing(rows: Iterable[Mapping[str, Any]], *, as_json: bool, columns: Sequence[str] = (), empty: str) -> None:

@@ -49,10 +49,10 @@ def request(benchmark: str, datasets: tuple[str, ...], models: tuple[str, ...], 
 @json_option
 def ls(benchmark: str | None, pending: bool, as_json: bool) -> None:
     """List who takes part in what, pending requests first."""
-    from medperf_git.flows.associations import list_standings  # noqa: PLC0415
     from medperf_git.flows.naming import find  # noqa: PLC0415
     from medperf_git.records.folds import Status  # noqa: PLC0415
     from medperf_git.records.models import Benchmark  # noqa: PLC0415
+    from medperf_git.records.standings import list_standings  # noqa: PLC0415
 
     workspace = fresh_workspace()
     about = find(workspace.view, Benchmark, benchmark, member=workspace.member).ref if benchmark else None

@@ -7,7 +7,7 @@ import click
 from medperf_git.cli.commands._options import engine_options, policy_options, wish_of
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
-from medperf_git.cli.output import echo_text
+from medperf_git.cli.output import echo_json, echo_text, say, table
 
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
@@ -74,8 +74,6 @@ def test(file: Path, as_json: bool, **engine: object) -> None:
     workspace = fresh_workspace()
     trial: BenchmarkTrial = try_benchmark(workspace, file, settings_of(engine))
     if as_json:
-        from medperf_git.cli.output import echo_json  # noqa: PLC0415
-
         echo_json(trial.as_value())
         return
     listing(trial.rows(), as_json=False, empty="the reference model gave no value")
@@ -188,15 +186,43 @@ def show(ref: str, as_json: bool) -> None:
 
 @benchmark.command()
 @click.argument("ref")
+@click.option(
+    "--csv",
+    "csv_file",
+    is_flag=False,
+    flag_value="-",
+    metavar="[FILE|-]",
+    help="Write it as CSV: to FILE, or to the terminal.",
+)
 @json_option
-def status(ref: str, as_json: bool) -> None:
+def status(ref: str, csv_file: str | None, as_json: bool) -> None:
     """Show every site and model of a benchmark, its stage, and who must act next."""
     from medperf_git.flows.naming import find  # noqa: PLC0415
-    from medperf_git.flows.stages import stages  # noqa: PLC0415
+    from medperf_git.leaderboard.stage_rows import stage_line, stage_value, stages_csv  # noqa: PLC0415
+    from medperf_git.leaderboard.stages import read_stages  # noqa: PLC0415
     from medperf_git.records.models import Benchmark  # noqa: PLC0415
 
+    if csv_file is not None and as_json:
+        raise click.UsageError("say --csv or --json, not both")
     workspace = fresh_workspace()
     found = find(workspace.view, Benchmark, ref, member=workspace.member)
-    rows = [stage.as_value() for stage in stages(workspace.view, found)]
-    columns = ("what", "name", "stage", "results", "failed", "next")
-    listing(rows, as_json=as_json, columns=columns, empty="nobody takes part yet")
+    now = workspace.context.clock()
+    stages = read_stages(workspace.view, found.ref, reference=found.record.reference_model.ref, as_of=now)
+    if csv_file is not None:
+        _write_csv(stages_csv(stages, benchmark=found.ref, as_of=now), csv_file)
+        return
+    if as_json:
+        echo_json([stage_value(stage, benchmark=found.ref, as_of=now) for stage in stages])
+        return
+    sites = [stage_line(stage, as_of=now) for stage in stages if stage.kind == "dataset"]
+    table(sites, empty="no site has asked to take part yet, and none was invited")
+    echo_text()
+    table([stage_line(stage, as_of=now) for stage in stages if stage.kind == "cube"])
+
+
+def _write_csv(data: bytes, target: str) -> None:
+    if target == "-":
+        echo_text(data.decode().rstrip("\n"))
+        return
+    Path(target).write_bytes(data)
+    say(f"wrote {target}")

@@ -27,6 +27,9 @@ CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 @click.option("--repo", type=_PLACE, help="Repository to read (default: here, else the registry).")
 @click.option("--at", "moment", help="Judge as of this time, like 2026-11-25T10:00:00Z (default: now).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it.")
+@click.option(
+    "--compare", is_flag=True, help="Also say how proposed results compare with those there (markdown always does)."
+)
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @registry_option
 def check(
@@ -38,6 +41,7 @@ def check(
     repo: Path | None,
     moment: str | None,
     form: str,
+    compare: bool,
     as_json: bool,
     registry: str | None,
 ) -> int:
@@ -55,6 +59,10 @@ def check(
     else:
         at = _moment(moment)
         checked = check_change(_store(repo, registry), base or "main", head, at=at)
+    if compare or form == "markdown":
+        from medperf_git.flows.comparing import with_comparison  # noqa: PLC0415  (brings numpy and scipy)
+
+        checked = with_comparison(checked)
     print_line(REPORTS["json" if as_json else form](checked).removesuffix("\n"))
     return CODES[str(checked.verdict.outcome)]
 

@@ -13,9 +13,8 @@ from medperf_git.errors import UsageProblem
 
 if TYPE_CHECKING:
     from medperf_git.flows.house_examined import Examined
-    from medperf_git.forge.host import Host
 
-HOSTS = ("github", "gitlab", "forgejo")
+HOSTS = ("github", "gitlab", "forgejo", "pagure")
 PURPOSES = ("reading", "signing", "running")
 # What each thing is needed for, everything where nothing is said; no key is no lack, since `join` makes one.
 NEEDED_FOR: Mapping[str, tuple[str, ...]] = {
@@ -120,24 +119,21 @@ def _forge(url: str | None, registry: str | None, host: str | None, *, as_json: 
 
 def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bool) -> int:
     from medperf_git.cli.closing import report_proposed  # noqa: PLC0415
-    from medperf_git.flows.house_pins import find_pin  # noqa: PLC0415
+    from medperf_git.flows.house import PINS  # noqa: PLC0415
+    from medperf_git.flows.house_pins import Pin, find_pin  # noqa: PLC0415
     from medperf_git.flows.house_update import plan_renewal, propose_renewal  # noqa: PLC0415
+    from medperf_git.forge.host import Host  # noqa: PLC0415
 
     workspace = open_workspace(registry, refresh=True)
-    pin = find_pin()
-    renewal = plan_renewal(workspace, _host(workspace.url, host), pin)
+    kind = Host(host) if host else workspace.known.kind
+    pin = find_pin() if kind in PINS else Pin("")
+    renewal = plan_renewal(workspace, kind, pin)
     if not as_json:
         echo_text("house files: " + ", ".join(sorted(renewal.files)))
-        if not pin.sha256:
+        if kind in PINS and not pin.sha256:
             echo_text(f"the validator stays without a pin, and workflows refuse to judge: {pin.reason}")
     report_proposed(propose_renewal(workspace, renewal, dry_run=dry_run), as_json=as_json, dry_run=dry_run)
     return 0
-
-
-def _host(url: str, host: str | None) -> "Host":
-    from medperf_git.forge.host import Host, host_of  # noqa: PLC0415
-
-    return Host(host) if host else host_of(url)
 
 
 def _code(states: list[str]) -> int:

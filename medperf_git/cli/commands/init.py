@@ -62,4 +62,6 @@ def init(
     echo_text("keep a copy of the recovery key away from this machine: it alone can replace a lost signing key")
     echo_text("others add it with its pinned address:")
     echo_text(f"  medperf-git registry add '{founded.pinned}'")
+    if founded.guide:
+        echo_text(f"what to set at its host stands in {founded.guide}; `medperf-git doctor forge` looks at it")
     echo_text("nobody is waited for; next: others `join`, you `admit` them")

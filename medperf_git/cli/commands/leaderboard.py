@@ -1,7 +1,6 @@
 """`leaderboard`: build the site of a commit, show a ranking here, open the page."""
 
 import tempfile
-import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,11 +97,13 @@ def show(benchmark: str | None, as_json: bool) -> None:
 )
 def open_site(out: Path | None) -> None:
     """Build the site of main as it is now and open it in a browser."""
+    from medperf_git.flows.opening import Page, show  # noqa: PLC0415
+
     folder = out or Path(tempfile.mkdtemp(prefix="medperf-git-site-")) / "site"
     built = _build_here(fresh_workspace(), None, folder)
-    address = built.index.resolve().as_uri()
-    echo_text(address)
-    if not webbrowser.open(address):
+    page = Page(built.index.resolve().as_uri())
+    echo_text(page.address)
+    if not show(page):
         echo_text("no browser could be opened here; open the address above yourself")
 
 

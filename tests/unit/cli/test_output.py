@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
-from medperf_git.flows.wording import escape
+from medperf_git.flows.wording import cell, cut, escape, width
 from medperf_git.records.findings import Finding
 
 HOSTILE = st.text(
@@ -64,3 +64,24 @@ def test_ordinary_text_stays_as_it_is() -> None:
 
 def test_an_empty_table_says_what_to_do() -> None:
     assert printed(table, [], empty="nothing yet: `medperf-git new`") == "nothing yet: `medperf-git new`\n"
+
+
+@given(HOSTILE, st.integers(1, 80))
+def test_a_cut_cell_takes_no_more_columns_than_it_may(text: str, most: int) -> None:
+    assert width(cut(cell(text), most)) <= most
+
+
+def test_a_cell_is_cut_with_an_ellipsis_and_a_short_one_is_left_alone() -> None:
+    assert cut("a title that is too long", 10) == "a title t…"
+    assert cut("short", 10) == "short"
+
+
+def test_wide_letters_take_two_columns_and_accents_none() -> None:
+    assert width("漢字") == 4
+    assert width("e\u0301") == 1
+    shown = printed(table, [{"name": "漢字", "title": "x"}, {"name": "abcd", "title": "y"}])
+    assert [line.split("  ")[1] for line in shown.splitlines()[1:]] == ["x", "y"]
+
+
+def test_accents_stacked_onto_other_lines_are_taken_down() -> None:
+    assert cell("e" + "\u0301" * 50) == "e\u0301\u0301"

@@ -3,7 +3,6 @@ import tarfile
 import pytest
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
-from medperf_git.flows.associations import build_request
 from medperf_git.flows.benchmarks import (
     NewBenchmark,
     build_benchmark,
@@ -16,9 +15,7 @@ from medperf_git.flows.benchmarks import (
 from medperf_git.flows.demodata import asset_of, check_asset, opened
 from medperf_git.flows.naming import at_ref
 from medperf_git.flows.policies import PolicyWish, build_policy_change
-from medperf_git.flows.result_rows import result_rows
 from medperf_git.flows.settings import RunSettings, parse_duration, parse_size
-from medperf_git.flows.stages import models_of, stages
 from medperf_git.records import models as m
 from medperf_git.records.folds import policy_state
 from medperf_git.records.names import Ref
@@ -139,23 +136,6 @@ def test_demo_data_that_points_outside_is_refused(tmp_path):
     (folder / "paths.yaml").write_text("data_path: ../..\nlabels_path: .\n")
     with pytest.raises(UsageProblem, match="not in it"), opened(folder, tmp_path):
         pass
-
-
-def test_the_reference_model_comes_first_and_stages_say_who_acts(tmp_path):
-    made = world()
-    benchmark = made.benchmark(auto="always")
-    for model, ref in ((m.Dataset, Ref("clinic", "cohort", 1)), (m.Cube, Ref("clinic", "knn", 1))):
-        found = at_ref(made.view, model, ref)
-        made.put(build_request(made.view, benchmark, found, member="clinic", created=TIME))
-    assert [str(ref) for ref in models_of(made.view, benchmark)] == ["ana/base@1", "clinic/knn@1"]
-    made.result(Ref("clinic", "cohort", 1), Ref("ana", "base", 1))
-    site = stages(made.view, benchmark)[0]
-    assert (site.status, site.results, site.expected) == ("running", 1, 2)
-    assert "medperf-git run ana/cells@1" in site.next_step
-    made.result(Ref("clinic", "cohort", 1), Ref("clinic", "knn", 1), outcome="failed")
-    done = stages(made.view, benchmark)[0]
-    assert (done.status, done.failed, done.next_step) == ("done", 1, "")
-    assert {row["state"] for row in result_rows(made.view)} == {"live"}
 
 
 @pytest.mark.parametrize(("text", "size"), [("4g", 4 * 1024**3), ("512m", 512 * 1024**2), ("10", 10), ("1.5k", 1536)])

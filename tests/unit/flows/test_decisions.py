@@ -4,9 +4,7 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.associations import (
     association_events,
     build_request,
-    list_standings,
     say_after_request,
-    standing,
 )
 from medperf_git.flows.decisions import decide, notices, waiting_for
 from medperf_git.flows.naming import at_ref
@@ -14,6 +12,7 @@ from medperf_git.records import models as m
 from medperf_git.records.digests import short
 from medperf_git.records.folds import Status, association_state, marks_of
 from medperf_git.records.names import Ref
+from medperf_git.records.standings import list_standings, standing
 from tests.support.flows_world import ANA, BOB, CLINIC, TIME, world
 
 COHORT, FOREST = Ref("clinic", "cohort", 1), Ref("bob", "forest", 1)

@@ -1,4 +1,4 @@
-"""`doctor forge` at GitHub, GitLab and Forgejo: small servers on this machine give the documented answers."""
+"""`doctor forge` at GitHub, GitLab, Forgejo and Pagure: small servers on this machine give the documented answers."""
 
 import copy
 import json
@@ -12,15 +12,16 @@ import pytest
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.flows.house_examined import Examined
-from medperf_git.flows.house_forge import SETTINGS, api_of, examine_forge
+from medperf_git.flows.house_forge import SETTINGS, examine_forge
 from medperf_git.flows.house_rest import rest
-from medperf_git.forge.host import Host
+from medperf_git.forge.host import Host, api_of
 from tests.support.people import Human
 
 URLS = {
     Host.GITHUB: "https://github.com/ana/heart",
     Host.GITLAB: "https://gitlab.com/clinic/eval/heart",
     Host.FORGEJO: "https://codeberg.org/ana/heart",
+    Host.PAGURE: "https://pagure.io/clinic/heart",
 }
 # Answers as the interfaces' documentation shows them, cut to the fields around those that are read.
 GOOD: dict[Host, dict[str, Any]] = {
@@ -92,11 +93,36 @@ GOOD: dict[Host, dict[str, Any]] = {
             "apply_to_admins": True,
         },
     },
+    Host.PAGURE: {
+        "/clinic/heart": {"id": 1, "name": "heart", "namespace": "clinic", "fullname": "clinic/heart", "tags": []},
+        "/clinic/heart/git/branches": {"total_branches": 1, "branches": ["main"], "default": "main"},
+        "/clinic/heart/options": {
+            "settings": {
+                "Enforce_signed-off_commits_in_pull-request": False,
+                "Minimum_score_to_merge_pull-request": -1,
+                "Only_assignee_can_merge_pull-request": False,
+                "Web-hooks": None,
+                "always_merge": True,
+                "disable_non_fast-forward_merges": True,
+                "issue_tracker": True,
+                "open_metadata_access_to_all": False,
+                "pull_request_access_only": True,
+                "pull_requests": True,
+            },
+            "status": "ok",
+        },
+    },
+}
+# What no interface tells.
+UNTOLD = {
+    (Host.FORGEJO, "outsiders' workflows wait for approval"),
+    (Host.PAGURE, "the judge is asked before a merge"),
 }
 LOGIN = {
     Host.GITHUB: ("Authorization", "Bearer t0ken"),
     Host.GITLAB: ("PRIVATE-TOKEN", "t0ken"),
     Host.FORGEJO: ("Authorization", "token t0ken"),
+    Host.PAGURE: ("Authorization", "token t0ken"),
 }
 
 
@@ -149,7 +175,7 @@ def test_a_host_that_protects_main_lacks_nothing(server: Server, host: Host) -> 
     found = look(server, host, GOOD[host])
     assert len(found) == len(SETTINGS[host])
     unknown = {what for what, one in found.items() if one.state == "unknown"}
-    assert unknown == ({"outsiders' workflows wait for approval"} if host is Host.FORGEJO else set())
+    assert {(host, what) for what in unknown} == {pair for pair in UNTOLD if pair[0] is host}
     assert {one.state for one in found.values()} <= {"ok", "unknown"}
     name, value = LOGIN[host]
     assert all(
@@ -175,6 +201,7 @@ def drop(path: str) -> Callable[[dict[str, Any]], None]:
 R, P = "/repos/ana/heart", "/repos/ana/heart/branches/main/protection"
 L, LP = "/projects/clinic%2Feval%2Fheart", "/projects/clinic%2Feval%2Fheart/protected_branches/main"
 JP = "/repos/ana/heart/branch_protections/main"
+PB, PO = "/clinic/heart/git/branches", "/clinic/heart/options"
 SPOILT = [
     (Host.GITHUB, put(R, "default_branch", "master"), "main is the default branch"),
     (Host.GITHUB, put(P, "required_status_checks.contexts", ["build"]), "judge is required"),
@@ -218,6 +245,23 @@ SPOILT = [
     (Host.FORGEJO, put(JP, "enable_push", True), "nobody pushes to main"),
     (Host.FORGEJO, put(JP, "apply_to_admins", False), "the rules bind administrators"),
     (Host.FORGEJO, put(R, "allow_rebase", True), "no rewriting at the merge"),
+    (Host.PAGURE, put(PB, "default", "master"), "main is the default branch"),
+    (Host.PAGURE, put(PO, "settings.pull_requests", False), "proposals are possible"),
+    (Host.PAGURE, put(PO, "settings.pull_request_access_only", False), "nobody pushes to main"),
+    (Host.PAGURE, put(PO, "settings.always_merge", False), "no rewriting at the merge"),
+    (Host.PAGURE, put(PO, "settings.disable_non_fast-forward_merges", False), "up to date before merging"),
+    (Host.PAGURE, put(PO, "settings.open_metadata_access_to_all", True), "strangers change no proposal's labels"),
+    (Host.PAGURE, put(PO, "settings.Minimum_score_to_merge_pull-request", 2), "votes stand in for no signature"),
+    (
+        Host.PAGURE,
+        put(PO, "settings.Only_assignee_can_merge_pull-request", True),
+        "who merges need not be assigned first",
+    ),
+    (
+        Host.PAGURE,
+        put(PO, "settings.Enforce_signed-off_commits_in_pull-request", True),
+        "commits need no line Signed-off-by",
+    ),
 ]
 
 
@@ -236,8 +280,7 @@ def test_each_missing_setting_is_named_with_the_place_to_set_it(
 def test_every_setting_has_an_answer_that_fails_it() -> None:
     covered = {(host, what) for host, _, what in SPOILT}
     every = {(host, one.what) for host, listed in SETTINGS.items() for one in listed}
-    told = {(Host.FORGEJO, "outsiders' workflows wait for approval"), (Host.GITLAB, "no rewriting at the merge")}
-    assert every - covered == told
+    assert every - covered == UNTOLD | {(Host.GITLAB, "no rewriting at the merge")}
 
 
 def test_a_fast_forward_of_gitlab_is_no_step_that_readers_accept(server: Server) -> None:
@@ -293,6 +336,20 @@ def test_github_hides_protection_from_all_but_administrators_and_so_it_is_unknow
     assert states == {"ok", "unknown"}
 
 
+def test_options_of_pagure_that_a_token_may_not_see_are_unknown(server: Server) -> None:
+    server.statuses[PO] = 401
+    states = {what: one.state for what, one in look(server, Host.PAGURE, GOOD[Host.PAGURE]).items()}
+    assert states.pop("main is the default branch") == "ok"
+    assert set(states.values()) == {"unknown"}
+
+
+def test_a_pagure_that_does_not_tell_its_default_branch_leaves_it_unknown(server: Server) -> None:
+    answers = copy.deepcopy(GOOD[Host.PAGURE])
+    del answers[PB]["default"]
+    states = {what: one.state for what, one in look(server, Host.PAGURE, answers).items()}
+    assert states["main is the default branch"] == "unknown"
+
+
 @pytest.mark.parametrize("host", list(GOOD))
 def test_without_a_token_it_is_a_checklist_and_says_that_it_did_not_look(host: Host) -> None:
     def ask(*_: object, **__: object) -> tuple[int, Any]:
@@ -311,6 +368,8 @@ def test_the_command_says_it_too_and_nothing_looked_at_is_no_success(tmp_path: A
     assert "https://github.com/ana/heart/settings/rules" in said.out
     human.run("doctor", "forge", "https://git.example.org/ana/heart", code=2)
     human.run("doctor", "forge", "https://git.example.org/ana/heart", "--host", "forgejo", code=3)
+    said = human.run("doctor", "forge", "https://git.example.org/heart", "--host", "pagure", code=3)
+    assert "https://git.example.org/heart/settings: project options, `always_merge`, on" in said.out
     human.run("doctor", "--host", "forgejo", code=2)
 
 
@@ -320,6 +379,7 @@ def test_the_command_says_it_too_and_nothing_looked_at_is_no_success(tmp_path: A
         (Host.GITHUB, "https://github.evil.example/a/b", {"GH_TOKEN": "x", "GITHUB_TOKEN": "x"}),
         (Host.GITLAB, "https://gitlab.evil.example/a/b", {"GITLAB_TOKEN": "x"}),
         (Host.FORGEJO, "https://forgejo.evil.example/a/b", {"FORGEJO_TOKEN": "x", "FORGEJO_HOST": "git.example"}),
+        (Host.PAGURE, "https://pagure.evil.example/b", {"PAGURE_TOKEN": "x"}),
     ],
 )
 def test_the_token_of_one_host_is_never_sent_to_another(host: Host, url: str, environ: dict[str, str]) -> None:
@@ -348,6 +408,7 @@ def test_a_host_of_ones_own_is_named_by_its_variable() -> None:
         (Host.GITHUB, "https://ghe.example/a/b", "https://ghe.example/api/v3"),
         (Host.GITLAB, "https://gitlab.com/a/b", "https://gitlab.com/api/v4"),
         (Host.FORGEJO, "https://codeberg.org/a/b", "https://codeberg.org/api/v1"),
+        (Host.PAGURE, "https://pagure.io/b", "https://pagure.io/api/0"),
     ],
 )
 def test_where_an_interface_lies(host: Host, page: str, api: str) -> None:

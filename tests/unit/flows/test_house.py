@@ -13,17 +13,17 @@ from tests.support.people import Human, Town
 
 FILES = {
     Host.PLAIN: {"README.md"},
-    Host.PAGURE: {"README.md"},
     Host.OTHER: {"README.md"},
     Host.GITHUB: {
-        *("README.md", ".github/medperf-git.txt"),
+        *("README.md", ".github/medperf-git.txt", ".github/SETTINGS.md", ".github/pull_request_template.md"),
         *(f".github/workflows/{name}.yml" for name in ("judge", "comment", "merge", "site")),
     },
-    Host.GITLAB: {"README.md", ".gitlab-ci.yml", ".github/medperf-git.txt"},
+    Host.GITLAB: {"README.md", ".gitlab-ci.yml", ".github/medperf-git.txt", ".github/SETTINGS.md"},
     Host.FORGEJO: {
-        *("README.md", ".forgejo/medperf-git.txt"),
-        *(f".forgejo/workflows/{name}.yml" for name in ("judge", "site")),
+        *("README.md", ".forgejo/medperf-git.txt", ".forgejo/SETTINGS.md", ".forgejo/pull_request_template.md"),
+        *(f".forgejo/workflows/{name}.yml" for name in ("judge", "comment", "site")),
     },
+    Host.PAGURE: {"README.md", ".github/SETTINGS.md"},
 }
 
 
@@ -35,6 +35,8 @@ FILES = {
         ("ssh://git@gitlab.example.org:2222/ana/heart", Host.GITLAB),
         ("https://codeberg.org/ana/heart", Host.FORGEJO),
         ("https://forgejo.clinic.example/ana/heart", Host.FORGEJO),
+        ("https://pagure.io/heart", Host.PAGURE),
+        ("ssh://git@pagure.clinic.example/heart.git", Host.PAGURE),
         ("https://git.clinic.example/ana/github.com", Host.PLAIN),
         ("https://notgithub.example/ana/heart", Host.PLAIN),
         ("me@server.example:heart.git", Host.PLAIN),
@@ -61,6 +63,7 @@ def test_a_pin_is_looked_for_only_where_a_forge_judges() -> None:
         raise AssertionError("no pin is needed")
 
     assert set(house_pins.house_for("Heart", Host.PLAIN, find=never)) == {"README.md"}
+    assert set(house_pins.house_for("Heart", Host.PAGURE, find=never)) == FILES[Host.PAGURE]
     files = house_pins.house_for("Heart", Host.GITHUB, find=lambda: FILLED)
     assert set(files) == FILES[Host.GITHUB]
     assert FILLED.line.encode() in files[PINS[Host.GITHUB]].splitlines()
@@ -75,10 +78,10 @@ def ana(tmp_path: Path) -> Human:
     return Town(tmp_path).found("ana")
 
 
-def renew(ana: Human, pin: Pin, *argv: str, code: int = 0) -> str:
+def renew(ana: Human, pin: Pin, *argv: str, code: int = 0, host: str = "github") -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(house_pins, "find_pin", lambda: pin)
-        said = ana.run("doctor", "forge", "--write", "--host", "github", *argv, code=code)
+        said = ana.run("doctor", "forge", "--write", "--host", host, *argv, code=code)
     return said.out + said.err
 
 
@@ -109,6 +112,16 @@ def test_an_open_pin_is_said_and_filled_later_and_never_emptied_again(ana: Human
     renew(ana, FILLED)
     assert b"--hash=sha256:" + b"a" * 64 in house_of(ana)[".github/medperf-git.txt"]
     assert "stand as this release writes them" in renew(ana, OPEN, code=1)
+
+
+def test_at_a_host_that_judges_nothing_the_guide_is_proposed_and_no_pin_is_spoken_of(ana: Human) -> None:
+    assert "workflows refuse" not in renew(ana, OPEN, host="pagure")
+    assert (
+        ana.workspace().view.blob(".github/SETTINGS.md")
+        == house_files("heart", host=Host.PAGURE)[".github/SETTINGS.md"]
+    )
+    assert "nothing to do" in renew(ana, OPEN, host="pagure", code=1)
+    ana.run("audit")
 
 
 def test_only_a_maintainer_can_renew_them(tmp_path: Path) -> None:

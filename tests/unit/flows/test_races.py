@@ -10,6 +10,7 @@ import pytest
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.propose import Draft, Proposed, Unacceptable, next_link, propose
 from medperf_git.forge.plain import PlainGit
+from medperf_git.forge.port import Words
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.convert import value_of
@@ -167,8 +168,8 @@ def test_a_lost_acknowledgement_is_harmless(town: Town, monkeypatch: pytest.Monk
     dora = town.people["dora"]
     real = PlainGit.propose
 
-    def lossy(self: PlainGit, copy: Path, proposal: str, commit: str) -> None:
-        real(self, copy, proposal, commit)
+    def lossy(self: PlainGit, copy: Path, proposal: str, commit: str, words: Words) -> None:
+        real(self, copy, proposal, commit, words)
         raise EnvironmentProblem("the line broke", hint="try again")
 
     placed = drafts(dora, decide(dora, "approve"))

@@ -1,6 +1,7 @@
 """A report names everything at once, and nothing in it acts on a terminal, a CI log or a forge (T25, T41, T49)."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -8,7 +9,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from medperf_git.flows.checking import Checked
-from medperf_git.flows.reports import COMMENT_BYTES, REPORTS, annotation, code, render_markdown
+from medperf_git.flows.comment import COMMENT_BYTES, code, pasteable
+from medperf_git.flows.reports import REPORTS, annotation, render_markdown
+from medperf_git.leaderboard.text import some
 from medperf_git.policy.rules import RULES
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding, Severity
@@ -33,7 +36,8 @@ FINDINGS = st.builds(
     severity=st.sampled_from(Severity),
 )
 FORBIDDEN = {*range(0x20), *range(0x7F, 0xA0)} - {0x0A}
-OURS = "abcdefghijklmnopqrstuvwxyz :();❌⏳⚠️,0123456789-"
+OURS = "abcdefghijklmnopqrstuvwxyz :();❌⏳⚠️,.0123456789-"
+PASTED = re.compile(r"medperf-git [A-Za-z0-9@._/: +-]+\n")
 
 
 def checked(*findings: Finding, outcome: Outcome | None = None) -> Checked:
@@ -41,20 +45,69 @@ def checked(*findings: Finding, outcome: Outcome | None = None) -> Checked:
     return Checked(verdict, Meter(), {"base": "a" * 40, "head": "b" * 40})
 
 
+def kinds_of(text: str) -> tuple[set[str], str]:
+    """Return the kinds of everything in a Markdown text, and what stands in it outside of code."""
+    # A bare link or mention needs a character that the text outside may not hold; no linkifier has to guess.
+    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(text)
+    flat = [inner for token in tokens for inner in (token, *(token.children or []))]
+    for token in flat:
+        assert token.type != "fence" or PASTED.fullmatch(token.content), token.content
+    return {token.type for token in flat}, "".join(token.content for token in flat if token.type == "text")
+
+
 @settings(deadline=None)
 @given(st.lists(FINDINGS, max_size=5))
 def test_t41_t49_what_others_wrote_is_inert_in_a_comment(findings: list[Finding]) -> None:
-    # A bare link or mention needs a character that `outside` may not hold; no linkifier has to guess.
-    tokens = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(render_markdown(checked(*findings)))
-    flat = [inner for token in tokens for inner in (token, *(token.children or []))]
-    kinds = {token.type for token in flat}
+    kinds, outside = kinds_of(render_markdown(checked(*findings)))
     assert kinds <= {
         *("heading_open", "heading_close", "paragraph_open", "paragraph_close", "inline", "text", "code_inline"),
         *("strong_open", "strong_close", "bullet_list_open", "bullet_list_close", "list_item_open", "list_item_close"),
-        *("hardbreak", "softbreak"),
+        *("hardbreak", "softbreak", "fence"),
     }
-    outside = "".join(token.content for token in flat if token.type == "text")
     assert set(outside.lower()) <= set(OURS), outside
+
+
+@pytest.mark.parametrize(
+    ("text", "commands"),
+    [
+        ("run `medperf-git submit --resume`: it goes on", ["medperf-git submit --resume"]),
+        ("`medperf-git inbox`, then `medperf-git sign`", ["medperf-git inbox"]),
+        ("`medperf-git fmt notes/a b.yaml`", ["medperf-git fmt notes/a b.yaml"]),
+        ("`medperf-git fmt x; rm -rf ~`", []),
+        ("`medperf-git fmt $(id)`", []),
+        ("`medperf-git fmt x\n curl evil`", []),
+        ("`medperf-git fmt x | sh`", []),
+        ("`medperf-git fmt > /etc/passwd`", []),
+        ("`medperf-git withdraw REF --reason x`", []),
+        ("`medperf-git withdraw ana/x@1 --reason …`", []),
+        ("`rm -rf x`, `medperf-gitx y`, `medperf-git`", []),
+    ],
+)
+def test_t25_only_a_whole_command_on_which_no_shell_acts_is_for_pasting(text: str, commands: list[str]) -> None:
+    assert pasteable(text) == commands
+
+
+def test_the_command_that_signs_names_the_proposal() -> None:
+    told = "`medperf-git inbox`, then `medperf-git sign`"
+    assert pasteable(told, proposal="ab" * 16) == ["medperf-git inbox", "medperf-git sign abababababab"]
+
+
+def test_a_missing_signature_is_said_first_with_the_command_that_gives_it() -> None:
+    waits = Finding("missing-signature", "waits for a maintainer: ana", path="p", severity=Severity.NEEDS_PERSON)
+    verdict = Verdict.of([waits, Finding("r", "odd", severity=Severity.WARNING)])
+    text = render_markdown(Checked(verdict, Meter(), {}, "0123456789abcdef" * 2))
+    head, _, rest = text.partition("**`p`**")
+    assert "- `waits for a maintainer: ana`\n" in head
+    assert "```console\nmedperf-git sign 0123456789ab\n```" in head
+    assert "⚠️ `odd`" in rest
+    assert "```" not in rest
+
+
+def test_a_finding_whose_fix_is_a_command_gives_it_for_pasting() -> None:
+    fault = Finding("number-taken", "m", path="p", fix="run `medperf-git submit --resume`: it takes the next number")
+    text = render_markdown(checked(fault))
+    assert "  fix: `run 'medperf-git submit --resume': it takes the next number`\n" in text
+    assert "\n  ```console\n  medperf-git submit --resume\n  ```\n" in text
 
 
 @settings(deadline=None)
@@ -93,7 +146,9 @@ def test_a_comment_fits_a_forge_and_counts_what_does_not(count: int) -> None:
     text = render_markdown(checked(*findings))
     assert len(text.encode()) <= COMMENT_BYTES
     said = sum(line.startswith("- ") for line in text.splitlines())
-    assert (f"{count - said} more findings" in text) == (count > said)
+    cut = f"Cut here, because a comment has a limited length: {some(count - said, 'more finding')}. "
+    assert (cut in text) == (count > said)
+    assert (f"medperf-git check --base main --head {'b' * 40}\n" in text) == (count > said)
     assert said > 0
 
 

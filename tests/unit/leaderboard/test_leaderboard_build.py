@@ -21,11 +21,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.build import CSP, build_site, write_site
-from medperf_git.leaderboard.exports import safe_cell
+from medperf_git.leaderboard.spreadsheet import safe_cell
 from medperf_git.records.view import MemoryView
 from tests.support import leaderboard_registry as lr
 
 PAGE = "benchmarks/ana/breast/1/index.html"
+STATUS = "benchmarks/ana/breast/1/status.html"
 ROOT = Path(__file__).resolve().parents[3]
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -114,6 +115,39 @@ def test_the_page_answers_who_is_first_and_how_sure_that_is():
     assert "it needed more memory than it was given" in page
     assert "not ranked: no value at any site" in page
     assert f"medperf-git leaderboard build --at {lr.COMMIT}" in page
+
+
+def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
+    registry = lr.demo()
+    registry.site("east", cases=44, title="East Side Clinic", approved=False)
+    files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time="2026-12-05T12:00:00Z")
+    page = files[STATUS].decode()
+    assert "1 of 4 sites have run every model." in page
+    assert "Waited for: ana or ben; river; summit." in page
+    assert "<span>medperf-git</span> <span>approve</span> <span>east/tumours@1</span>" in page
+    assert '<time datetime="2026-11-25T10:00:00Z">2026-11-25</time><span class="of under">10 days before</span>' in page
+    assert 'href="status.html"' in files[PAGE].decode()
+    rows = list(csv.DictReader(io.StringIO(files[STATUS.replace(".html", ".csv")].decode())))
+    assert [(row["name"], row["stage"], row["results"], row["of"], row["days_since"]) for row in rows[:3]] == [
+        ("east/tumours@1", "pending", "0", "5", "10"),
+        ("north/tumours@1", "done", "5", "5", "10"),
+        ("river/tumours@1", "running", "4", "5", "10"),
+    ]
+
+
+def test_a_benchmark_without_sites_has_a_page_of_stages_too():
+    page = site_of(lr.Registry())[STATUS].decode()
+    assert "No site has asked to take part yet." in page
+    assert "Nobody is waited for." in page
+    assert "One feature" in page
+
+
+def test_every_table_has_a_caption_and_every_heading_a_scope():
+    for name, data in site_of(lr.demo()).items():
+        if name.endswith(".html"):
+            page = data.decode()
+            assert len(re.findall(r"<table", page)) == len(re.findall(r"<caption>\S", page)), name
+            assert all("scope=" in head for head in re.findall(r"<th\b[^>]*>", page)), name
 
 
 @pytest.mark.parametrize("rule", ["mean-of-sites", "mean-then-rank"])

@@ -1,0 +1,34 @@
+"""Rows → a CSV file that no spreadsheet takes for formulas.
+
+Rules kept here: text that a spreadsheet could read as a formula starts with an apostrophe; numbers stay numbers;
+what is absent is an empty cell.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+
+_FORMULA = tuple(
+    "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
+)
+CellText = str | int | float | bool | None
+
+
+def safe_cell(value: CellText) -> str | int | float:
+    """Make one CSV cell that no spreadsheet takes for a formula."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str) and (value[:1] in ("\t", "\r", "\n") or value.lstrip()[:1] in _FORMULA):
+        return "'" + value
+    return value
+
+
+def render_csv(columns: Sequence[str], rows: Iterable[Sequence[CellText]]) -> bytes:
+    """Write a CSV file, UTF-8, LF."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    return text.getvalue().encode()
