@@ -18,9 +18,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, UsageProblem
 from medperf_git.registry.objects import is_commit_id
-from medperf_git.registry.remotes import Remote, Transport
+from medperf_git.registry.remotes import Remote, Transport, known_host, ssh_words
 
 MAIN = "refs/heads/main"
 UPSTREAM_MAIN = "refs/upstream/main"
@@ -45,6 +45,9 @@ _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
 _PUSHED = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=/ -]*")
+# What ssh says in English (LC_ALL=C); it decides nothing but which sentence a person reads.
+_HOST_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
+_HOST_UNKNOWN = "Host key verification failed"
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -236,7 +239,12 @@ def authorities_of(caller: Mapping[str, str]) -> str | None:
 
 
 def _ssh(access: Access) -> str:
+    """Return how Git calls ssh: a host whose key is not known, or is another one, is never talked to.
+
+    A person's own configuration cannot switch that off; a first connection by hand makes a host known.
+    """
     command = ["ssh", "-oConnectTimeout=30", "-oServerAliveInterval=15", "-oServerAliveCountMax=4"]
+    command.append("-oStrictHostKeyChecking=yes")
     if access.ssh_config is not None:
         command += ["-F", str(access.ssh_config.absolute())]
     return shlex.join(command)
@@ -294,12 +302,24 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem:
+def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem | IntegrityBroken:
     hints = {
         Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address",
         Transport.SSH: "check the address, the network and your key: `ssh -T` to the same host must work",
         Transport.PATH: "check the path, and that the repository belongs to you",
     }
+    if remote.transport is Transport.SSH and _HOST_CHANGED in done.errors:
+        hint = (
+            "do not go on; ask whoever runs the host, over another way, whether it has a new key. Only if so: "
+            f"`ssh-keygen -R {known_host(remote)}`, then connect once by hand and compare the fingerprint"
+        )
+        return IntegrityBroken(f"{what} {remote.url}: the host shows another key than the one known here", hint=hint)
+    if remote.transport is Transport.SSH and _HOST_UNKNOWN in done.errors:
+        hint = (
+            f"connect once by hand, `{ssh_words(remote)}`, compare the fingerprint it shows with what whoever runs the "
+            "host publishes, and say yes only if they are equal; then run this again"
+        )
+        return EnvironmentProblem(f"{what} {remote.url}: the key of its host is not known here", hint=hint)
     said = " / ".join(line for line in done.errors.splitlines() if line.strip())[-1000:]
     return EnvironmentProblem(
         f"{what} {remote.url}: {said or f'git ended with {done.code}'}", hint=hints[remote.transport]

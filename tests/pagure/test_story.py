@@ -29,12 +29,13 @@ def test_a_hospital_that_may_not_push_joins_from_its_fork(village: Village) -> N
     assert "valid" in village.human("north").run("audit").out
 
 
-def test_the_whole_story_goes_through_a_forge(village: Village, tmp_path: Path) -> None:
+def test_a_benchmark_is_opened_between_two_forks_and_filled_by_hospitals(village: Village, tmp_path: Path) -> None:
     ana = village.found("ana")
     for name in ("dora", "emil", "moa", "north"):
-        village.join(name)
-    village.merge(village.send("dora", *CUBES).id)
-    village.merge(village.send("moa", rb.cube(MODEL)).id)
+        village.step(f"ana {name} {name}:recovery", rb.member(name))
+    village.step("dora", *CUBES)
+    village.step("moa", rb.cube(MODEL))
+    village.settle_in("dora", "emil", "moa", "north")
 
     house = village.house
     benchmark = house.benchmark()

@@ -6,6 +6,7 @@ north = village.ask("north")                # asks to join: a fork, a branch, a 
 village.admit("north")
 """
 
+import base64
 import subprocess
 import time
 from collections.abc import Callable
@@ -16,11 +17,16 @@ from typing import Any, TypeVar
 
 from medperf_git.flows.propose import Proposed
 from medperf_git.records import models
+from medperf_git.registry.commits import Author, set_ref, write_commit
+from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from tests.support import registry_builder as rb
 from tests.support import story
 from tests.support.clock import TestClock
 from tests.support.pagure_forge import PagureForge
 from tests.support.people import Human, Said, git_environ
-from tests.support.registry_builder import House
+from tests.support.registry_builder import MODEL, NORTH, SOUTH, House
+from tests.support.story import CUBES, EAST, JOINING, MEMBERS, TREE
 
 T = TypeVar("T")
 SECONDS = 45
@@ -54,6 +60,7 @@ class Village:
     forge: PagureForge
     name: str
     people: dict[str, Colleague] = field(default_factory=dict)
+    _house: House = field(default_factory=House)
 
     @property
     def url(self) -> str:
@@ -80,6 +87,7 @@ class Village:
         self.forge.new_project(self.name, owner=name, **settings)
         human.surroundings["MEDPERF_GIT_TOKEN"] = self.forge.project_token(self.name, name)
         human.run("init", self.url, "--name", self.name, "--as", name, "--key", human.key, "--yes")
+        self._fetch()
         return human
 
     def ask(self, name: str) -> Said:
@@ -98,6 +106,71 @@ class Village:
         self.ask(name)
         self.admit(name)
         return self.human(name)
+
+    def settle(self) -> None:
+        """Write members, containers, a benchmark and approvals into main at once, as the founder may push them."""
+        for name in MEMBERS:
+            self.step(f"ana {name} {name}:recovery", rb.member(name), push=False)
+        self.step("dora", *CUBES, push=False)
+        self.step("moa", rb.cube(MODEL), rb.cube(TREE), push=False)
+        benchmark = self._house.benchmark()
+        self.step("dora emil ana", benchmark, self._house.first_policy(benchmark), push=False)
+        for subject in (NORTH, EAST, SOUTH):
+            self.step(subject.member, self._house.dataset(subject), push=False)
+        for subject, kind in JOINING:
+            asked = self._house.event("request", by=subject.member, subject=subject, kind=kind)
+            self.step(subject.member, asked, push=False)
+            said = self._house.event("approve", by="emil", side="committee", subject=subject, kind=kind)
+            self.step("emil", said, push=False)
+        self._push()
+
+    def settle_in(self, *names: str) -> None:
+        """Let people whom main knows already come to their machines."""
+        for name in names:
+            human = self.human(name)
+            human.run("join", self.url, "--as", name, "--key", human.key, "--yes", code=1)  # is one already: remembered
+
+    def step(self, seeds: str, *records: models.Record, push: bool = True) -> None:
+        """Write a step into main around the pull requests, signed by `seeds`; what others do meanwhile."""
+        if push:
+            self._fetch()
+        store, house = Store.open(self._own), self._house
+        files = house.propose(*records).sign(*seeds.split(), head=self._tip).files
+        author = Author("story", "story@example.invalid", ClockOfToday()())
+        set_ref(store, "refs/heads/main", write_commit(store, self._tip, files, message="Step\n", author=author))
+        house.files |= files
+        if push:
+            self._push()
+
+    @property
+    def _own(self) -> Path:
+        """A bare clone from which the founder pushes."""
+        return self.folder / "own.git"
+
+    @property
+    def _tip(self) -> str:
+        return self.git(f"--git-dir={self._own}", "rev-parse", "refs/heads/main")
+
+    def _fetch(self) -> None:
+        """Look at main as it is."""
+        if not self._own.exists():
+            self.git("init", "-q", "--bare", str(self._own))
+        self.git(f"--git-dir={self._own}", "fetch", "-q", self.url, "+refs/heads/main:refs/heads/main")
+        store = Store.open(self._own)
+        self._house = House(story.files_of(Snapshot.at(store, self._tip)))
+
+    def _push(self) -> None:
+        self.git_as(self.founder.name, f"--git-dir={self._own}", "push", "-q", self.url, "refs/heads/main")
+
+    def token(self, name: str) -> str:
+        """Return somebody's API key."""
+        return self.human(name).surroundings["MEDPERF_GIT_TOKEN"]
+
+    def git_as(self, name: str, *argv: str, check: bool = True) -> str:
+        """Run git with somebody's account at the forge."""
+        account = f"{self.forge.accounts[name].name}:{self.token(name)}"
+        header = f"Authorization: Basic {base64.b64encode(account.encode()).decode()}"
+        return self.git("-c", f"http.extraHeader={header}", *argv, check=check)
 
     def send(self, name: str, *records: models.Record, title: str = "") -> Proposed:
         """Let somebody propose records from their own machine."""

@@ -5,9 +5,9 @@ import json
 import sys
 from pathlib import Path
 
+import bcrypt
 from pagure.config import config
 from pagure.lib import model, model_base, query
-from pagure.lib.login import generate_hashed_value
 
 for name in ("repositories", "remotes", "attachments", "releases", "archive"):
     Path("/srv/pagure", name).mkdir(exist_ok=True)
@@ -19,7 +19,7 @@ for account in json.load(sys.stdin)["accounts"]:
     user = model.User(
         user=name,
         fullname=account["title"],
-        password=generate_hashed_value(account["password"]),
+        password="$2$" + bcrypt.hashpw(account["password"].encode(), bcrypt.gensalt(4)).decode(),  # every push asks it
         default_email=address,
         token=None,
     )

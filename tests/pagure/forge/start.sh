@@ -26,4 +26,4 @@ PermitRootLogin no
 CONFIG
 /usr/sbin/sshd -f /srv/sshd_config -E /srv/sshd.log
 exec setpriv --reuid=git --regid=git --clear-groups gunicorn -b "0.0.0.0:$(cat /srv/port)" -w 2 --threads 4 \
-  --certfile /srv/host.pem --keyfile /srv/host.key --access-logfile /srv/pagure/access.log 'pagure.flask_app:create_app()'
+  --certfile /srv/host.pem --keyfile /srv/host.key 'pagure.flask_app:create_app()'
