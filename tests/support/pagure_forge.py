@@ -70,6 +70,10 @@ class PagureForge:
         """Return the address by which Git reaches a project over SSH."""
         return f"ssh://git@127.0.0.1:{self.ssh_port}/{slug.replace('fork/', 'forks/', 1)}.git"
 
+    def key_file(self, name: str) -> Path:
+        """Return the file of the SSH key that somebody put into their account."""
+        return self.certificate.parent / "forge-keys" / name
+
     def ask(self, method: str, path: str, token: str = "", **fields: Any) -> Any:
         """Ask the forge's interface directly, as a page of it would; the caller looks at the answer's code."""
         headers = {"Authorization": f"token {token}"} if token else {}
