@@ -4,12 +4,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from medperf_git.errors import Refused
+from medperf_git.flows.batches import say_parts, split_drafts
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.reviewing import Reviewed, RunReview, build_review, reviewed_digests
 from medperf_git.flows.runbook import find_run
 from medperf_git.flows.running import outcome_row
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import digest_of
+from medperf_git.records.folds import member_state, registry_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,15 @@ class Submission:
     def drafts(self) -> list[Draft]:
         """The records, each where it belongs."""
         return [one.draft for one in self.records]
+
+    def parts(self, workspace: Workspace) -> tuple[list[list[Draft]], str]:
+        """Return the records in as few proposals as the limits allow, and a sentence where they are several."""
+        registry, owner = registry_state(workspace.view), member_state(workspace.view, self.review.dataset.member)
+        if registry is None:
+            return [self.drafts], ""
+        asked = owner.cosigning.result if owner and owner.cosigning else 1
+        parts = split_drafts(self.drafts, registry.limits, signatures=asked)
+        return parts, say_parts(parts, registry.limits, what="result")
 
     @property
     def benchmark(self) -> str:

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from medperf_git.flows.at_forge import There, look_there
 from medperf_git.flows.outbox import Entry, Outbox
 from medperf_git.flows.propose import judge_entry, stands, waits_for
 from medperf_git.flows.workspace import Workspace
@@ -42,17 +43,23 @@ def _standing(workspace: Workspace, entry: Entry, now: datetime) -> dict[str, ob
         "waits_for": "",
         "findings": [],
         "warning": "",
+        "url": "",
+        "there": "",
     }
     if stands(workspace.view, entry):
         return {**row, "state": "merged"}
     if entry.state == "replaced":
         return {**row, "waits_for": f"replaced by {entry.replaced_by[:12]}" if entry.replaced_by else "given up"}
     row["warning"] = _warning(entry, now)
+    there = look_there(workspace, entry.id) if entry.state == "sent" else There()
+    row |= {"url": there.url, "there": there.closed or there.judge}
     _commit, verdict = judge_entry(workspace, entry)
-    sent = entry.id in workspace.proposals()
+    sent = entry.id in workspace.proposals() or bool(there.url)
     findings = [finding.as_value() for finding in verdict.findings]
     if verdict.outcome is Outcome.FAIL:
         return {**row, "state": "refused", "waits_for": "you: medperf-git submit --resume", "findings": findings}
+    if there.closed:
+        return {**row, "state": "closed", "waits_for": f"you: read why at {there.url}", "findings": findings}
     waits = waits_for(verdict) if sent else "you: medperf-git submit"
     return {**row, "state": str(verdict.outcome) if sent else "not sent", "waits_for": waits, "findings": findings}
 

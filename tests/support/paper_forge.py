@@ -2,7 +2,7 @@
 
 For the rules of `Pulls` alone; the real forges and their described servers are played elsewhere, through real adapters.
 
-forge = PaperForge(tmp_path)                 # holds org/registry.git
+forge = PaperForge(tmp_path)                 # holds org/heart.git
 forge.pulls("alice").propose(copy, proposal, commit, words)
 """
 
@@ -21,7 +21,7 @@ from medperf_git.forge.pulls import Pulls
 from medperf_git.registry.remotes import Remote
 from tests.support.people import git_environ
 
-SLUG = "org/registry"
+SLUG = "org/heart"
 T = TypeVar("T")
 
 
@@ -65,13 +65,17 @@ class PaperForge:
 
     def close(self, number: int, by: str) -> None:
         """Let somebody close a request."""
+        self.change(number, state=State.CLOSED, closed_by=by)
+
+    def change(self, number: int, **changes: object) -> None:
+        """Change what is known of a request."""
         at = next(place for place, one in enumerate(self.requests) if one.number == number)
-        self.requests[at] = replace(self.requests[at], state=State.CLOSED, closed_by=by)
+        self.requests[at] = replace(self.requests[at], **changes)  # type: ignore[arg-type]
 
     def delete_fork(self, name: str) -> None:
         """Let somebody delete their fork; their requests stay, from nowhere."""
-        subprocess.run(["rm", "-rf", self.repository(f"{name}/registry")], check=True)
-        gone = f"{name}/registry"
+        subprocess.run(["rm", "-rf", self.repository(f"{name}/heart")], check=True)
+        gone = f"{name}/heart"
         self.requests = [replace(one, source="") if one.source == gone else one for one in self.requests]
 
     @property
@@ -148,13 +152,13 @@ class PaperApi:
     def edit_request(self, slug: str, request: Request, words: Words) -> None:
         """See `Api.edit_request`."""
         self._ask("edit_request")
-        self._change(request, title=words.title, body=words.body)
+        self.forge.change(request.number, title=words.title, body=words.body)
         self._done("edit_request", None)
 
     def close_request(self, slug: str, request: Request) -> None:
         """See `Api.close_request`."""
         self._ask("close_request")
-        self._change(request, state=State.CLOSED, closed_by=self.name)
+        self.forge.change(request.number, state=State.CLOSED, closed_by=self.name)
         self._done("close_request", None)
 
     def merge_request(self, slug: str, request: Request, commit: str, words: Words) -> None:
@@ -170,7 +174,7 @@ class PaperApi:
         tree = git("merge-tree", "--write-tree", "refs/heads/main", commit)
         merge = git("commit-tree", tree, "-p", "refs/heads/main", "-p", commit, "-m", words.title)
         git("update-ref", "refs/heads/main", merge)
-        self._change(request, state=State.MERGED)
+        self.forge.change(request.number, state=State.MERGED)
         self._done("merge_request", None)
 
     def checks(self, slug: str, request: Request) -> Checks:
@@ -214,10 +218,6 @@ class PaperApi:
     def _show(self, request: Request) -> None:
         source = str(self.forge.repository(request.source))
         self.forge.git("fetch", "-q", source, f"+refs/heads/{request.branch}:{request.ref}")
-
-    def _change(self, request: Request, **changes: object) -> None:
-        at = next(place for place, one in enumerate(self.forge.requests) if one.number == request.number)
-        self.forge.requests[at] = replace(self.forge.requests[at], **changes)  # type: ignore[arg-type]
 
     def _ask(self, call: str) -> None:
         self.forge.asked.append(call)

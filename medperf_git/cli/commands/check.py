@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from medperf_git.cli.options import registry_option
-from medperf_git.cli.output import print_line
+from medperf_git.cli.output import echo_json, print_line, table
 from medperf_git.cli.session import now, open_workspace
 from medperf_git.errors import UsageProblem
 
@@ -30,6 +30,7 @@ CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 @click.option(
     "--compare", is_flag=True, help="Also say how proposed results compare with those there (markdown always does)."
 )
+@click.option("--comment", is_flag=True, help="Say under every open pull request (or that of HEAD) what is found.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @registry_option
 def check(
@@ -42,6 +43,7 @@ def check(
     moment: str | None,
     form: str,
     compare: bool,
+    comment: bool,
     as_json: bool,
     registry: str | None,
 ) -> int:
@@ -50,6 +52,10 @@ def check(
     from medperf_git.flows.house_steps import check_steps  # noqa: PLC0415
     from medperf_git.flows.reports import REPORTS  # noqa: PLC0415
 
+    if comment:
+        if files or base or steps or repo or moment:
+            raise UsageProblem("--comment speaks at the registry's forge", hint="give --head PROPOSAL, or nothing else")
+        return _comment(head, registry, as_json=as_json)
     if files:
         checked = check_files(files)
     elif not head:
@@ -65,6 +71,23 @@ def check(
         checked = with_comparison(checked)
     print_line(REPORTS["json" if as_json else form](checked).removesuffix("\n"))
     return CODES[str(checked.verdict.outcome)]
+
+
+def _comment(head: str | None, registry: str | None, *, as_json: bool) -> int:
+    from medperf_git.flows.commenting import comment_on  # noqa: PLC0415  (brings numpy and scipy)
+    from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
+
+    workspace = open_workspace(registry, refresh=True)
+    proposals = [find_proposal(workspace, head)] if head else list(workspace.proposals())
+    done = list(comment_on(workspace, proposals))
+    if as_json:
+        echo_json(
+            [{"id": one.proposal, "url": one.url, "verdict": str(one.outcome), "trouble": one.trouble} for one in done]
+        )
+    else:
+        rows = [{"id": one.proposal[:12], "verdict": one.outcome, "said at": one.trouble or one.url} for one in done]
+        table(rows, empty="no pull request is open")
+    return 3 if any(one.trouble for one in done) else 0
 
 
 def _store(repo: Path | None, registry: str | None) -> "Store":

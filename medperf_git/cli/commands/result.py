@@ -34,7 +34,13 @@ def submit(run: str | None, yes: bool, dry_run: bool) -> None:
         echo_text("nothing was sent")
         return
     after = f"medperf-git leaderboard show {submission.benchmark}"
-    send(workspace, submission.drafts, title=submission.title, dry_run=dry_run, meanwhile=after)
+    parts, said = submission.parts(workspace)
+    if said:
+        echo_text(said)
+    for number, drafts in enumerate(parts, start=1):
+        which = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
+        meanwhile = after if number == len(parts) else ""
+        send(workspace, drafts, title=submission.title + which, dry_run=dry_run, meanwhile=meanwhile)
 
 
 @result.command("ls")

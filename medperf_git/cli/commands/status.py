@@ -24,5 +24,8 @@ def status(everything: bool, registry: str | None, as_json: bool) -> None:
         return
     table(rows, ["id", "what", "age", "state", "waits_for"], empty="nothing of yours is unfinished")
     for row in rows:
+        if row["url"]:
+            said = f" ({row['there']})" if row["there"] else ""
+            echo_text(f"{row['id']}: {row['url']}{said}")
         if row["warning"]:
             echo_text(f"! {row['warning']}")

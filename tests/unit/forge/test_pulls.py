@@ -60,8 +60,8 @@ def record(copy: Path, text: str, parent: str = "main") -> str:
 def test_who_may_write_pushes_to_the_registry_and_opens_one_request(forge: PaperForge, copy: Path) -> None:
     commit = record(copy, "one")
     sent = forge.pulls("maint").propose(copy, ID, commit, WORDS)
-    assert (sent.accepted, sent.url) == (True, "https://forge.example/org/registry/pull/1")
-    assert [(one.source, one.commit, one.title) for one in forge.open] == [("org/registry", commit, WORDS.title)]
+    assert (sent.accepted, sent.url) == (True, "https://forge.example/org/heart/pull/1")
+    assert [(one.source, one.commit, one.title) for one in forge.open] == [("org/heart", commit, WORDS.title)]
     assert "fork" not in forge.asked
 
 
@@ -71,7 +71,7 @@ def test_who_may_not_write_gets_a_fork_and_waits_until_it_is_filled(forge: Paper
     pulls = forge.pulls("alice", say=said.append)
     sent = pulls.propose(copy, ID, record(copy, "one"), WORDS)
     assert sent.accepted
-    assert [one.source for one in forge.open] == ["alice/registry"]
+    assert [one.source for one in forge.open] == ["alice/heart"]
     assert forge.git("for-each-ref", BRANCH) == "", "nothing was pushed to the registry"
     assert "making a fork" in said[0]
     assert forge.asked.count("fork") == 1
@@ -101,7 +101,7 @@ def test_an_answer_that_is_lost_leaves_one_request(
 ) -> None:
     forge.fail(call, *[LOST] * times, after=after)
     forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
-    assert [one.source for one in forge.open] == ["alice/registry"]
+    assert [one.source for one in forge.open] == ["alice/heart"]
     assert len(forge.requests) == 1
 
 
@@ -145,7 +145,7 @@ def test_what_people_have_closed_is_not_opened_over_their_heads(forge: PaperForg
     forge.close(1, "maint")
     with pytest.raises(Refused, match="#1 was closed by maint without being merged") as told:
         forge.pulls("alice").propose(copy, ID, commit, WORDS)
-    assert "https://forge.example/org/registry/pull/1" in told.value.hint
+    assert "https://forge.example/org/heart/pull/1" in told.value.hint
     assert len(forge.requests) == 1
 
 
@@ -154,7 +154,7 @@ def test_a_fork_that_was_deleted_is_made_again_and_the_proposal_opened_anew(forg
     forge.pulls("alice").propose(copy, ID, commit, WORDS)
     forge.delete_fork("alice")
     forge.pulls("alice").propose(copy, ID, commit, WORDS)
-    assert [one.source for one in forge.open] == ["", "alice/registry"]
+    assert [one.source for one in forge.open] == ["", "alice/heart"]
     assert "Replaces #1" in forge.open[1].body
 
 
@@ -163,7 +163,7 @@ def test_a_signer_opens_a_request_of_their_own_that_names_the_one_it_replaces(fo
     forge.pulls("alice").propose(copy, ID, commit, WORDS)
     signed = record(copy, "two", parent=commit)
     forge.pulls("bob").propose(copy, ID, signed, WORDS)
-    assert [(one.source, one.commit) for one in forge.open] == [("alice/registry", commit), ("bob/registry", signed)]
+    assert [(one.source, one.commit) for one in forge.open] == [("alice/heart", commit), ("bob/heart", signed)]
     assert "Replaces #1" in forge.open[1].body
     forge.pulls("bob").propose(copy, ID, signed, WORDS)
     assert len(forge.requests) == 2
@@ -175,7 +175,7 @@ def test_a_branch_with_other_content_is_told_and_not_written_over(forge: PaperFo
     pulls = forge.pulls("alice")
     sent = pulls.propose(copy, ID, record(copy, "two"), WORDS)
     assert sent.outcome is PushOutcome.NOT_FORWARD
-    assert forge.git("rev-parse", BRANCH, slug="alice/registry") == first
+    assert forge.git("rev-parse", BRANCH, slug="alice/heart") == first
     assert pulls.bring(copy, ID) == first
     assert git(copy, "rev-parse", f"refs/upstream/own/{ID}") == first
 
@@ -233,9 +233,9 @@ def test_what_is_done_with_is_closed_with_a_word_and_its_branch_deleted(forge: P
     forge.pulls("bob").propose(copy, ID, commit, WORDS)
     forge.fail("close_request", LOST, after=True)
     forge.pulls("alice").forget(copy, ID, "This stands in main now.")
-    assert [one.source for one in forge.open] == ["bob/registry"], "somebody else's is left alone"
+    assert [one.source for one in forge.open] == ["bob/heart"], "somebody else's is left alone"
     assert [one.text for one in forge.comments[1]] == ["This stands in main now."]
-    assert forge.git("for-each-ref", BRANCH, slug="alice/registry") == ""
+    assert forge.git("for-each-ref", BRANCH, slug="alice/heart") == ""
 
 
 def test_one_comment_is_kept_up_to_date(forge: PaperForge, copy: Path) -> None:
