@@ -8,7 +8,6 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Page, sync_playwright
 
-from tests.support import registry_builder as rb
 from tests.support.forge_people import Village, until
 from tests.support.ssh_git import own_ssh, trust
 
@@ -69,4 +68,4 @@ def log_in(page: Page, village: Village, name: str) -> None:
     page.locator("input[name=username]").fill(account.name)
     page.locator("input[name=password]").fill(account.password)
     page.get_by_role("button", name="Login").click()
-    page.wait_for_url(f"{village.forge.url}/")
+    page.wait_for_url(lambda url: "/login" not in url)

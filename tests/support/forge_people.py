@@ -228,9 +228,8 @@ class Village:
             return None
 
     def _merged(self, proposal: str) -> bool | None:
-        said = self.founder.run("merge", "--json")
-        mine = [one for one in said.value if one["id"] == proposal]
-        return True if mine and mine[0]["merged"] else None
+        said = self._tried("merge", proposal, "--json")
+        return True if said is not None and all(one["merged"] for one in said.value) else None
 
 
 def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:

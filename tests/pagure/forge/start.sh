@@ -6,7 +6,7 @@ export PAGURE_CONFIG=/etc/pagure/pagure.cfg PYTHONWARNINGS=ignore HOME=/srv/pagu
 while [ ! -f /srv/ready ]; do sleep 0.05; done
 mkdir -p /srv/pagure /run/sshd && chown git:git /srv/pagure && chown git /srv/host.key && cd /srv/pagure
 as_git() { setpriv --reuid=git --regid=git --clear-groups "$@"; }
-for pair in user.name=pagure user.email=pagure@example.org init.defaultBranch=main; do
+for pair in user.name=pagure user.email=pagure@example.org; do
   as_git git config --global "${pair%%=*}" "${pair#*=}"
 done
 as_git redis-server --port 6399 --bind 127.0.0.1 --save '' --daemonize yes >/dev/null

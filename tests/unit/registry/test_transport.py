@@ -7,7 +7,7 @@ import pytest
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.bare import create_registry, open_copy
 from medperf_git.registry.objects import Store
-from medperf_git.registry.remotes import Remote
+from medperf_git.registry.remotes import Remote, known_host, ssh_words
 from medperf_git.registry.transport import (
     MAIN,
     MAIN_REFSPEC,
@@ -195,3 +195,23 @@ def test_what_ssh_and_tls_need_stays() -> None:
     environment = build_environment(caller, Remote.parse("git@host:r"))
     assert {"HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "HTTPS_PROXY"} <= set(environment)
     assert not {"GIT_SSH", "LD_X"} & set(environment)
+
+
+@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_authorities_that_a_person_trusts_reach_git_whatever_it_was_built_with(name: str) -> None:
+    environment = build_environment({name: "/own.pem"}, Remote.parse("https://host/r"))
+    told = {environment[key]: environment[key.replace("KEY", "VALUE")] for key in environment if "CONFIG_KEY" in key}
+    assert told["http.sslCAInfo"] == "/own.pem"
+
+
+@pytest.mark.parametrize(
+    ("address", "words", "known"),
+    [
+        ("ssh://git@host.example:2222/a.git", "ssh -T -p 2222 git@host.example", "'[host.example]:2222'"),
+        ("ssh://host.example/a.git", "ssh -T host.example", "host.example"),
+        ("git@host.example:team/a.git", "ssh -T git@host.example", "host.example"),
+    ],
+)
+def test_how_a_person_meets_the_host_of_an_ssh_address(address: str, words: str, known: str) -> None:
+    remote = Remote.parse(address)
+    assert (ssh_words(remote), known_host(remote)) == (words, known)
