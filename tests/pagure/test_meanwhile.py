@@ -7,6 +7,7 @@ import pytest
 
 from medperf_git.errors import Refused
 from medperf_git.flows.propose import propose
+from medperf_git.forge.faults import ForgeProblem
 from medperf_git.forge.port import Words
 from medperf_git.records import layout, models
 from medperf_git.registry.remotes import Remote
@@ -16,7 +17,7 @@ from tests.support.forge_people import Village, until
 from tests.support.pagure_forge import PagureForge
 from tests.support.people import write_key
 from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, SOUTH
-from tests.support.story import RESULT, draft
+from tests.support.story import RESULT, TREE, draft
 
 pytestmark = pytest.mark.usefixtures("settled")
 
@@ -41,28 +42,36 @@ def known(settled: Village) -> Callable[..., Village]:
     return known
 
 
-def test_of_two_who_claim_the_same_number_the_second_is_placed_behind(known: Callable[..., Village]) -> None:
+@pytest.mark.parametrize("other", [5, 7])
+def test_of_two_who_claim_the_same_number_the_second_ends_right(known: Callable[..., Village], other: int) -> None:
+    """The same word as the first one's is said already; another one is placed behind it."""
     village = known("dora", "emil")
-    first, second = (
-        village.send(name, village.house.event("prioritise", by=name, side="committee", subject=MODEL, kind="cube"))
-        for name in ("dora", "emil")
+    subject = {5: MODEL, 7: TREE}[other]
+    house = village.house
+    said_by_dora, said_by_emil = (
+        replace(house.event("prioritise", by=name, side="committee", subject=subject, kind="cube"), priority=priority)
+        for name, priority in (("dora", 5), ("emil", other))
     )
-    assert len(village.open_requests()) == 2
+    first, second = village.send("dora", said_by_dora), village.send("emil", said_by_emil)
+    assert second.waits_for == "a merge"
     village.merge(first.id)
     emil = village.human("emil")
     emil.run("sync")
     assert "--resume" in emil.run("submit", code=1).out
     said = emil.run("submit", "--resume", "--yes")
-    assert "waits for a merge" in said.out
-    open_now = {one["branch_from"] for one in village.open_requests()}
-    assert f"submit/{second.id}" in open_now, "an API key of a person may not close what they opened"
-    assert "note: cannot comment on the pull request" in said.err
-    assert "by hand" in said.err
-    (fresh,) = open_now - {f"submit/{second.id}"}
-    village.merge(fresh.removeprefix("submit/"))
-    folder = layout.association_folder(BENCHMARK, "cube", MODEL)
-    numbers = [path for path in village.house.files if path.startswith(f"{folder}/") and path.endswith("yaml")]
-    assert sorted(numbers) == [layout.numbered(folder, number) for number in (1, 2, 3, 4)]
+    mine = [one for one in village.open_requests() if one["user"]["name"] == village.forge.accounts["emil"].name]
+    (old,) = [one for one in mine if one["branch_from"] == f"submit/{second.id}"]
+    assert f"close {old['full_url']} by hand" in said.err, "a person's own key may not close what it opened"
+    village.forge.ask("POST", f"{village.name}/pull-request/{old['id']}/close", village.token("ana"))
+    folder = layout.association_folder(BENCHMARK, "cube", subject)
+    if other == 5:
+        assert "nothing to do" in said.out
+        assert mine == [old]
+    else:
+        assert "waits for a merge" in said.out
+        (fresh,) = [one for one in mine if one is not old]
+        village.merge(fresh["branch_from"].removeprefix("submit/"))
+        assert layout.numbered(folder, 4) in village.house.files
 
 
 def test_a_hospital_can_neither_push_to_main_nor_merge(known: Callable[..., Village]) -> None:
@@ -74,7 +83,7 @@ def test_a_hospital_can_neither_push_to_main_nor_merge(known: Callable[..., Vill
         forge = workspace.forge
         assert not forge.may_merge()
         (request,) = forge.requests(proposed.id)
-        with pytest.raises(Refused, match="does not let the token from MEDPERF_GIT_TOKEN do that") as refused:
+        with pytest.raises(ForgeProblem, match="does not let the token from MEDPERF_GIT_TOKEN do that") as refused:
             forge.merge(request, request.commit, Words("mine"))
         assert "lacks the right" in refused.value.hint
         access = forge._access()
@@ -83,7 +92,7 @@ def test_a_hospital_can_neither_push_to_main_nor_merge(known: Callable[..., Vill
         )
     assert pushed.outcome is PushOutcome.REFUSED
     assert village.main == main
-    said = south.run("merge", proposed.id, code=1)
+    said = south.run("merge", proposed.id, code=3)
     assert "does not let the token" in said.out + said.err
     assert village.main == main
 
@@ -106,7 +115,8 @@ def test_a_fork_that_was_deleted_is_made_again(known: Callable[..., Village]) ->
     village = known("east")
     east = village.human("east")
     proposed = village.send("east", rb.cube(replace(MODEL, member="east", name="bush")))
-    village.forge.ask("POST", f"{village.fork_of('east')}/delete", village.token("east"), wait="1")
+    key = village.forge.project_token(village.fork_of("east"), "east")
+    village.forge.ask("POST", f"{village.fork_of('east')}/delete", key)
     until(lambda: True if village.forge.ask("GET", village.fork_of("east")).get("error") else None)
     said = east.run("submit")
     assert "making a fork of yours" in said.err

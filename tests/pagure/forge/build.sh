@@ -3,12 +3,14 @@
 #
 #   tests/pagure/forge/build.sh TAG      nothing to do when TAG is there (docker rmi TAG to redo)
 #
-# It needs root, apt and mmdebstrap (`scripts/ensure-commands.sh mmdebstrap=mmdebstrap`); packages come from where this
-# machine's own come from, where that is Debian, else from mmdebstrap's default. It takes about 70 seconds. The image is
-# packages alone; the files beside this script are put into each container (tests/support/pagure_forge.py).
+# Where Docker Hub answers it is made from debian:trixie-slim. Elsewhere from Debian packages by root with mmdebstrap, which
+# come from where this machine's own come from, where that is Debian, else from mmdebstrap's default; about 70 seconds.
+# The image is packages alone; the files beside this script are put into each container (tests/support/pagure_forge.py).
 set -euo pipefail
 
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../../.." && pwd)
 TAG=$1
+UPSTREAM=debian:trixie-slim
 SUITE=trixie
 PACKAGES=pagure,python3-minimal,git,redis-server,gunicorn,openssh-server
 KEYRING=/usr/share/keyrings/debian-archive-keyring.gpg
@@ -23,9 +25,6 @@ mirror() {  # the first address in the sources of a Debian machine
 
 docker version >/dev/null 2>&1 || give_up "no container engine answers. Run scripts/ensure-engine.sh first."
 docker image inspect "$TAG" >/dev/null 2>&1 && exit 0
-[ "$(id -u)" = 0 ] || give_up "only root can make an image from Debian packages. Run:" "    sudo $0 $TAG"
-command -v mmdebstrap >/dev/null || give_up "mmdebstrap is not here. Run this, and repeat:" "    sudo apt-get install -y mmdebstrap debian-archive-keyring"
-
 WORK=$(mktemp -d)
 trap 'rm -rf "$WORK"' EXIT
 # Debian's Pagure gives werkzeug the headers of a Git answer as bytes, which it no longer takes.
@@ -36,19 +35,35 @@ sed -i 's/\] = header\[1\]$/] = header[1].decode()/' usr/lib/python3/dist-packag
 echo 'git:*:1000:1000::/srv/pagure:/bin/sh' >> etc/passwd
 echo 'git:x:1000:' >> etc/group
 echo 'git:*:20000:0:99999:7:::' >> etc/shadow
-sed -i '1i 127.0.0.1 localhost' etc/hosts 2>/dev/null || echo '127.0.0.1 localhost' > etc/hosts
 rm -rf var/lib/apt/lists/* var/cache/apt/* etc/ssh/ssh_host_*
 HOOK
 chmod +x "$WORK/hook"
-OPTIONS=(--quiet --variant=apt --mode=root --include="$PACKAGES" --customize-hook="$WORK/hook"
-  --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"'
-  --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/man/*'
-  --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*')
-ADDRESS=$(mirror | head -n 1)
-if [ -n "$ADDRESS" ]; then
-  [ -f "$KEYRING" ] || give_up "$KEYRING is not here. Run this, and repeat:" "    sudo apt-get install -y debian-archive-keyring"
-  echo "deb [signed-by=$KEYRING] $ADDRESS $SUITE main" | mmdebstrap "${OPTIONS[@]}" "$SUITE" "$WORK/root.tar" -
-else
-  mmdebstrap "${OPTIONS[@]}" "$SUITE" "$WORK/root.tar"
-fi
-docker import --change 'CMD ["sh", "/srv/start.sh"]' --change 'ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$WORK/root.tar" "$TAG" >/dev/null
+
+from_docker_hub() {
+  cat >"$WORK/Dockerfile" <<RECIPE
+FROM $UPSTREAM
+COPY hook /hook
+RUN apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends ${PACKAGES//,/ } && sh /hook /
+CMD ["sh", "/srv/start.sh"]
+RECIPE
+  docker build -q -t "$TAG" "$WORK" >/dev/null
+}
+
+from_debian_packages() {
+  [ "$(id -u)" = 0 ] || give_up "Docker Hub does not answer, and only root can make an image from Debian packages. Run:" "    sudo $0 $TAG"
+  "$ROOT/scripts/ensure-commands.sh" mmdebstrap="mmdebstrap debian-archive-keyring"
+  OPTIONS=(--quiet --variant=apt --mode=root --include="$PACKAGES" --customize-hook="$WORK/hook"
+    --aptopt='Acquire::Languages "none"' --aptopt='APT::Install-Recommends "false"'
+    --aptopt='Acquire::Check-Valid-Until "false"' --dpkgopt='path-exclude=/usr/share/man/*'
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/locale/*')
+  ADDRESS=$(mirror | head -n 1)
+  if [ -n "$ADDRESS" ]; then
+    [ -f "$KEYRING" ] || give_up "$KEYRING is not here. Run this, and repeat:" "    sudo apt-get install -y debian-archive-keyring"
+    echo "deb [signed-by=$KEYRING] $ADDRESS $SUITE main" | mmdebstrap "${OPTIONS[@]}" "$SUITE" "$WORK/root.tar" -
+  else
+    mmdebstrap "${OPTIONS[@]}" "$SUITE" "$WORK/root.tar"
+  fi
+  docker import --change 'CMD ["sh", "/srv/start.sh"]' --change 'ENV PATH=/usr/sbin:/usr/bin:/sbin:/bin' "$WORK/root.tar" "$TAG" >/dev/null
+}
+
+if timeout 10 docker manifest inspect "$UPSTREAM" >/dev/null 2>&1; then from_docker_hub; else from_debian_packages; fi

@@ -2,6 +2,7 @@
 # Run the forge: accounts, the queue, the workers, the SSH door, the web. /srv/place.json says where it is reached.
 set -e
 umask 022
+chown root:root /srv/*.sh && chmod 755 /srv/ssh-door.sh
 export PAGURE_CONFIG=/etc/pagure/pagure.cfg PYTHONWARNINGS=ignore HOME=/srv/pagure REQUESTS_CA_BUNDLE=/srv/host.pem
 while [ ! -f /srv/ready ]; do sleep 0.05; done
 mkdir -p /srv/pagure /run/sshd && chown git:git /srv/pagure && chown git /srv/host.key && cd /srv/pagure
