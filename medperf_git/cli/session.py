@@ -19,6 +19,7 @@ from medperf_git.flows.wording import escape
 if TYPE_CHECKING:
     from medperf_git.flows.context import Context
     from medperf_git.flows.workspace import Workspace
+    from medperf_git.forge.guard import Patience
 
 
 class TerminalPerson:
@@ -51,6 +52,7 @@ def open_context(registry: str | None = None, *, yes: bool = False) -> "Context"
         registry=chosen,
         environ=dict(os.environ),
         assume_yes=yes,
+        patience=patience(),
     )
 
 
@@ -74,6 +76,13 @@ def open_workspace(
 def now() -> datetime:
     """Return the time, aware, in UTC."""
     return datetime.now(UTC)
+
+
+def patience() -> "Patience":
+    """Return how long a forge is waited for."""
+    from medperf_git.forge.guard import Patience  # noqa: PLC0415
+
+    return Patience()
 
 
 def _need_terminal(what: str, hint: str) -> None:

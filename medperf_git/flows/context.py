@@ -1,10 +1,12 @@
 """What every flow is given from outside: where state lies, what time it is, whom to ask, how to speak."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
+
+from medperf_git.forge.guard import Patience
 
 
 class Person(Protocol):
@@ -24,7 +26,7 @@ class Context:
     """The surroundings of one command.
 
     `clock` returns an aware time; `say` prints one line of progress; `registry` is an alias or a URL from
-    `-R`, None for the current one; `assume_yes` answers every confirmation.
+    `-R`, None for the current one; `assume_yes` answers every confirmation; `patience` is that with a forge.
     """
 
     home: Path
@@ -34,6 +36,7 @@ class Context:
     registry: str | None
     environ: Mapping[str, str]
     assume_yes: bool
+    patience: Patience = field(default_factory=Patience)
 
     def agrees(self, question: str) -> bool:
         """Tell whether the person agrees, or has said so beforehand."""

@@ -38,7 +38,7 @@ def examine_forge(
         raise UsageProblem("this address names no repository", hint="give https://HOST/OWNER/NAME")
     token = find_token(Remote.parse(url), host, environ)
     if token is None:
-        places = ", ".join((VARIABLE, *KEPT[host].variables))
+        places = ", ".join((VARIABLE, *(one.name for one in KEPT[host].variables)))
         told = f"not looked at: no token for this host in {places} or where Git keeps them"
         return [Examined("unknown", one.what, told, _remedy(one, page)) for one in table.settings]
     base = api or api_of(host, page)

@@ -158,6 +158,9 @@ def _moved(workspace: Workspace) -> bool:
 def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     if workspace.forge.merging is Merging.PAGE:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
+    if not dry_run and not workspace.forge.may_merge():
+        hint = "nothing to do for you; who may write there merges it, or its judge does"
+        raise Refused(f"your account at {workspace.url} may not merge", hint=hint)
     commit = workspace.proposals().get(proposal)
     if commit is None:  # a proposal is deleted only when main has it
         return Merged(proposal, Verdict.of(()), merged=True, note=MEANWHILE)

@@ -89,8 +89,9 @@ def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
 
 
 def _send_if_new(workspace: Workspace, entry: Entry, commit: str, verdict: Verdict) -> Proposed:
+    """Send what is not there as it is now; a branch that nobody was shown yet (`ready`) is not enough."""
     there = workspace.proposals().get(entry.id)
-    if there == commit and verdict.outcome is Outcome.NEEDS_PERSON:
+    if entry.state == "sent" and there == commit and verdict.outcome is Outcome.NEEDS_PERSON:
         return Proposed(entry.id, verdict, workspace.forge.page_of(entry.id), waits_for(verdict), merged=False)
     return send(workspace, entry, commit=commit, verdict=verdict)
 

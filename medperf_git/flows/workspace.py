@@ -71,8 +71,10 @@ class Workspace:
     @cached_property
     def forge(self) -> Forge:
         """Who speaks to the place where the registry lies; its token is looked for when first needed."""
-        known = self.known
-        return forge_for(known.url, self.context.environ, host=known.kind, fork=known.fork, say=self.context.say)
+        known, context = self.known, self.context
+        return forge_for(
+            known.url, context.environ, host=known.kind, fork=known.fork, patience=context.patience, say=context.say
+        )
 
     def judge(self, commit: str, *, at: datetime | None = None) -> Judgement:
         """Judge an open proposal, or one about to be sent, against main as it stands."""

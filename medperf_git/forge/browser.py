@@ -33,6 +33,8 @@ COMPARE: dict[Host, tuple[str, str]] = {
     Host.PAGURE: ("{page}/diff/main..{branch}", "{fork}/diff/main..{branch}"),
     Host.OTHER: ("{page}/pull-requests/new?source={branch}", "{fork}/pull-requests/new?source={branch}"),
 }
+# Hosts that take SSH on port 443, for networks that let nothing else out; their pages lie elsewhere.
+BESIDE = {"ssh.github.com": "github.com", "altssh.gitlab.com": "gitlab.com"}
 NEW_FORK: dict[Host, str] = {
     Host.GITHUB: "{page}/fork",
     Host.GITLAB: "{page}/-/forks/new",
@@ -143,5 +145,6 @@ def web_page(url: str) -> str:
     if match := _SCP.fullmatch(url):
         url = f"https://{match.group(1)}/{match.group(2)}"
     parts = urlsplit(url)
+    name = BESIDE.get(parts.hostname or "", parts.hostname)
     port = f":{parts.port}" if parts.port and parts.scheme == "https" else ""
-    return f"https://{parts.hostname}{port}{parts.path.removesuffix('/').removesuffix('.git')}"
+    return f"https://{name}{port}{parts.path.removesuffix('/').removesuffix('.git')}"

@@ -11,7 +11,7 @@ from medperf_git.forge.api import Api
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.credentials import Token, credential_of, find_credential, find_token
 from medperf_git.forge.faults import Surroundings
-from medperf_git.forge.guard import Guard
+from medperf_git.forge.guard import Guard, Patience
 from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.forge.port import Forge, Request
@@ -35,21 +35,23 @@ def forge_for(
     *,
     host: Host | None = None,
     fork: str | None = None,
+    patience: Patience | None = None,
     say: Say = lambda _: None,
 ) -> Forge:
     """Return the adapter for an address; UsageProblem when the address is not allowed.
 
-    `host` is what stands there, where it is known; `fork` the address of a fork made by hand, for the browser.
+    `host` is what stands there, where it is known; `fork` the address of a fork made by hand, for the browser;
+    `patience` how long its interface is waited for.
     """
-    remote = Remote.parse(url)
+    remote, patience = Remote.parse(url), patience or Patience()
     kind = host or host_of(url)
     if kind is Host.PLAIN or remote.transport is Transport.PATH:
         return PlainGit(remote, Access(credential=find_credential(remote, environ)))
     token = None if fork else find_token(remote, kind, environ)
     if token is not None and (api := open_api(kind, remote, token, environ, say=say)) is not None:
         page = web_page(url)
-        return Pulls(remote, kind, api, slug_of(page), page, token, say)
-    return _browser(remote, kind, environ, fork=fork, say=say)
+        return Pulls(remote, kind, api, slug_of(page), page, token, say, patience)
+    return _browser(remote, kind, environ, fork=fork, patience=patience, say=say)
 
 
 def open_api(
@@ -76,7 +78,9 @@ def slug_of(page: str) -> str:
     return page.split("/", 3)[3].strip("/")
 
 
-def _browser(remote: Remote, host: Host, environ: Mapping[str, str], *, fork: str | None, say: Say) -> Browser:
+def _browser(
+    remote: Remote, host: Host, environ: Mapping[str, str], *, fork: str | None, patience: Patience, say: Say
+) -> Browser:
     own = Remote.parse(fork) if fork else None
     token = find_token(remote, host, environ) if remote.transport is Transport.HTTPS else None
     access = Access(credential=credential_of(token, host)) if token else NO_ACCESS
@@ -86,7 +90,7 @@ def _browser(remote: Remote, host: Host, environ: Mapping[str, str], *, fork: st
         api = open_api(host, remote, None, environ)
         if api is None:
             return ()
-        guard = Guard(Surroundings(host, page.split("/")[2], page=page))
+        guard = Guard(Surroundings(host, page.split("/")[2], page=page), patience)
         return guard.read("list the pull requests", lambda: api.open_requests(slug_of(page), limit))
 
     return Browser(remote, access, host, own, listed, say)

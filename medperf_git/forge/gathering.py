@@ -5,6 +5,7 @@ too, by the refs that forges keep for them (`refs/pull/7/head`), to `refs/upstre
 is not believed, their id follows from their content.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -13,7 +14,15 @@ from medperf_git.forge.port import Request
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import proposal_ref, set_ref
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import MAIN_REFSPEC, PROPOSALS_REFSPEC, UPSTREAM_PULLS, Access, fetch, list_refs
+from medperf_git.registry.transport import (
+    MAIN_REFSPEC,
+    PROPOSALS_REFSPEC,
+    SILENT_SECONDS,
+    UPSTREAM_PULLS,
+    Access,
+    fetch,
+    list_refs,
+)
 
 MOST = 500
 OWN = "refs/upstream/own/"
@@ -43,10 +52,13 @@ def gather(
     wanted = {f"{UPSTREAM_PULLS}{one.number}": one.ref for one in requests}
     _drop_others(copy, frozenset(wanted))
     specs = [f"+{ref}:{place}" for place, ref in wanted.items()]
+    began = time.monotonic()
     try:
         if specs:
             fetch(copy, remote, specs, access=access)
     except EnvironmentProblem:
+        if time.monotonic() - began > SILENT_SECONDS[remote.transport] / 2:
+            raise  # a host that is gone answers none of them
         _one_by_one(copy, remote, access, specs, say=say)
 
 

@@ -2,67 +2,103 @@
 
 guard.read("look for the pull request", lambda: api.requests_of(slug, branch))
 guard.write("open the pull request", lambda: api.open_request(…), found=lambda: look_again())
+
+One guard serves one command. It counts the time that is lost on calls that fail, and on `git` where that stalls
+(`losing`); when `whole` of it is lost, nothing is tried a second time and a call has `least` seconds. So a forge that
+is silent ends a command within `worst_case()` seconds, and one that is merely slow ends none.
 """
 
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.forge.api import Cause, Fault
-from medperf_git.forge.faults import Surroundings, problem_of
+from medperf_git.forge.deadline import ending_in
+from medperf_git.forge.faults import Surroundings, is_limit, problem_of, reset_time, wait_asked
 
 T = TypeVar("T")
 
-CALL_SECONDS = 30.0
-ALL_SECONDS = 85.0  # with one last call of 30 seconds it ends below two minutes
-ATTEMPTS = 4
 _LONGEST_WAIT = 20.0
+_MISSHAPEN = (LookupError, TypeError, AttributeError, ValueError)
 
 
 @dataclass(frozen=True, slots=True)
 class Patience:
     """How long is waited, and by what; times in seconds."""
 
-    attempts: int = ATTEMPTS
-    call: float = CALL_SECONDS
-    whole: float = ALL_SECONDS
+    attempts: int = 4
+    call: float = 20.0
+    whole: float = 45.0
+    least: float = 5.0
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
+    today: Callable[[], float] = time.time
     draw: Callable[[], float] = random.random
+
+    def worst_case(self) -> float:
+        """Return after how many seconds a silent forge has ended an operation: its last look, call, and last look."""
+        return self.whole + 2 * self.call + self.least
 
 
 @dataclass(slots=True)
 class Guard:
-    """Guards the time that one operation, of several calls, spends on a forge."""
+    """Guards the time that one command loses on a forge."""
 
     surroundings: Surroundings
     patience: Patience = field(default_factory=Patience)
-    _spent: float = 0.0
+    lost: float = 0.0
 
     def read(self, what: str, call: Callable[[], T]) -> T:
         """Ask something that changes nothing; ForgeProblem when no sensible answer comes in time."""
-        return self._repeat(what, call, found=None)
+        return self._patiently(what, lambda: self._once(call))
 
     def write(self, what: str, call: Callable[[], T], *, found: Callable[[], T | None]) -> T:
-        """Do something once: after any doubt `found` looks whether it has happened, before it is tried again."""
-        return self._repeat(what, call, found=found)
+        """Do something once: after any failure `found` looks whether it has happened, before it is tried again.
 
-    def _repeat(self, what: str, call: Callable[[], T], *, found: Callable[[], T | None] | None) -> T:
-        for attempt in range(1, self.patience.attempts + 1):
+        Where looking fails, it is not tried again: nothing is ever done on the mere hope that it has not happened.
+        """
+        tried = False
+
+        def carefully() -> T:
+            nonlocal tried
+            if tried and (there := self._once(found)) is not None:
+                return there
+            tried = True
+            return self._once(call)
+
+        return self._patiently(what, carefully, found=found)
+
+    @contextmanager
+    def losing(self) -> Iterator[None]:
+        """Count the time of what is done inside by other means, if it fails."""
+        began = self.patience.clock()
+        try:
+            yield
+        except EnvironmentProblem:
+            self.lost += self.patience.clock() - began
+            raise
+
+    def _patiently(self, what: str, attempt: Callable[[], T], *, found: Callable[[], T | None] | None = None) -> T:
+        number = 0
+        while True:
+            number += 1
+            began = self.patience.clock()
             try:
-                return self._once(call)
+                return attempt()
             except Fault as fault:
-                if found is not None and _in_doubt(fault) and (there := self._look(found)) is not None:
-                    return there
-                pause = self._pause(fault, attempt)
+                self.lost += self.patience.clock() - began
+                pause = self._pause(fault, number)
                 if pause is None:
+                    if found is not None and _in_doubt(fault) and (there := self._look(found)) is not None:
+                        return there
                     raise problem_of(fault, what, self.surroundings) from fault
-                self._spent += pause
+                self.lost += pause
                 self.patience.sleep(pause)
-        raise AssertionError("the last attempt has no pause")
 
     def _look(self, found: Callable[[], T | None]) -> T | None:
         try:
@@ -70,56 +106,62 @@ class Guard:
         except Fault:
             return None
 
-    def _pause(self, fault: Fault, attempt: int) -> float | None:
+    def _pause(self, fault: Fault, number: int) -> float | None:
         """Return how long to wait before the next attempt; None where another makes no sense or there is no time."""
-        if not is_passing(fault) or attempt >= self.patience.attempts:
+        if number >= self.patience.attempts or not is_passing(fault):
             return None
-        asked = wait_asked(fault)
-        pause = asked if asked is not None else 2.0 ** (attempt - 1) * (0.5 + self.patience.draw())
-        return pause if pause <= _LONGEST_WAIT and self._spent + pause < self.patience.whole else None
+        pause = self._asked(fault)
+        if pause is None:
+            pause = 2.0 ** (number - 1) * (0.5 + self.patience.draw())
+        return pause if pause <= _LONGEST_WAIT and self.lost + pause < self.patience.whole else None
+
+    def _asked(self, fault: Fault) -> float | None:
+        if (wait := wait_asked(fault)) is not None:
+            return float(wait)
+        reset = reset_time(fault)
+        return None if reset is None else max(0.0, reset - self.patience.today()) + 1.0
 
     def _once(self, call: Callable[[], T]) -> T:
-        """Run one call in a thread of its own: a server that sends a byte now and then holds nobody up."""
-        began = self.patience.clock()
-        answer: list[Any] = []
-        raised: list[BaseException] = []
+        limit = self.patience.call if self.lost < self.patience.whole else min(self.patience.least, self.patience.call)
+        return in_time(call, limit)
 
-        def work() -> None:
-            try:
+
+def in_time(call: Callable[[], T], seconds: float) -> T:
+    """Run one call in a thread of its own: a server that sends a byte now and then holds nobody up.
+
+    Fault: it takes longer, or an adapter found an answer that is not as documented.
+    """
+    answer: list[Any] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with ending_in(seconds):
                 answer.append(call())
-            except BaseException as problem:  # noqa: BLE001  (it is raised again where it was asked for)
-                raised.append(problem)
+        except _MISSHAPEN as problem:  # an adapter reads what is documented
+            raised.append(Fault(Cause.GARBLED, said="it has not the documented form"))
+            raised[0].__cause__ = problem
+        except BaseException as problem:  # noqa: BLE001  (it is raised again where it was asked for)
+            raised.append(problem)
 
-        thread = threading.Thread(target=work, daemon=True)
-        thread.start()
-        thread.join(max(0.1, min(self.patience.call, self.patience.whole + self.patience.call - self._spent)))
-        self._spent += self.patience.clock() - began
-        if raised:
-            raise raised[0]
-        if not answer:
-            raise Fault(Cause.TIMEOUT, said=f"no whole answer within {self.patience.call:.0f} s")
-        result: T = answer[0]
-        return result
+    thread = threading.Thread(target=work, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not answer:
+        raise Fault(Cause.TIMEOUT, said=f"no whole answer within {seconds:g} s")
+    result: T = answer[0]
+    return result
 
 
 def is_passing(fault: Fault) -> bool:
     """Tell whether the same call may succeed later."""
     if fault.cause is Cause.STATUS:
-        limited = fault.status == 403 and (wait_asked(fault) is not None or _used_up(fault))
-        return fault.status in (408, 425, 429, 500, 502, 503, 504) or limited
+        return fault.status in (408, 425, 429, 500, 502, 503, 504) or is_limit(fault)
     return fault.cause in (Cause.TIMEOUT, Cause.UNREACHABLE, Cause.GARBLED)
-
-
-def wait_asked(fault: Fault) -> float | None:
-    """Return how many seconds the forge asks us to wait (RFC 9110, Retry-After); None where it does not."""
-    said = fault.headers.get("retry-after", "")
-    return float(said) if said.isascii() and said.isdigit() else None
-
-
-def _used_up(fault: Fault) -> bool:
-    return fault.headers.get("x-ratelimit-remaining", "") == "0"
 
 
 def _in_doubt(fault: Fault) -> bool:
     """Tell whether the call may have done its work: no answer, a broken one, or one that says it is there already."""
-    return is_passing(fault) or fault.status in (409, 422, 400)
+    return is_passing(fault) or fault.status in (400, 405, 409, 422)

@@ -20,6 +20,7 @@ class Host(StrEnum):
 
 _NAMES = {
     "github": Host.GITHUB,
+    "ghe": Host.GITHUB,  # NAME.ghe.com
     "gitlab": Host.GITLAB,
     "forgejo": Host.FORGEJO,
     "gitea": Host.FORGEJO,
@@ -45,7 +46,8 @@ def api_of(host: Host, page: str) -> str:
     place = f"{parts.scheme}://{parts.netloc}"
     match host:
         case Host.GITHUB:
-            return "https://api.github.com" if parts.netloc == "github.com" else f"{place}/api/v3"
+            hosted = parts.netloc == "github.com" or parts.netloc.endswith(".ghe.com")
+            return f"https://api.{parts.netloc}" if hosted else f"{place}/api/v3"
         case Host.GITLAB:
             return f"{place}/api/v4"
         case Host.FORGEJO:

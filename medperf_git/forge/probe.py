@@ -1,12 +1,16 @@
 """Find out what kind of host stands behind an https address whose name does not say, by what its interface answers."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
 from medperf_git.forge.api import Fault
+from medperf_git.forge.guard import in_time
 from medperf_git.forge.host import Host, host_of
 from medperf_git.registry.remotes import Remote, Transport
+
+SECONDS = 10.0
 
 
 def _tells_version(value: Any, _fault: Fault | None) -> bool:
@@ -14,9 +18,8 @@ def _tells_version(value: Any, _fault: Fault | None) -> bool:
 
 
 def _is_gitlab(value: Any, fault: Fault | None) -> bool:
-    return _tells_version(value, fault) or (
-        fault is not None and fault.status == 401 and "x-gitlab" in str(fault.headers)
-    )
+    asked = fault is not None and fault.status == 401 and any(name.startswith("x-gitlab-") for name in fault.headers)
+    return asked or _tells_version(value, fault)
 
 
 def _is_github(value: Any, fault: Fault | None) -> bool:
@@ -45,7 +48,7 @@ def find_host(url: str, environ: Mapping[str, str]) -> Host:
     for host, path, tells in PROBES:
         value, fault = None, None
         try:
-            value = session.ask("GET", place + path)
+            value = in_time(partial(session.ask, "GET", place + path), SECONDS)
         except Fault as problem:
             fault = problem
             if not problem.status:

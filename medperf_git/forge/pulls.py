@@ -6,7 +6,7 @@ people is not opened again over their heads. Of a fork of somebody else's nothin
 opens a pull request of their own, with all signatures so far, which says which one it replaces.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
@@ -24,9 +24,9 @@ from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import MAIN, NO_ACCESS, UPSTREAM_MAIN, Access, Push, list_refs, push
 
-FORK_SECONDS = 75.0
+FORK_SECONDS = 50.0  # with a `git` that stalls at the end of it, below two minutes
 MARK = "<!-- medperf-git -->"
-MERGED_ELSEWHERE = frozenset({405, 409, 422})
+MERGED_ELSEWHERE = frozenset({405, 409, 422, 425})
 
 
 @dataclass
@@ -47,27 +47,32 @@ class Pulls:
     _account: Account | None = None
     _registry: Repository | None = None
     _fork: Repository | None = None
+    _kept: Guard | None = None
 
     def fetch(self, copy: Path) -> None:
         """See `Forge.fetch`."""
-        gather(copy, self.remote, self._access(), self._listed, say=self.say)
+        access = self._access()
+        with self._guard().losing():
+            gather(copy, self.remote, access, self._listed, say=self.say)
 
     def bring(self, copy: Path, proposal: str) -> str | None:
         """See `Forge.bring`."""
         guard = self._guard()
-        remote = self._remote_of(guard, self._place(guard, proposal))
-        return bring(copy, remote, proposal, access=self._access())
+        remote, access = self._remote_of(guard, self._place(guard, proposal)), self._access()
+        with guard.losing():
+            return bring(copy, remote, proposal, access=access)
 
     def propose(self, copy: Path, proposal: str, commit: str, words: Words) -> Sent:
         """See `Forge.propose`."""
         guard = self._guard()
         place = self._place(guard, proposal)
         known = self._requests(guard, proposal)
-        own = next((one for one in known if one.source == place.slug), None)
+        own = _standing([one for one in known if one.source == place.slug])
         if own is not None and own.state is State.CLOSED:
             raise Refused(_closed(own), hint=f"read why at {own.url}; it can be opened again there, on that page")
-        remote = self._remote_of(guard, place)
-        (result,) = push(copy, remote, [Push(proposal_ref(proposal), commit)], access=self._access())
+        remote, access = self._remote_of(guard, place), self._access()
+        with guard.losing():
+            (result,) = push(copy, remote, [Push(proposal_ref(proposal), commit)], access=access)
         sent = Sent.of(result, own.url if own else self.page)
         if not sent.accepted or (own is not None and own.state is State.MERGED):
             return sent
@@ -162,7 +167,12 @@ class Pulls:
         return known[0].url if known else self.page
 
     def _guard(self) -> Guard:
-        return Guard(Surroundings(self.host, self.page.split("/")[2], self.token.origin, self.page), self.patience)
+        """Return the one guard of this command: what is lost on a silent forge is counted over all that is done."""
+        if self._kept is None:
+            name = self.page.split("/")[2]
+            where = Surroundings(self.host, name, self.token.origin, self.page, self.token.secret)
+            self._kept = Guard(where, self.patience)
+        return self._kept
 
     def _listed(self, limit: int) -> list[Request]:
         guard = self._guard()
@@ -208,26 +218,34 @@ class Pulls:
         """Make our fork and wait until the forge has filled it."""
         me = self._me(guard)
         self.say(f"you may not write to {self.slug}; making a fork of yours")
-        fork = guard.write(
-            "make your fork", lambda: self.api.fork(self.slug), found=lambda: self.api.find_fork(self.slug, me.name)
-        )
+        try:
+            fork = guard.write(
+                "make your fork", lambda: self.api.fork(self.slug), found=lambda: self.api.find_fork(self.slug, me.name)
+            )
+        except ForgeProblem as problem:
+            if problem.status != 409:
+                raise
+            hint = "rename it there, or make a fork of another name on its page; then run the same command again"
+            raise Refused(f"you have another repository of the name of {self.slug} there", hint=hint) from problem
         deadline = self.patience.clock() + FORK_SECONDS
-        while not self._is_filled(guard, fork):
+        while (missing := self._missing(guard, fork)) is not None:
             if self.patience.clock() > deadline:
                 hint = "the forge is still making it; run the same command again in some minutes, nothing is lost"
-                raise ForgeProblem(f"your fork {fork.slug} is not ready yet", hint=hint)
+                raise ForgeProblem(f"cannot use your fork {fork.slug} yet: {missing}", hint=hint)
             self.patience.sleep(1.0)
             found = guard.read("look for your fork", lambda: self.api.find_fork(self.slug, me.name))
             fork = found or fork
         return fork
 
-    def _is_filled(self, guard: Guard, fork: Repository) -> bool:
+    def _missing(self, guard: Guard, fork: Repository) -> str | None:
+        """Say what a new fork still lacks, None for one that is filled."""
         if not fork.ready:
-            return False
+            return "the forge has not finished it"
         try:
-            return bool(list_refs(self._remote_of(guard, fork), [MAIN], access=self._access()))
-        except EnvironmentProblem:
-            return False
+            refs = list_refs(self._remote_of(guard, fork), [MAIN], access=self._access())
+        except EnvironmentProblem as problem:
+            return problem.message
+        return None if refs else "it has no branch main"
 
     def _remote_of(self, guard: Guard, place: Repository) -> Remote:
         """Return where Git reaches a repository: the registry's own address with another path."""
@@ -248,24 +266,22 @@ class Pulls:
     def _opened(self, guard: Guard, proposal: str, place: Repository, own: Request | None, words: Words) -> Request:
         if own is not None:
             self._edited(guard, own, words)
-            return own
+            return self._only_one(guard, proposal, place, own)
         branch = f"submit/{proposal}"
 
         def found() -> Request | None:
             there = [one for one in self.api.requests_of(self.slug, branch) if one.source == place.slug]
-            return next((one for one in there if one.state is State.OPEN), None)
+            return _standing([one for one in there if one.state is State.OPEN])
 
         opened = guard.write(
-            "open the pull request",
-            lambda: found() or self.api.open_request(self.slug, place, branch, words),
-            found=found,
+            "open the pull request", lambda: self.api.open_request(self.slug, place, branch, words), found=found
         )
         return self._only_one(guard, proposal, place, opened)
 
     def _only_one(self, guard: Guard, proposal: str, place: Repository, opened: Request) -> Request:
         """Close all but the oldest where a late answer left more than one of ours open."""
         mine = [one for one in self._requests(guard, proposal) if one.source == place.slug and one.state is State.OPEN]
-        oldest = min(mine, key=lambda one: one.number, default=opened)
+        oldest = _standing(mine) or opened
         for request in mine:
             if request.number != oldest.number:
                 self._close(guard, request, f"The same as #{oldest.number}, opened twice by a broken connection.")
@@ -282,7 +298,9 @@ class Pulls:
         guard.write("describe the pull request", edit, found=lambda: None)
 
     def _close(self, guard: Guard, request: Request, why: str) -> None:
-        self._add_comment(guard, request, why)
+        said = self._said_at(request, why)
+        if not guard.read("read the comments", said):
+            self._add_comment(guard, request, why)
 
         def close() -> bool:
             self.api.close_request(self.slug, request)
@@ -299,11 +317,20 @@ class Pulls:
             self.api.add_comment(self.slug, request, text)
             return True
 
+        guard.write("comment on the pull request", add, found=self._said_at(request, text))
+
+    def _said_at(self, request: Request, text: str) -> Callable[[], bool | None]:
         def said() -> bool | None:
             there = self.api.comments(self.slug, request)
             return True if any(one.text.strip() == text.strip() for one in there) else None
 
-        guard.write("comment on the pull request", add, found=said)
+        return said
+
+
+def _standing(ours: Sequence[Request]) -> Request | None:
+    """Return which of our pull requests about one proposal counts: the oldest open one, else the newest."""
+    still_open = [one for one in ours if one.state is State.OPEN]
+    return min(still_open, key=lambda one: one.number) if still_open else next(iter(ours), None)
 
 
 def _replacing(words: Words, others: list[Request]) -> Words:

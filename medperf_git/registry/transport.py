@@ -4,15 +4,22 @@ Git sees no configuration but what stands here and in the local copy: no system 
 caller. What SSH and TLS need stays: `HOME` and `SSH_AUTH_SOCK` (known hosts, keys, agent), certificate files and
 proxies. A credential travels in the environment of the one process, bound to one host, never in arguments or
 messages. Redirects are not followed. What arrives is checked by Git itself (`transfer.fsckObjects`).
+
+A host that falls silent is given up: Git itself watches a transfer only once it goes (`http.lowSpeedTime`), so its
+progress is asked for and watched here too, while it connects, over SSH, and when the other side thinks.
 """
 
 import base64
 import os
 import re
 import shlex
+import signal
 import subprocess
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -31,6 +38,12 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+SLOW_SECONDS = 40  # so long a transfer may go at less than 1000 bytes a second
+ALIVE_SECONDS = 15  # an SSH host that misses three such signs of life is gone
+# After so long without a word a host is given up; over SSH our own hook may be at work, which says nothing meanwhile.
+SILENT_SECONDS = {Transport.HTTPS: 50.0, Transport.SSH: 100.0, Transport.PATH: float("inf")}
+
+# Where a person says which authorities they trust, the first that is set; Git and the forges' interfaces go by it.
 AUTHORITIES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 # Everything else of the caller's environment is left out.
@@ -48,6 +61,7 @@ _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=/ -]*")
 # What ssh says in English (LC_ALL=C); it decides nothing but which sentence a person reads.
 _HOST_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
 _HOST_UNKNOWN = "Host key verification failed"
+_PROGRESS = re.compile(r"(?:remote: )?[A-Z][A-Za-z ]+: +\d.*, done\. *")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -106,7 +120,7 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     for refspec in refspecs:
         if not _FETCHED.fullmatch(refspec):
             raise UsageProblem(f"{refspec!r} is not a refspec of full ref names", hint="name refs in full")
-    options = ["--quiet", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
+    options = ["--quiet", "--progress", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
     done = _git(copy, ["fetch", *options, "--end-of-options", remote.url, *refspecs], remote, access)
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
@@ -121,9 +135,14 @@ def list_refs(
             raise UsageProblem(f"{pattern!r} is not a pattern of full ref names", hint="name refs in full")
     with tempfile.TemporaryDirectory() as nowhere:
         command = ["ls-remote", "--quiet", "--refs", "--end-of-options", remote.url, *patterns]
-        done = _git(Path(nowhere), command, remote, access)
+        heard = Path(nowhere) / "heard"
+        done = _git(Path(nowhere), command, remote, access, heard=heard)
+        spoke = remote.transport is not Transport.HTTPS or (heard.is_file() and heard.stat().st_size > 0)
     if done.code != 0:
         raise _failed("cannot list the branches of", remote, done)
+    if not spoke:  # Git takes any page for the listing of an old-fashioned host without branches
+        said = "what answers there is no Git host"
+        raise _failed("cannot list the branches of", remote, _Done(1, "", said))
     pairs = (line.split("\t", 1) for line in done.output.splitlines() if "\t" in line)
     return {ref: commit for commit, ref in pairs if is_commit_id(commit)}
 
@@ -135,7 +154,15 @@ def push(
 
     `options` are push options (`topic=x`). EnvironmentProblem: the remote could not be reached or did not answer.
     """
-    command = ["push", "--porcelain", "--no-verify", "--no-signed", "--recurse-submodules=no", "--no-follow-tags"]
+    command = [
+        "push",
+        "--porcelain",
+        "--progress",
+        "--no-verify",
+        "--no-signed",
+        "--recurse-submodules=no",
+        "--no-follow-tags",
+    ]
     for option in options:
         if not _OPTION.fullmatch(option):
             raise UsageProblem(f"{option!r} is not a push option", hint="use letters, digits and ._=/-")
@@ -153,6 +180,7 @@ class _Done:
     code: int
     output: str
     errors: str
+    silent: bool = False
 
 
 def _push_refspec(wanted: Push) -> str:
@@ -190,22 +218,80 @@ def _remote_lines(errors: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access) -> _Done:
+def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access, *, heard: Path | None = None) -> _Done:
+    """Run git; `heard` is a file for what the other side said in Git's own protocol, to tell it from no Git host."""
     command = ["git", f"--git-dir={copy.absolute()}", *arguments]
     environment = build_environment(os.environ, remote, access)
+    if heard is not None:
+        environment["GIT_TRACE_PACKET"] = str(heard)
     with tempfile.TemporaryFile() as errors:
         try:
             process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment, cwd="/"
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment,
+                cwd="/",
+                process_group=0 if _in_own_group(remote) else None,
             )
         except OSError as error:
             hint = "install Git 2.30 or later, and see that it is on PATH"
             raise EnvironmentProblem("the git command cannot be started", hint=hint) from error
-        with process:
+        with process, _watching(process, errors, remote) as gone:
             output = _limited(process)
+            process.wait()
         errors.seek(0)
-        said = errors.read(MAX_LISTING)
-    return _Done(process.returncode, output, clean(_without(said.decode("utf-8", "replace"), access)))
+        said = _without(_settled(errors.read(MAX_LISTING).decode("utf-8", "replace")), access)
+    return _Done(process.returncode, output, clean(said), gone.is_set())
+
+
+def _in_own_group(remote: Remote) -> bool:
+    """Tell whether git and its helpers can be ended together; SSH stays with the terminal, where it may ask."""
+    return remote.transport is Transport.HTTPS and os.name == "posix"
+
+
+@contextmanager
+def _watching(process: subprocess.Popen[bytes], errors: IO[bytes], remote: Remote) -> Iterator[threading.Event]:
+    """End a process that writes nothing on standard error for too long, or far too much; the event tells the former."""
+    ended, gone, seconds = threading.Event(), threading.Event(), SILENT_SECONDS[remote.transport]
+
+    def watch() -> None:
+        size, since = 0, time.monotonic()
+        while not ended.wait(min(0.25, seconds / 4)):
+            now = os.fstat(errors.fileno()).st_size
+            if now != size:
+                size, since = now, time.monotonic()
+            elif time.monotonic() - since > seconds:
+                gone.set()
+            if gone.is_set() or size > 4 * MAX_LISTING:
+                _end(process, remote)
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    try:
+        yield gone
+    except BaseException:  # the person interrupted us: a group of its own does not hear of that
+        _end(process, remote)
+        raise
+    finally:
+        ended.set()
+        watcher.join()
+
+
+def _end(process: subprocess.Popen[bytes], remote: Remote) -> None:
+    with suppress(ProcessLookupError):
+        if _in_own_group(remote):
+            os.killpg(process.pid, signal.SIGTERM)
+        else:
+            process.terminate()
+
+
+def _settled(errors: str) -> str:
+    """Return what stays to be read of lines that Git writes over again and again to show its progress."""
+    lines = (line.rstrip("\r").rpartition("\r")[2] for line in errors.split("\n"))
+    return "\n".join(line for line in lines if not _PROGRESS.fullmatch(line))
 
 
 def _limited(process: subprocess.Popen[bytes]) -> str:
@@ -230,12 +316,7 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _as_variables(_settings(remote, access, authorities_of(caller)))
-
-
-def authorities_of(caller: Mapping[str, str]) -> str | None:
-    """Return the file of authorities that this person trusts for TLS; None for those that come along."""
-    return next((caller[name] for name in AUTHORITIES if caller.get(name)), None)
+    return kept | fixed | _trusted(caller, access) | _as_variables(_settings(remote, access))
 
 
 def _ssh(access: Access) -> str:
@@ -243,14 +324,14 @@ def _ssh(access: Access) -> str:
 
     A person's own configuration cannot switch that off; a first connection by hand makes a host known.
     """
-    command = ["ssh", "-oConnectTimeout=30", "-oServerAliveInterval=15", "-oServerAliveCountMax=4"]
-    command.append("-oStrictHostKeyChecking=yes")
+    alive = [f"-oServerAliveInterval={ALIVE_SECONDS}", "-oServerAliveCountMax=3"]
+    command = ["ssh", "-oConnectTimeout=30", *alive, "-oStrictHostKeyChecking=yes"]
     if access.ssh_config is not None:
         command += ["-F", str(access.ssh_config.absolute())]
     return shlex.join(command)
 
 
-def _settings(remote: Remote, access: Access, authorities: str | None) -> list[tuple[str, str]]:
+def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
     settings = [
         ("protocol.allow", "never"),
         (f"protocol.{remote.transport}.allow", "always"),
@@ -259,7 +340,7 @@ def _settings(remote: Remote, access: Access, authorities: str | None) -> list[t
         ("transfer.credentialsInUrl", "die"),
         ("http.followRedirects", "false"),
         ("http.lowSpeedLimit", "1000"),
-        ("http.lowSpeedTime", "60"),
+        ("http.lowSpeedTime", str(SLOW_SECONDS)),
         ("core.hooksPath", os.devnull),
         ("core.fsmonitor", "false"),
         ("core.askPass", ""),
@@ -268,13 +349,21 @@ def _settings(remote: Remote, access: Access, authorities: str | None) -> list[t
         ("gc.auto", "0"),
         ("maintenance.auto", "false"),
     ]
-    if access.ca_file is not None or authorities is not None:  # Git over GnuTLS reads none of these variables
-        settings.append(("http.sslCAInfo", str(access.ca_file or authorities)))
+    if access.ca_file is not None:
+        settings.append(("http.sslCAInfo", str(access.ca_file)))
     if access.credential is not None:
         if remote.transport is not Transport.HTTPS:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
         settings.append((f"http.{remote.origin}.extraHeader", f"Authorization: Basic {_basic(access.credential)}"))
     return settings
+
+
+def _trusted(caller: Mapping[str, str], access: Access) -> dict[str, str]:
+    """Return the variable that says whom to trust: Git built with GnuTLS, as Debian's, knows none of the usual ones."""
+    named = None if access.ca_file else next((caller[name] for name in AUTHORITIES if caller.get(name)), None)
+    if not named:
+        return {}
+    return {"GIT_SSL_CAPATH" if Path(named).is_dir() else "GIT_SSL_CAINFO": named}
 
 
 def _as_variables(settings: Sequence[tuple[str, str]]) -> dict[str, str]:
@@ -304,7 +393,8 @@ def clean(text: str) -> str:
 
 def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem | IntegrityBroken:
     hints = {
-        Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address",
+        Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address; "
+        "a proxy or a page to log in may stand between",
         Transport.SSH: "check the address, the network and your key: `ssh -T` to the same host must work",
         Transport.PATH: "check the path, and that the repository belongs to you",
     }
@@ -320,6 +410,10 @@ def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem | Inte
             "host publishes, and say yes only if they are equal; then run this again"
         )
         return EnvironmentProblem(f"{what} {remote.url}: the key of its host is not known here", hint=hint)
+    if done.silent:
+        seconds = f"{SILENT_SECONDS[remote.transport]:g}"
+        hint = "check the network and any proxy; nothing is lost, run the same command again later"
+        return EnvironmentProblem(f"{what} {remote.url}: it has said nothing for {seconds} s", hint=hint)
     said = " / ".join(line for line in done.errors.splitlines() if line.strip())[-1000:]
     return EnvironmentProblem(
         f"{what} {remote.url}: {said or f'git ended with {done.code}'}", hint=hints[remote.transport]

@@ -240,7 +240,7 @@ def test_a_damaged_outbox_keeps_nobody_from_the_inbox(town: Town) -> None:
     assert "is damaged" in said.err
 
 
-def test_t09_a_proposal_open_for_31_days_is_named_with_how_else_it_can_travel(town: Town) -> None:
+def test_t09_a_proposal_open_for_31_days_is_named_with_how_else_it_can_travel(town: Town, tmp_path: Path) -> None:
     north = town.human("north")
     manually(north)
     send(north, house_of(town).result(model=TREE))
@@ -253,8 +253,9 @@ def test_t09_a_proposal_open_for_31_days_is_named_with_how_else_it_can_travel(to
     assert said == (
         f"! submit/{row['id']} is open for 31 d: `medperf-git submit --no-push` writes a bundle that anybody may carry"
     )
+    north.run("submit", row["id"], "--no-push", "--out", tmp_path / "carried.bundle")
     town.clock.moment -= timedelta(days=31)  # the hook has the machine's clock, and refuses steps of the future
-    town.founder.run("merge")
+    assert "merged" in town.human("moa").run("submit", "--from-bundle", tmp_path / "carried.bundle", "--yes").out
     assert "nothing of yours is unfinished" in north.run("status").out
 
 

@@ -24,9 +24,8 @@ class Host:
     asked: list[tuple[str, str]]
 
 
-@contextmanager
-def serving(folder: Path, keep: Path) -> Iterator[Host]:
-    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
+def make_certificate(keep: Path) -> tuple[Path, Path]:
+    """Make a certificate for this machine and its key; return both files."""
     certificate, key = keep / "host.pem", keep / "host.key"
     make = [
         "openssl",
@@ -42,23 +41,38 @@ def serving(folder: Path, keep: Path) -> Iterator[Host]:
     ]
     names = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
     subprocess.run([*make, *names, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    return certificate, key
+
+
+@contextmanager
+def serving(folder: Path, keep: Path) -> Iterator[Host]:
+    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
     asked: list[tuple[str, str]] = []
-    handler = type("Handler", (_Handler,), {"folder": folder, "asked": asked})
+    with running(type("Handler", (GitHandler,), {"folder": folder, "asked": asked}), keep) as (url, certificate):
+        yield Host(url, certificate, asked)
+
+
+@contextmanager
+def running(handler: type[BaseHTTPRequestHandler], keep: Path) -> Iterator[tuple[str, Path]]:
+    """Run a server over TLS on loopback; yield its address and the certificate to trust."""
+    certificate, key = make_certificate(keep)
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
     server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:
-        yield Host(f"https://127.0.0.1:{server.server_address[1]}", certificate, asked)
+        yield f"https://127.0.0.1:{server.server_address[1]}", certificate
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
 
 
-class _Handler(BaseHTTPRequestHandler):
+class GitHandler(BaseHTTPRequestHandler):
+    """Answers Git by git's own program; everybody reads, whom `user` knows pushes."""
+
     folder: Path
     asked: list[tuple[str, str]]
     protocol_version = "HTTP/1.1"
@@ -69,7 +83,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer what a fetch or a push asks first."""
         path, _, query = self.path.partition("?")
-        body, user = self._body(), self._user()
+        body, user = self.body(), self.user()
         self.asked.append((path.rpartition("/")[2], user))
         if "git-receive-pack" in self.path and not user:
             self.send_response(401)
@@ -93,6 +107,7 @@ class _Handler(BaseHTTPRequestHandler):
         answer = subprocess.run(
             command, input=body, stdout=subprocess.PIPE, env=dict(os.environ) | asks, check=False
         ).stdout
+        self.served(path)
         head, _, rest = answer.partition(b"\r\n\r\n")
         fields = [line.partition(": ")[::2] for line in head.decode().split("\r\n")]
         self.send_response(int(dict(fields).get("Status", "200").split()[0]))
@@ -106,11 +121,16 @@ class _Handler(BaseHTTPRequestHandler):
         """Answer what a fetch or a push asks then."""
         self.do_GET()
 
-    def _user(self) -> str:
+    def user(self) -> str:
+        """Return who asks, empty for nobody in particular."""
         kind, _, said = self.headers.get("Authorization", "").partition(" ")
         return USER if kind == "Basic" and base64.b64decode(said).decode() == f"{USER}:{TOKEN}" else ""
 
-    def _body(self) -> bytes:
+    def served(self, path: str) -> None:
+        """Take note that git has done what was asked, before the answer is sent."""
+
+    def body(self) -> bytes:
+        """Return the whole body of the request."""
         if self.headers.get("Transfer-Encoding") != "chunked":
             return self.rfile.read(int(self.headers.get("Content-Length") or 0))
         parts = []

@@ -1,6 +1,7 @@
 """Which adapter speaks to which address, and what people are shown."""
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,8 @@ import pytest
 from medperf_git.errors import UsageProblem
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.choice import forge_for
-from medperf_git.forge.credentials import find_credential
-from medperf_git.forge.host import Host, host_of
+from medperf_git.forge.credentials import find_credential, find_token
+from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.registry.remotes import Remote
 from medperf_git.registry.transport import Credential
@@ -40,6 +41,21 @@ def test_without_a_token_forges_are_seen_in_a_browser_and_all_else_is_plain_git(
 def test_a_host_whose_name_says_nothing_is_what_was_recorded_of_it(address: str) -> None:
     assert forge_for(address, NOTHING, host=Host.PAGURE).name == "browser"
     assert forge_for(address, {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}, host=Host.PLAIN).name == "plain"
+
+
+def test_without_its_library_a_forge_is_seen_in_a_browser_and_that_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "github", None)
+    monkeypatch.delitem(sys.modules, "medperf_git.forge.github", raising=False)
+    said: list[str] = []
+    environ = {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}
+    assert forge_for("https://github.com/org/registry", environ, say=said.append).name == "browser"
+    assert "pip install 'medperf-git[github]'" in said[0]
+
+
+def test_the_libraries_of_forges_are_loaded_only_where_one_is_spoken_to() -> None:
+    asks = "import sys, medperf_git.cli.main; print({'github', 'gitlab'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", asks], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +97,21 @@ def test_the_page_to_open_is_the_forges_own(address: str, page: str) -> None:
     assert Browser(Remote.parse(address), host=host_of(address)).page_of(ID) == page
 
 
+@pytest.mark.parametrize(
+    ("address", "interface"),
+    [
+        ("https://github.com/org/registry", "https://api.github.com"),
+        ("git@github.com:org/registry.git", "https://api.github.com"),
+        ("ssh://git@ssh.github.com:443/org/registry.git", "https://api.github.com"),
+        ("https://clinic.ghe.com/org/registry", "https://api.clinic.ghe.com"),
+        ("https://github.clinic.example:8443/org/registry", "https://github.clinic.example:8443/api/v3"),
+        ("ssh://git@altssh.gitlab.com:443/org/registry.git", "https://gitlab.com/api/v4"),
+    ],
+)
+def test_the_interface_of_an_address_is_found_from_its_page(address: str, interface: str) -> None:
+    assert api_of(host_of(address), web_page(address)) == interface
+
+
 def test_the_page_of_an_ssh_address_is_https() -> None:
     assert web_page("ssh://git@forge.example:2222/org/registry.git") == "https://forge.example/org/registry"
 
@@ -91,6 +122,16 @@ def test_a_token_comes_from_the_environment_for_https_only() -> None:
     assert find_credential(https, environ) == Credential("x-access-token", "secret")
     assert find_credential(Remote.parse("git@forge.example:r"), environ) is None
     assert "secret" not in repr(find_credential(https, environ))
+
+
+@pytest.mark.parametrize("secret", ["ghp_one\nghp_two", "ghp_\x00one", "ghp_öne", "Bearer ghp_one"])
+def test_what_cannot_be_a_token_is_refused_without_being_shown(secret: str) -> None:
+    remote = Remote.parse("https://github.com/org/registry")
+    for variable in ("MEDPERF_GIT_TOKEN", "GH_TOKEN"):
+        with pytest.raises(UsageProblem) as caught:
+            find_token(remote, Host.GITHUB, {**NOTHING, variable: secret})
+        assert variable in caught.value.message
+        assert "ghp_" not in caught.value.message + caught.value.hint
 
 
 def test_a_token_comes_from_the_persons_own_git_credential_store(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from medperf_git.forge.host import Host
 from medperf_git.forge.pages import file_page
 
 PATH = "cubes/moa/forest/1.yaml"
+UNKNOWN = (Host.PLAIN, Host.OTHER)
 
 
 @pytest.mark.parametrize(
@@ -22,11 +23,12 @@ def test_each_kind_of_host_shows_a_file_on_main_at_its_own_address(host: Host, u
     assert file_page(host, url, PATH) == page
 
 
-def test_plain_git_has_no_pages() -> None:
-    assert file_page(Host.PLAIN, "/srv/eval.git", PATH) is None
+@pytest.mark.parametrize("host", UNKNOWN)
+def test_plain_git_has_no_pages_and_those_of_an_unknown_host_are_not_guessed(host: Host) -> None:
+    assert file_page(host, "https://host.example/org/eval", PATH) is None
 
 
-@pytest.mark.parametrize("host", [host for host in Host if host is not Host.PLAIN])
+@pytest.mark.parametrize("host", [host for host in Host if host not in UNKNOWN])
 def test_what_is_special_in_an_address_is_quoted(host: Host) -> None:
     page = file_page(host, "https://host.example/org/eval", "a b/#?%.yaml")
     assert page is not None

@@ -79,7 +79,7 @@ def test_who_may_not_write_gets_a_fork_and_waits_until_it_is_filled(forge: Paper
 
 def test_a_fork_that_is_never_filled_is_told_and_nothing_is_opened(forge: PaperForge, copy: Path) -> None:
     forge.slow_forks = 10_000
-    with pytest.raises(ForgeProblem, match="not ready yet"):
+    with pytest.raises(ForgeProblem, match="the forge has not finished it"):
         forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
     assert not forge.open
 

@@ -197,11 +197,12 @@ def test_what_ssh_and_tls_need_stays() -> None:
     assert not {"GIT_SSH", "LD_X"} & set(environment)
 
 
-@pytest.mark.parametrize("name", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
-def test_the_authorities_that_a_person_trusts_reach_git_whatever_it_was_built_with(name: str) -> None:
-    environment = build_environment({name: "/own.pem"}, Remote.parse("https://host/r"))
-    told = {environment[key]: environment[key.replace("KEY", "VALUE")] for key in environment if "CONFIG_KEY" in key}
-    assert told["http.sslCAInfo"] == "/own.pem"
+@pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
+def test_the_authority_of_a_house_is_git_s_too_unless_a_call_names_another(tmp_path, variable):
+    remote, caller = Remote.parse("https://example.org/r"), {variable: "/house.pem"}
+    assert build_environment(caller, remote)["GIT_SSL_CAINFO"] == "/house.pem"
+    assert "GIT_SSL_CAINFO" not in build_environment(caller, remote, Access(ca_file=tmp_path / "other.pem"))
+    assert "GIT_SSL_CAINFO" not in build_environment({}, remote)
 
 
 @pytest.mark.parametrize(
