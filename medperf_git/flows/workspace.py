@@ -244,6 +244,8 @@ class Workspace:
 
     def remember(self, known: Known, *, only_here: bool = False) -> None:
         """Keep who I am in this registry; with `only_here` for this command alone."""
+        if (known.url, known.host, known.fork) != (self.known.url, self.known.host, self.known.fork):
+            self.__dict__.pop("forge", None)  # who speaks to the place is found anew
         self.known = known
         self._signer = None
         if only_here:

@@ -29,9 +29,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO
 
-from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, UsageProblem
 from medperf_git.registry.objects import is_commit_id
-from medperf_git.registry.remotes import Remote, Transport
+from medperf_git.registry.remotes import Remote, Transport, known_host, ssh_words
 
 MAIN = "refs/heads/main"
 UPSTREAM_MAIN = "refs/upstream/main"
@@ -71,6 +71,9 @@ _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
 _PUSHED = re.compile(r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)+")
 _OPTION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=/ -]*")
+# What ssh says in English (LC_ALL=C); it decides nothing but which sentence a person reads.
+_HOST_CHANGED = "REMOTE HOST IDENTIFICATION HAS CHANGED"
+_HOST_UNKNOWN = "Host key verification failed"
 _PROGRESS = re.compile(r"(?:remote: )?[A-Z][A-Za-z ]+: +\d.*, done\. *")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -398,8 +401,12 @@ def build_environment(
 
 
 def _ssh(access: Access) -> str:
+    """Return how Git calls ssh: a host whose key is not known, or is another one, is never talked to.
+
+    A person's own configuration cannot switch that off; a first connection by hand makes a host known.
+    """
     alive = [f"-oServerAliveInterval={ALIVE_SECONDS}", "-oServerAliveCountMax=3"]
-    command = ["ssh", "-oConnectTimeout=30", *alive]
+    command = ["ssh", "-oConnectTimeout=30", *alive, "-oStrictHostKeyChecking=yes"]
     if access.ssh_config is not None:
         command += ["-F", str(access.ssh_config.absolute())]
     return shlex.join(command)
@@ -474,13 +481,25 @@ def clean(text: str) -> str:
     return _CONTROL.sub("", text)
 
 
-def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem:
+def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem | IntegrityBroken:
     hints = {
         Transport.HTTPS: "check the address, the network and the token; a moved repository needs its new address; "
         "a proxy or a page to log in may stand between",
         Transport.SSH: "check the address, the network and your key: `ssh -T` to the same host must work",
         Transport.PATH: "check the path, and that the repository belongs to you",
     }
+    if remote.transport is Transport.SSH and _HOST_CHANGED in done.errors:
+        hint = (
+            "do not go on; ask whoever runs the host, over another way, whether it has a new key. Only if so: "
+            f"`ssh-keygen -R {known_host(remote)}`, then connect once by hand and compare the fingerprint"
+        )
+        return IntegrityBroken(f"{what} {remote.url}: the host shows another key than the one known here", hint=hint)
+    if remote.transport is Transport.SSH and _HOST_UNKNOWN in done.errors:
+        hint = (
+            f"connect once by hand, `{ssh_words(remote)}`, compare the fingerprint it shows with what whoever runs the "
+            "host publishes, and say yes only if they are equal; then run this again"
+        )
+        return EnvironmentProblem(f"{what} {remote.url}: the key of its host is not known here", hint=hint)
     if done.silent:
         seconds = f"{SILENT_SECONDS[remote.transport]:g}"
         hint = "check the network and any proxy; nothing is lost, run the same command again later"
