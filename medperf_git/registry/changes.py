@@ -5,7 +5,7 @@ fine and no longer part of the change; with other bytes its number is taken. Not
 house files apart, which may change and never vanish. Sizes come from object headers before any content.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -159,7 +159,7 @@ def _assemble(
     standing = {path: before.blob_id(path) for path in wanted}
     taken = {path for path, blob in standing.items() if blob not in (None, wanted[path]) and not is_house_file(path)}
     new = {path: data for path, data in files.items() if path not in taken and standing[path] != wanted[path]}
-    everything = (*faults, *_shape_faults(difference), *unreadable, *_taken_faults(taken))
+    everything = (*faults, *_shape_faults(difference), *unreadable, *taken_faults(taken))
     change = Change(
         before=before,
         after=Overlay(before, new),
@@ -181,7 +181,8 @@ def _shape_faults(difference: TreeDifference) -> Iterator[Finding]:
         yield Finding("append-only", "what is merged is never removed", path=path, fix="put it back as it was")
 
 
-def _taken_faults(paths: set[str]) -> Iterator[Finding]:
+def taken_faults(paths: Iterable[str]) -> Iterator[Finding]:
+    """Say of each path that somebody else's record has it."""
     for path in sorted(paths):
         fix = "run `medperf-git submit --resume`: it takes the next number and signs again"
         yield Finding("number-taken", "somebody else's record with this number was merged first", path=path, fix=fix)
