@@ -19,7 +19,7 @@ demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
 
 tools:  ## what only the tests need
-	@scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync && scripts/ensure-browser.sh
+	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh
 	-@scripts/ensure-cosign.sh
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser

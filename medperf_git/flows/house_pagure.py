@@ -48,10 +48,10 @@ TABLE = Table(
             _option("pull_requests", True),
         ),
         Setting(
-            "nobody pushes to main",
-            "a push goes around the judge",
-            _OPTIONS + "`pull_request_access_only`, on, once `init` has sent the first commit",
-            _option("pull_request_access_only", True),
+            "maintainers push their own branches",
+            "`admit` and `sign` push `submit/…` with a key of the project, which can push to no fork",
+            _OPTIONS + "`pull_request_access_only`, off; readers judge what is pushed to main, too",
+            _option("pull_request_access_only", False),
         ),
         Setting(
             "no rewriting at the merge",
@@ -60,10 +60,10 @@ TABLE = Table(
             _option("always_merge", True),
         ),
         Setting(
-            "up to date before merging",
-            "two proposals can each be fine and together wrong",
-            _OPTIONS + "`disable_non_fast-forward_merges`, on",
-            _option("disable_non_fast-forward_merges", True),
+            "a proposal is merged when main went on meanwhile",
+            "else Pagure says that it merged and does not; `medperf-git merge` judges against main of now",
+            _OPTIONS + "`disable_non_fast-forward_merges`, off",
+            _option("disable_non_fast-forward_merges", False),
         ),
         Setting(
             "strangers change no proposal's labels",

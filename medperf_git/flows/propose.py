@@ -18,12 +18,14 @@ from medperf_git.flows.vouching import Standpoint, sign_all
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Sent
 from medperf_git.policy.verdict import Outcome, Verdict
+from medperf_git.records import layout
 from medperf_git.records.digests import Digest
 from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.models import Record
 from medperf_git.records.record import write_record
 from medperf_git.records.times import format_time, parse_time
 from medperf_git.records.view import RecordView, chain, next_number
+from medperf_git.registry.changes import taken_faults
 from medperf_git.registry.commits import Author, submission_id, write_commit
 from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.snapshot import Snapshot
@@ -135,6 +137,8 @@ def judge_entry(
         standing = Snapshot.at(workspace.store, there)
         files = {path: data for path, data in files.items() if standing.blob(path) is None}
         files |= {path: None for path in without if standing.blob(path) is not None}
+    elif taken := _taken(workspace, entry):
+        return base, Verdict.of(taken_faults(taken))
     author = author_of(entry.member, entry.at)
     if there is not None and not files:
         commit = there
@@ -142,6 +146,13 @@ def judge_entry(
         commit = write_commit(workspace.store, there or base, files, message=entry.title + "\n", author=author)
     judgement = workspace.judge(commit)
     return commit, judgement.verdict
+
+
+def _taken(workspace: Workspace, entry: Entry) -> list[str]:
+    """Return the places of a proposal that others have taken; committed over theirs, it would change what is merged."""
+    here = Snapshot.at(workspace.store, workspace.base)
+    records = {path: data for path, data in entry.records.items() if not layout.is_house_file(path)}
+    return [path for path, data in records.items() if here.blob(path) not in (None, data)]
 
 
 def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -> Proposed:

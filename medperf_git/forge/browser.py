@@ -116,11 +116,17 @@ class Browser:
     def page_of(self, proposal: str) -> str:
         """See `Forge.page_of`."""
         own = self.own is not None
-        page, fork = web_page(self.remote.url), web_page((self.own or self.remote).url)
+        page, fork = web_page(self.remote.url), self._fork_page()
         branch = f"submit/{proposal}"
         owner = urlsplit(fork).path.strip("/").rpartition("/")[0]
         pattern = COMPARE[self.host][own]
         return pattern.format(page=page, fork=fork, owner=owner, branch=branch, quoted=quote(branch, safe=""))
+
+    def _fork_page(self) -> str:
+        """Return the page of our fork: beside the registry's, by whatever port Git reaches it; Pagure's has a place."""
+        page, fork = urlsplit(web_page(self.remote.url)), urlsplit(web_page((self.own or self.remote).url))
+        path = fork.path.replace("/forks/", "/fork/", 1) if self.host is Host.PAGURE else fork.path
+        return f"{fork.scheme}://{page.netloc if page.hostname == fork.hostname else fork.netloc}{path}"
 
     def _ways(self) -> str:
         """Say how somebody who may not push here goes on."""

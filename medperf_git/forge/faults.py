@@ -14,7 +14,10 @@ _NEW_TOKEN = {
     Host.GITHUB: "https://{name}/settings/tokens, classic, with `public_repo` (if private: `repo`) and `workflow`",
     Host.GITLAB: "https://{name}/-/user_settings/personal_access_tokens, with the scope `api`",
     Host.FORGEJO: "https://{name}/user/settings/applications, with `write:repository`, `write:issue`, `read:user`",
-    Host.PAGURE: "https://{name}/settings, an API key with all the rights on projects and pull requests",
+    Host.PAGURE: (
+        "https://{name}/settings#nav-api-tab, with `commit`, `fork_project`, `pull_request_create` and "
+        "`pull_request_update` (a maintainer: on the registry's own page, Settings, API Keys, with all rights)"
+    ),
 }
 _AGAIN = "nothing is lost; run the same command again, or `medperf-git submit` later"
 _TRUST = (

@@ -138,7 +138,10 @@ class Forge(Protocol):
         ...
 
     def forget(self, copy: Path, proposal: str, why: str) -> None:
-        """Tidy up what is merged or given up: delete our branch, close our own pull request with a word on why."""
+        """Tidy up what is merged or given up: delete our branch, close our own pull request with a word on why.
+
+        Who may merge also closes those of others that main holds already, where the forge does not by itself.
+        """
         ...
 
     def comment(self, request: Request, text: str) -> None:

@@ -19,9 +19,10 @@ from medperf_git.forge.gathering import bring, gather
 from medperf_git.forge.guard import Guard, Patience
 from medperf_git.forge.host import Host
 from medperf_git.forge.port import Account, Checks, Merging, Request, Sent, State, Words
+from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote, Transport
-from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, list_refs, push
+from medperf_git.registry.transport import MAIN, NO_ACCESS, UPSTREAM_MAIN, Access, Push, list_refs, push
 
 FORK_SECONDS = 50.0  # with a `git` that stalls at the end of it, below two minutes
 MARK = "<!-- medperf-git -->"
@@ -122,9 +123,12 @@ class Pulls:
         guard = self._guard()
         places = [one for one in (self._upstream(guard), self._find_fork(guard)) if one is not None and one.may_push]
         slugs = {place.slug for place in places}
-        mine = [one for one in self._requests(guard, proposal) if one.source in slugs]
-        for request in mine:
-            if request.state is State.OPEN and request.author == self._me(guard).name:
+        known = self._requests(guard, proposal)
+        mine = [one for one in known if one.source in slugs]
+        for request in known:
+            own = request in mine and request.author == self._me(guard).name
+            done = self._upstream(guard).may_push and _is_in_main(copy, request.commit)
+            if request.state is State.OPEN and (own or done):
                 self._close(guard, request, why)
         for place in places:
             if place.slug in {one.source for one in mine}:
@@ -135,7 +139,7 @@ class Pulls:
         guard = self._guard()
         me, body = self._me(guard).name, f"{MARK}\n{text}"
         there = guard.read("read the comments", lambda: self.api.comments(self.slug, request))
-        own = next((one for one in there if one.author == me and one.text.startswith(MARK)), None)
+        own = next((one for one in reversed(there) if one.author == me and one.text.startswith(MARK)), None)
         if own is None:
             self._add_comment(guard, request, body)
         elif own.text.strip() != body.strip():
@@ -335,6 +339,13 @@ def _replacing(words: Words, others: list[Request]) -> Words:
         return words
     listed = ", ".join(f"#{one.number}" for one in others)
     return Words(words.title, f"{words.body}\n\nReplaces {listed}: the same records, with all signatures so far.")
+
+
+def _is_in_main(copy: Path, commit: str) -> bool:
+    """Tell whether main holds this head already: a signature on top of it was merged from somebody else's branch."""
+    store = open_copy(copy)
+    main = store.ref(UPSTREAM_MAIN)
+    return bool(main and commit) and store.has_commit(commit) and store.descends(str(main), commit)
 
 
 def _closed(request: Request) -> str:

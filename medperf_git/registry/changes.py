@@ -5,7 +5,7 @@ fine and no longer part of the change; with other bytes its number is taken. Not
 house files apart, which may change and never vanish. Sizes come from object headers before any content.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ from medperf_git.policy.change import Change, NoHistory
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import is_house_file
 from medperf_git.records.view import RecordView
+from medperf_git.registry.batches import prefetch_path
 from medperf_git.registry.history import FirstParentLine, Fork, fork_point, history_faults
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.snapshot import EmptyView, Overlay, Snapshot, size_limit
@@ -46,12 +47,21 @@ class MainLine:
     def held_since(self, commit: str, path: str) -> bool:
         """See `History.held_since`."""
         self._known(commit)
+        self._prefetch(commit, path)
         wanted, step = Snapshot.at(self._store, self._tip).blob_id(path), self._tip
         while wanted is not None and Snapshot.at(self._store, step).blob_id(path) == wanted:
             if step == commit:
                 return True
             step = self._store.commit(step).parents[0]
         return False
+
+    def _prefetch(self, commit: str, path: str) -> None:
+        if self._store.supply is not None:
+            step, trees = self._tip, []
+            while step != commit:
+                trees.append(self._store.commit(step).tree)
+                step = self._store.commit(step).parents[0]
+            prefetch_path(self._store, [*trees, self._store.commit(commit).tree], path)
 
     def _known(self, commit: str) -> str:
         if commit not in self:
@@ -149,7 +159,7 @@ def _assemble(
     standing = {path: before.blob_id(path) for path in wanted}
     taken = {path for path, blob in standing.items() if blob not in (None, wanted[path]) and not is_house_file(path)}
     new = {path: data for path, data in files.items() if path not in taken and standing[path] != wanted[path]}
-    everything = (*faults, *_shape_faults(difference), *unreadable, *_taken_faults(taken))
+    everything = (*faults, *_shape_faults(difference), *unreadable, *taken_faults(taken))
     change = Change(
         before=before,
         after=Overlay(before, new),
@@ -171,7 +181,8 @@ def _shape_faults(difference: TreeDifference) -> Iterator[Finding]:
         yield Finding("append-only", "what is merged is never removed", path=path, fix="put it back as it was")
 
 
-def _taken_faults(paths: set[str]) -> Iterator[Finding]:
+def taken_faults(paths: Iterable[str]) -> Iterator[Finding]:
+    """Say of each path that somebody else's record has it."""
     for path in sorted(paths):
         fix = "run `medperf-git submit --resume`: it takes the next number and signs again"
         yield Finding("number-taken", "somebody else's record with this number was merged first", path=path, fix=fix)
@@ -181,6 +192,7 @@ def _read_files(store: Store, wanted: Mapping[str, bytes]) -> tuple[dict[str, by
     files: dict[str, bytes] = {}
     faults: list[Finding] = []
     left = MAX_CHANGE_BYTES
+    store.prefetch(wanted.values())
     for path, raw_id in sorted(wanted.items()):
         try:
             files[path] = store.blob(raw_id, limit=min(size_limit(path), left))

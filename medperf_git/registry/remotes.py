@@ -64,3 +64,24 @@ class Remote:
         """Scheme, host and port of an https address, to which a credential is bound."""
         parts = urlsplit(self.url)
         return f"{parts.scheme}://{parts.netloc}/"
+
+
+def ssh_words(remote: Remote) -> str:
+    """Return the command by which a person connects to the host of an SSH address."""
+    user, host, port = _ssh_place(remote)
+    return " ".join(["ssh", "-T", *(["-p", port] if port else []), f"{user}@{host}" if user else host])
+
+
+def known_host(remote: Remote) -> str:
+    """Return the name under which ssh knows the host of an SSH address, quoted for a shell where it must be."""
+    _, host, port = _ssh_place(remote)
+    return f"'[{host}]:{port}'" if port and port != "22" else host
+
+
+def _ssh_place(remote: Remote) -> tuple[str, str, str]:
+    """Return user, host and port of an SSH address; empty where it names none."""
+    if "://" not in remote.url:
+        user, _, rest = remote.url.partition("@")
+        return user, rest.partition(":")[0], ""
+    parts = urlsplit(remote.url)
+    return parts.username or "", parts.hostname or "", str(parts.port or "")

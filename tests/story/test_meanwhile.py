@@ -6,15 +6,18 @@ from unittest import mock
 import pytest
 
 from medperf_git.errors import Refused
+from medperf_git.flows.decisions import decide
 from medperf_git.flows.outbox import Entry, Outbox
-from medperf_git.flows.propose import judge_entry
+from medperf_git.flows.propose import judge_entry, propose
 from medperf_git.flows.propose import send as send_entry
 from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Verdict
 from medperf_git.registry.transport import UPSTREAM_MAIN
 from tests.support.people import Human, Town
 from tests.support.registry_builder import BENCHMARK, NORTH
-from tests.support.story import RESULT, copy_town, house_of, send
+from tests.support.story import RESULT, TREE, copy_town, house_of, send
+
+CREATED = "2026-11-25T10:00:00Z"
 
 
 @pytest.fixture
@@ -121,3 +124,22 @@ def _judged_alone(workspace: Workspace, entry: Entry) -> tuple[str, Verdict]:
     """Commit a proposal on main as if nothing of it were known to lie at its branch."""
     with mock.patch.object(Workspace, "proposals", return_value={}):
         return judge_entry(workspace, entry)
+
+
+def test_a_first_push_that_comes_too_late_for_its_number_is_numbered_anew(waiting: Town) -> None:
+    """Two of the committee decide at once, and the slower one has pushed nothing yet."""
+    dora, emil = waiting.human("dora"), waiting.human("emil")
+    stale = dora.workspace()
+    workspace = emil.workspace()
+    drafts = [
+        one.draft
+        for one in decide(workspace.view, "prioritise", [str(TREE)], member="emil", created=CREATED, priority=5)
+    ]
+    propose(workspace, drafts, title="Five")
+    late = decide(stale.view, "prioritise", [str(TREE)], member="dora", created=CREATED, priority=7)
+    with pytest.raises(Refused):
+        propose(stale, [one.draft for one in late], title="Seven")
+    assert "somebody else's record with this number" in dora.run("submit", code=1).out
+    said = dora.run("submit", "--resume", "--yes").out
+    assert "numbered anew" in said
+    assert "merged" in said

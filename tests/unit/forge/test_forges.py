@@ -157,3 +157,21 @@ def test_a_plain_registry_is_fetched_with_its_proposals(tmp_path: Path) -> None:
     names = done.stdout.split()
     assert names[0] == "refs/upstream/main"
     assert len([name for name in names if name.startswith("refs/upstream/submit/")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("fork", "page"),
+    [
+        ("ssh://git@pagure.io/forks/north/heart.git", "https://pagure.io/fork/north/heart"),
+        ("ssh://git@pagure.io:2222/forks/north/clinic/heart.git", "https://pagure.io/fork/north/clinic/heart"),
+    ],
+)
+def test_a_fork_at_pagure_has_its_page_beside_the_registrys(fork: str, page: str) -> None:
+    registry = Remote.parse("https://pagure.io/heart.git")
+    assert Browser(registry, host=Host.PAGURE, own=Remote.parse(fork)).page_of(ID) == f"{page}/diff/main..submit/{ID}"
+
+
+def test_the_page_of_a_fork_has_the_port_of_the_registrys_page_not_that_of_ssh() -> None:
+    registry, fork = Remote.parse("https://host.example:8443/a.git"), Remote.parse("ssh://git@host.example:22/b/a.git")
+    page = Browser(registry, host=Host.GITLAB, own=fork).page_of(ID)
+    assert page.startswith("https://host.example:8443/b/a/-/merge_requests/new?")

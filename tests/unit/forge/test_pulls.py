@@ -238,6 +238,19 @@ def test_what_is_done_with_is_closed_with_a_word_and_its_branch_deleted(forge: P
     assert forge.git("for-each-ref", BRANCH, slug="alice/heart") == ""
 
 
+def test_who_may_merge_closes_what_main_holds_already(forge: PaperForge, copy: Path) -> None:
+    first, other = record(copy, "one"), record(copy, "two")
+    forge.pulls("alice").propose(copy, ID, first, WORDS)
+    forge.pulls("bob").propose(copy, ID, first, WORDS)
+    forge.pulls("carol").propose(copy, ID, other, WORDS)
+    forge.git("update-ref", "refs/heads/main", forge.git("rev-parse", BRANCH, slug="alice/heart"), slug="alice/heart")
+    forge.git("fetch", "-q", str(forge.repository("alice/heart")), "+refs/heads/main:refs/heads/main")
+    maintainer = forge.pulls("maint")
+    maintainer.fetch(copy)
+    maintainer.forget(copy, ID, "This stands in main now.")
+    assert [one.source for one in forge.open] == ["carol/heart"], "what main does not hold is left alone"
+
+
 def test_one_comment_is_kept_up_to_date(forge: PaperForge, copy: Path) -> None:
     forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
     request, judge = forge.requests[0], forge.pulls("maint")

@@ -7,7 +7,7 @@ import pytest
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.bare import create_registry, open_copy
 from medperf_git.registry.objects import Store
-from medperf_git.registry.remotes import Remote
+from medperf_git.registry.remotes import Remote, known_host, ssh_words
 from medperf_git.registry.transport import (
     MAIN,
     MAIN_REFSPEC,
@@ -203,3 +203,16 @@ def test_the_authority_of_a_house_is_git_s_too_unless_a_call_names_another(tmp_p
     assert build_environment(caller, remote)["GIT_SSL_CAINFO"] == "/house.pem"
     assert "GIT_SSL_CAINFO" not in build_environment(caller, remote, Access(ca_file=tmp_path / "other.pem"))
     assert "GIT_SSL_CAINFO" not in build_environment({}, remote)
+
+
+@pytest.mark.parametrize(
+    ("address", "words", "known"),
+    [
+        ("ssh://git@host.example:2222/a.git", "ssh -T -p 2222 git@host.example", "'[host.example]:2222'"),
+        ("ssh://host.example/a.git", "ssh -T host.example", "host.example"),
+        ("git@host.example:team/a.git", "ssh -T git@host.example", "host.example"),
+    ],
+)
+def test_how_a_person_meets_the_host_of_an_ssh_address(address: str, words: str, known: str) -> None:
+    remote = Remote.parse(address)
+    assert (ssh_words(remote), known_host(remote)) == (words, known)
