@@ -29,7 +29,7 @@ from tests.support.registry_builder import MODEL, NORTH, SOUTH, House
 from tests.support.story import CUBES, EAST, JOINING, MEMBERS, TREE
 
 T = TypeVar("T")
-SECONDS = 45
+SECONDS = 120
 
 
 class ClockOfToday(TestClock):
@@ -97,7 +97,7 @@ class Village:
 
     def admit(self, name: str) -> Said:
         """Let the founder admit somebody, who then looks."""
-        said = until(lambda: self._tried("admit", name, "--yes"))
+        said = until(lambda: self.founder.run("admit", name, "--yes"))
         self.human(name).run("sync")
         return said
 
@@ -221,21 +221,20 @@ class Village:
         """Return what the forge calls somebody's fork."""
         return f"fork/{self.forge.accounts[name].name}/{self.name}"
 
-    def _tried(self, *argv: str) -> Said | None:
-        try:
-            return self.founder.run(*argv)
-        except AssertionError:
-            return None
-
     def _merged(self, proposal: str) -> bool | None:
-        said = self._tried("merge", proposal, "--json")
-        return True if said is not None and all(one["merged"] for one in said.value) else None
+        said = self.founder.run("merge", proposal, "--json")
+        return True if all(one["merged"] for one in said.value) else None
 
 
 def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:
     """Look again and again, as people do when a forge takes its time; AssertionError when it never comes."""
     deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, f"not within {seconds} s: {look}"
+    trouble: object = look
+    while time.monotonic() < deadline:
+        try:
+            if (found := look()) is not None:
+                return found
+        except AssertionError as problem:  # a command that does not find yet what it needs
+            trouble = problem
         time.sleep(0.5)
-    return found
+    raise AssertionError(f"not within {seconds} s: {trouble}")
