@@ -61,6 +61,7 @@ class Village:
     name: str
     people: dict[str, Colleague] = field(default_factory=dict)
     _house: House = field(default_factory=House)
+    _pending: bool = False
 
     @property
     def url(self) -> str:
@@ -131,14 +132,18 @@ class Village:
             human.run("join", self.url, "--as", name, "--key", human.key, "--yes", code=1)  # is one already: remembered
 
     def step(self, seeds: str, *records: models.Record, push: bool = True) -> None:
-        """Write a step into main around the pull requests, signed by `seeds`; what others do meanwhile."""
-        if push:
+        """Write a step into main around the pull requests, signed by `seeds`; what others do meanwhile.
+
+        Without `push` it waits for the next one that is pushed.
+        """
+        if push and not self._pending:
             self._fetch()
         store, house = Store.open(self._own), self._house
         files = house.propose(*records).sign(*seeds.split(), head=self._tip).files
         author = Author("story", "story@example.invalid", ClockOfToday()())
         set_ref(store, "refs/heads/main", write_commit(store, self._tip, files, message="Step\n", author=author))
         house.files |= files
+        self._pending = True
         if push:
             self._push()
 
@@ -161,6 +166,7 @@ class Village:
 
     def _push(self) -> None:
         self.git_as(self.founder.name, f"--git-dir={self._own}", "push", "-q", self.url, "refs/heads/main")
+        self._pending = False
 
     def token(self, name: str) -> str:
         """Return somebody's API key."""
