@@ -60,3 +60,9 @@ def host_option(function: F) -> F:
 def dry_run_option(function: F) -> F:
     """Add `--dry-run`: say what would be written or sent, and write and send nothing."""
     return click.option("--dry-run", is_flag=True, help="Show what would happen; write and send nothing.")(function)
+
+
+def light_option(function: F) -> F:
+    """Add `--light`: of a large registry fetch only what is read."""
+    text = "Fetch only what is read, and believe main as it stands now; the address must bear the registry's id."
+    return click.option("--light", is_flag=True, help=text)(function)

@@ -23,7 +23,7 @@ class Known:
 
     `merge` says what happens to my proposals that pass on a plain Git host: `auto` merges them at once, `manual`
     leaves them to `medperf-git merge`. `host` is what kind of host it is where its name does not say, `fork` the
-    address of a fork that I made by hand.
+    address of a fork that I made by hand. `light`: only what is read is fetched, and main was believed once.
     """
 
     url: str
@@ -34,6 +34,7 @@ class Known:
     merge: str = "auto"
     host: str | None = None
     fork: str | None = None
+    light: bool = False
 
     @property
     def kind(self) -> Host:
@@ -120,11 +121,13 @@ def _known(path: Path, alias: str, value: Any) -> Known:
     if not isinstance(value.get("id"), str) or not REGISTRY_ID.fullmatch(value["id"]):
         hint = f"{_AGAIN}; ask a maintainer for the id over another way than the address"
         raise IntegrityBroken(f"{path}: the id of {alias} is no registry id", hint=hint)
-    texts = [inner for inner in value.values() if inner is not None]
+    texts = [inner for name, inner in value.items() if inner is not None and name != "light"]
     member = value.get("member")
     whole = all(isinstance(text, str) and text.isprintable() for text in texts) and isinstance(value.get("url"), str)
     known_host = value.get("host") in (None, *Host)
-    whole = whole and known_host and value.get("merge", "auto") in MERGES
+    whole = (
+        whole and known_host and value.get("merge", "auto") in MERGES and isinstance(value.get("light", False), bool)
+    )
     if not whole or (member is not None and name_fault(member)):
         raise Damaged(path, f"what it says of {alias} is of another form", hint=_AGAIN)
     return Known(**value)

@@ -1,11 +1,12 @@
 """The history of a registry: what was merged, and whether all of it is valid."""
 
+from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from medperf_git.flows.light import require_whole
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.times import format_time
-from medperf_git.registry.history import iter_ids, line_between
 from medperf_git.registry.sync import SyncReport, audit
 from medperf_git.registry.transport import UPSTREAM_MAIN
 
@@ -18,6 +19,7 @@ def check_records(workspace: Workspace) -> "WholeReport":
     from medperf_git.registry.cache import Verified  # noqa: PLC0415  (only here)
     from medperf_git.registry.whole import check_whole  # noqa: PLC0415
 
+    require_whole(workspace, "checking every record")
     workspace.forge.fetch(workspace.copy)
     tip = workspace.store.ref(UPSTREAM_MAIN) or workspace.head
     say = workspace.context.say
@@ -34,6 +36,7 @@ def check_records(workspace: Workspace) -> "WholeReport":
 
 def audit_registry(workspace: Workspace) -> SyncReport:
     """Fetch what is new and judge every step from the genesis again, pins forgotten."""
+    require_whole(workspace, "an audit")
     workspace.forge.fetch(workspace.copy)
     tip = workspace.store.ref(UPSTREAM_MAIN) or workspace.head
     say = workspace.context.say
@@ -47,9 +50,14 @@ def audit_registry(workspace: Workspace) -> SyncReport:
 
 def list_steps(workspace: Workspace, number: int) -> list[dict[str, object]]:
     """Return the latest steps of main, the newest first, as plain values."""
-    line = line_between(workspace.store, workspace.head, None)
-    newest = islice(reversed(list(iter_ids(line))), number)
-    return [_step(workspace, commit) for commit in newest]
+    return [_step(workspace, commit) for commit in islice(_newest_first(workspace), number)]
+
+
+def _newest_first(workspace: Workspace) -> Iterator[str]:
+    at: str | None = workspace.head
+    while at:
+        yield at
+        at = next(iter(workspace.store.commit(at).parents), None)
 
 
 def _step(workspace: Workspace, commit_id: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.server_hook import interpreter_of, is_current
-from medperf_git.registry.bare import PROTECTION, read_settings
+from medperf_git.registry.bare import PROTECTION, SERVING, read_settings
 from medperf_git.registry.objects import Store
 
 _REF = re.compile(r"refs/heads/(?:main|submit/[0-9a-f]{32})")
@@ -68,6 +68,15 @@ def _protection(bare: Bare) -> Iterator[Examined]:
         yield Examined("ok" if good else "fail", name, got or "not set", "" if good else bare.repair)
 
 
+def _serving(bare: Bare) -> Iterator[Examined]:
+    missing = [name for name, wanted in SERVING.items() if bare.settings.get(name.lower(), "") != wanted]
+    if missing:
+        found = f"{', '.join(missing)} not set: everybody must fetch all of it, nobody can keep a light copy"
+        yield Examined("warn", "light copies", found, bare.repair)
+    else:
+        yield Examined("ok", "light copies", "what nobody reads need not be fetched")
+
+
 def _refs(bare: Bare) -> Iterator[Examined]:
     store = Store.open(bare.path, trust_owner=True)
     others = [name for name in store.refs("refs/") if not _REF.fullmatch(name)]
@@ -105,4 +114,4 @@ def _size(text: str) -> int:
     return int(match.group(1)) * 1024 ** " kmg".index(match.group(2).lower() or " ") if match else 0
 
 
-LOOKS: tuple[Callable[[Bare], Iterator[Examined]], ...] = (_hook, _protection, _refs, _permissions)
+LOOKS: tuple[Callable[[Bare], Iterator[Examined]], ...] = (_hook, _protection, _serving, _refs, _permissions)

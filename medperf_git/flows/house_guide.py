@@ -54,7 +54,7 @@ def render_guide(host: Host, *, proposal: bytes) -> bytes:
     """Return the guide for a kind of host; `proposal` is the text of new proposals."""
     table = TABLES[host]
     kind = "" if host is Host.GITHUB else f" --host {host.value}"
-    text = _HEAD.format(name=NAMES[host], page=PAGE, kind=kind, token=KEPT[host].variables[0])
+    text = _HEAD.format(name=NAMES[host], page=PAGE, kind=kind, token=KEPT[host].variables[0].name)
     text += "\n".join(_entry(number, setting) for number, setting in enumerate(table.settings, start=1))
     if host in _ELSEWHERE:
         quoted = "".join(f"    {line}".rstrip() + "\n" for line in proposal.decode().splitlines())

@@ -22,6 +22,8 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records.folds import registry_state
 from medperf_git.records.standings import Standing, request_of
 from medperf_git.records.times import format_time
+from medperf_git.registry.batches import prefetch_proposals
+from medperf_git.registry.history import first_beyond
 from medperf_git.registry.objects import BadObject
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.steps import Judgement
@@ -36,6 +38,7 @@ _WORDS = {Outcome.FAIL: ("refused", "its author"), Outcome.COULD_NOT_CHECK: ("no
 def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[str, object]]:
     """Return what waits for me, kind by kind, the oldest first; with `everything` all that is open."""
     now = workspace.context.clock()
+    prefetch_proposals(workspace.store, list(workspace.proposals().values()))
     rows = [_proposal(workspace, proposal, now=now) for proposal in workspace.proposals()]
     if workspace.member:
         decided = _decided(workspace, rows)
@@ -126,8 +129,7 @@ def _request(
 def _origin(workspace: Workspace, commit: str, change: Change) -> tuple[str, datetime, str]:
     """Return the title of a proposal, when it was made and by which members, as its first commit says and signs it."""
     try:
-        beyond = list(workspace.store.iter_beyond(commit, workspace.base))
-        first = beyond[-1] if beyond else commit
+        first = first_beyond(workspace.store, workspace.base, commit)
         return (
             title_of(workspace, commit) or UNTITLED,
             workspace.store.commit(first).time,

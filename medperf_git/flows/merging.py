@@ -9,6 +9,7 @@ from medperf_git.forge.port import Merging, State, Words
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
+from medperf_git.registry.history import first_beyond
 from medperf_git.registry.steps import Judgement
 from medperf_git.registry.transport import PushOutcome
 
@@ -67,8 +68,8 @@ def added_by(workspace: Workspace, proposal: str) -> frozenset[str]:
 
 def title_of(workspace: Workspace, commit: str) -> str:
     """Return the title of a proposal: the first line of its oldest commit beyond main."""
-    beyond = list(workspace.store.iter_beyond(commit, workspace.base))
-    return workspace.store.message(beyond[-1] if beyond else commit).partition("\n")[0]
+    first = first_beyond(workspace.store, workspace.base, commit)
+    return workspace.store.message(first).partition("\n")[0]
 
 
 def merge_at_once(workspace: Workspace, proposal: str, *, commit: str, title: str, verdict: Verdict) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.config import ALIAS, REGISTRY_ID, Config, Known, free_alias
 from medperf_git.flows.context import Context
+from medperf_git.flows.light import fetch_first
 from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.host import Host, host_of
@@ -30,11 +31,19 @@ class Added:
     pinned: bool
 
 
-def add_registry(context: Context, address: str, *, alias: str | None = None, host: str | None = None) -> Added:
-    """Fetch a registry, verify it from its genesis, and remember it; `host` is what stands there, else it is asked."""
+def add_registry(
+    context: Context, address: str, *, alias: str | None = None, host: str | None = None, light: bool = False
+) -> Added:
+    """Fetch a registry, verify it from its genesis, and remember it; `host` is what stands there, else it is asked.
+
+    `light` fetches only what is read and believes main as it stands; it needs the id of the registry in the address.
+    """
     place, _, pinned = address.partition("#")
     if pinned and not REGISTRY_ID.fullmatch(pinned):
         raise UsageProblem(f"{pinned!r} is no registry id", hint="it looks like mg1: and 64 hexadecimal digits")
+    if light and not pinned:
+        hint = "add the id to the address, URL#mg1:…; a maintainer tells it (`medperf-git registry show`)"
+        raise UsageProblem("a light copy needs the registry's id: nothing else would prove whose it is", hint=hint)
     if alias is not None and not ALIAS.fullmatch(alias):
         raise UsageProblem(f"{alias!r} cannot be an alias", hint="use letters, digits, dots and hyphens, like heart-2")
     remote = Remote.parse(place)
@@ -48,9 +57,8 @@ def add_registry(context: Context, address: str, *, alias: str | None = None, ho
     try:
         kind = said_host(remote.url, host, context.environ)
         found = pinned or _read_id(context, name, remote, kind)
-        known = Known(remote.url, found, host=kind)
-        workspace = Workspace(context, name, known)
-        report = workspace.refresh()
+        workspace, report = fetch_first(context, name, Known(remote.url, found, host=kind, light=light))
+        known = workspace.known
     except BaseException:
         shutil.rmtree(registry_folder(context.home, name), ignore_errors=True)
         raise
@@ -70,6 +78,7 @@ def list_registries(context: Context) -> list[dict[str, object]]:
             "id": known.id,
             "member": known.member or "",
             "merge": known.merge,
+            "light": known.light,
             "host": str(known.kind),
         }
         for alias, known in config.registries.items()
@@ -111,6 +120,7 @@ def describe_registry(workspace: Workspace) -> dict[str, object]:
         "threshold": record.threshold,
         "members": len(members(workspace.view)),
         "me": workspace.member or "",
+        "light": workspace.known.light,
     }
 
 

@@ -16,12 +16,16 @@ from medperf_git.flows.context import Context
 from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
 from medperf_git.forge.choice import forge_for
+from medperf_git.forge.credentials import find_credential
 from medperf_git.forge.port import Forge
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import member_state, registry_state
 from medperf_git.registry.bare import open_copy
+from medperf_git.registry.batches import prefetch_proposals
 from medperf_git.registry.history import iter_ids, line_between
+from medperf_git.registry.light import LightSupply
+from medperf_git.registry.light_start import begin_at
 from medperf_git.registry.objects import Store
 from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.quarantine import standing_behind
@@ -29,8 +33,15 @@ from medperf_git.registry.remotes import Remote
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.standing import SOUND
 from medperf_git.registry.steps import Judgement, judge_proposal
-from medperf_git.registry.sync import SyncReport, read_pin, sync
-from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS, UPSTREAM_PULLS
+from medperf_git.registry.sync import SyncReport, read_pin, sync, write_pin
+from medperf_git.registry.transport import (
+    UPSTREAM_MAIN,
+    UPSTREAM_PROPOSALS,
+    UPSTREAM_PULLS,
+    Access,
+    light_depth,
+    mark_light,
+)
 from medperf_git.signing.signers import FileSigner, Signer
 
 _PROPOSAL = re.compile(r"[0-9a-f]{32}")
@@ -57,7 +68,7 @@ class Workspace:
         self.alias = alias
         self.known = known
         Remote.parse(known.url)
-        self.store: Store = open_copy(copy_folder(context.home, alias))
+        self.store: Store = self._open_copy()
         self.online = True
         self._signer: Signer | None = None
         self._head = ""
@@ -67,6 +78,24 @@ class Workspace:
         self.freshness = ""
         self._standing = SOUND
         self._proposals: tuple[Mapping[str, str], str, dict[str, str]] = ({}, "", {})
+
+    def _open_copy(self) -> Store:
+        """Open the local copy; a light one knows where to ask for what it lacks."""
+        store = open_copy(copy_folder(self.context.home, self.alias))
+        pin = read_pin(self.pin_file)
+        light = self.known.light and (pin is None or pin.trusted is not None)
+        if light and light_depth(store.path) is None:
+            mark_light(store.path)
+        elif not light and light_depth(store.path) is not None:
+            hint = f"move {self.pin_file.parent} away, then add the registry again"
+            raise EnvironmentProblem(f"the copy of {self.alias} is a light one, and is not known as such", hint=hint)
+        if light:
+            store.supply = LightSupply(store, Remote.parse(self.known.url), lambda: self._access, say=self.context.say)
+        return store
+
+    @cached_property
+    def _access(self) -> Access:
+        return Access(find_credential(Remote.parse(self.known.url), self.context.environ, self.known.kind))
 
     @cached_property
     def forge(self) -> Forge:
@@ -152,6 +181,7 @@ class Workspace:
         InvalidHistory: a step of main is not valid. EnvironmentProblem: unreachable, and nothing verified yet.
         """
         with locked(self.pin_file.with_name("lock")):
+            first = self.store.ref(UPSTREAM_MAIN) is None
             try:
                 self.forge.fetch(self.copy)
             except EnvironmentProblem as problem:
@@ -161,6 +191,7 @@ class Workspace:
                 self.context.say(f"{problem.message}; working with what was verified before ({self._head[:12]})")
                 return None
             self.online, self.broken, self._standing = True, None, SOUND
+            self._begin_light(first=first)
             return self._verify()
 
     def proposals(self) -> dict[str, str]:
@@ -178,6 +209,7 @@ class Workspace:
 
     def _read_proposals(self, refs: Mapping[str, str]) -> dict[str, str]:
         heads: dict[str, set[str]] = {}
+        prefetch_proposals(self.store, [commit for name, commit in refs.items() if name.startswith(UPSTREAM_PULLS)])
         for name, commit in refs.items():
             named = name.removeprefix(UPSTREAM_PROPOSALS)
             if _PROPOSAL.fullmatch(named):
@@ -220,6 +252,20 @@ class Workspace:
             return
         Config.load(self.context.home).with_registry(self.alias, known, current=False).save(self.context.home)
 
+    def _begin_light(self, *, first: bool) -> None:
+        """Let a light copy begin at main as it stands; EnvironmentProblem where the `first` fetch left nothing out."""
+        tip = self.store.ref(UPSTREAM_MAIN)
+        if self.store.supply is None or tip is None or read_pin(self.pin_file) is not None:
+            return
+        if first and self.store.has(self.store.commit(tip).tree):
+            hint = "add the registry without --light; its host would have to set uploadpack.allowFilter"
+            raise EnvironmentProblem("its host does not leave out anything that is not asked for", hint=hint)
+        write_pin(self.pin_file, begin_at(self.store, tip, expected=self.known.id, now=self.context.clock()))
+        self.context.say(
+            f"a light copy: main is believed as it stood at {tip[:12]}, the history before it is not verified; "
+            "`medperf-git sync --full` does that"
+        )
+
     def _verify(self) -> SyncReport:
         tip = self.store.ref(UPSTREAM_MAIN)
         if tip is None:
@@ -235,7 +281,8 @@ class Workspace:
 
                 line = list(iter_ids(line_between(self.store, self._head, None))) if registry.checkpoint else []
                 seen, step = self.pin_file.with_name("checkpoint.json"), self.store.commit(report.pin.commit).time
-                self.freshness = check_freshness(registry, report.pin, line=line, step=step, seen_file=seen, now=now)
+                pin = replace(report.pin, steps=len(line)) if report.pin.trusted else report.pin
+                self.freshness = check_freshness(registry, pin, line=line, step=step, seen_file=seen, now=now)
         if report.stopped is not None:
             self.broken = InvalidHistory(report.stopped.commit, report.stopped.judgement.findings)
             self._standing = standing_behind(self.store, tip, broken=report.stopped.commit)

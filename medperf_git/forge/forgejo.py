@@ -30,6 +30,7 @@ class Forgejo:
     session: Session
     known: bool
     _name: str = ""
+    _fork: str = ""
 
     @classmethod
     def open(cls, address: str, token: str, environ: Mapping[str, str]) -> "Forgejo":
@@ -56,7 +57,9 @@ class Forgejo:
             if named and ((named.get("parent") or {}).get("full_name") or "").lower() == slug.lower():
                 return _repository(named)
             forks = self._listed(f"/repos/{slug}/forks", MOST_FORKS)
-            return next((_repository(one) for one in forks if one["owner"]["login"].lower() == owner.lower()), None)
+            own = next((one for one in forks if one["owner"]["login"].lower() == owner.lower()), None)
+            self._fork = str(own["full_name"]) if own else ""
+            return _repository(own) if own else None
 
     def fork(self, slug: str) -> Repository:
         """See `Api.fork`."""
@@ -75,7 +78,7 @@ class Forgejo:
         So: ours and the registry's own by name, in any state; others' while they are open, or closed of late.
         """
         with _faults():
-            owners = [f"{self._name or self.me().name}:"] if self.known else []
+            owners = [f"{self._fork or self._name or self.me().name}:"] if self.known else []
             named = [
                 self._find(f"/repos/{slug}/pulls/main/{quote(head + branch, safe=':/')}") for head in ("", *owners)
             ]

@@ -1,7 +1,6 @@
 """Create the bare repositories this software lives in: a registry to push to, and the local copy of one."""
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 import pygit2
@@ -12,11 +11,18 @@ from medperf_git.registry.objects import Store
 
 # What Git itself refuses before the hook is asked: damaged or deceptive objects, and more than one push may bring.
 # The hook allows the deletion of merged proposals and no other, so deletions may reach it.
-PROTECTION: Mapping[str, str] = {
+PROTECTION: dict[str, str] = {
     "receive.fsckObjects": "true",
     "transfer.fsckObjects": "true",
     "receive.maxInputSize": str(256 * 1024 * 1024),
     "receive.denyDeletes": "false",
+}
+# What lets others keep a light copy: that they may leave out what they do not read, and ask for it later by its id.
+# Protocol version 2 gives any id as it is; this is for those whom an SSH server leaves with an older one. Nobody gets
+# more than they had: whoever may read may read all, and a refused push leaves no object behind (quarantine).
+SERVING: dict[str, str] = {
+    "uploadpack.allowFilter": "true",
+    "uploadpack.allowAnySHA1InWant": "true",
 }
 _MAIN = "main"
 
@@ -51,10 +57,10 @@ def install_hook(repository: Path, text: str) -> Path:
 
 
 def protect(repository: Path) -> None:
-    """Write the settings of `PROTECTION` into a bare repository; others are left as they are."""
+    """Write the settings of `PROTECTION` and `SERVING` into a bare repository; others are left as they are."""
     try:
         config = pygit2.Config(str(repository / "config"))
-        for name, value in PROTECTION.items():
+        for name, value in (PROTECTION | SERVING).items():
             config[name] = value
     except (pygit2.GitError, OSError) as error:
         hint = "run this as the user who owns the repository"

@@ -5,11 +5,11 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from medperf_git.errors import EnvironmentProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.commits import proposal_ref, set_ref
 from medperf_git.registry.objects import Store
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import build_environment, clean, fetch
+from medperf_git.registry.transport import build_environment, clean, fetch, light_depth
 
 CARRIED = "refs/carried/"
 MOST_BYTES = 256 * 1024 * 1024
@@ -33,6 +33,9 @@ def fetch_carried(copy: Path, file: Path) -> dict[str, str]:
 
     EnvironmentProblem: it is no bundle, is damaged, or continues from commits that are not here.
     """
+    if light_depth(copy) is not None:
+        hint = "run `medperf-git sync --full` first: a file cannot be asked for what a light copy lacks"
+        raise UsageProblem("a light copy takes in no bundle", hint=hint)
     store = Store.open(copy)
     for name in store.refs(CARRIED):
         set_ref(store, name, None)

@@ -13,6 +13,7 @@ from medperf_git.policy.change import Change, NoHistory
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import is_house_file
 from medperf_git.records.view import RecordView
+from medperf_git.registry.batches import prefetch_path
 from medperf_git.registry.history import FirstParentLine, Fork, fork_point, history_faults
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.snapshot import EmptyView, Overlay, Snapshot, size_limit
@@ -46,12 +47,21 @@ class MainLine:
     def held_since(self, commit: str, path: str) -> bool:
         """See `History.held_since`."""
         self._known(commit)
+        self._prefetch(commit, path)
         wanted, step = Snapshot.at(self._store, self._tip).blob_id(path), self._tip
         while wanted is not None and Snapshot.at(self._store, step).blob_id(path) == wanted:
             if step == commit:
                 return True
             step = self._store.commit(step).parents[0]
         return False
+
+    def _prefetch(self, commit: str, path: str) -> None:
+        if self._store.supply is not None:
+            step, trees = self._tip, []
+            while step != commit:
+                trees.append(self._store.commit(step).tree)
+                step = self._store.commit(step).parents[0]
+            prefetch_path(self._store, [*trees, self._store.commit(commit).tree], path)
 
     def _known(self, commit: str) -> str:
         if commit not in self:
@@ -181,6 +191,7 @@ def _read_files(store: Store, wanted: Mapping[str, bytes]) -> tuple[dict[str, by
     files: dict[str, bytes] = {}
     faults: list[Finding] = []
     left = MAX_CHANGE_BYTES
+    store.prefetch(wanted.values())
     for path, raw_id in sorted(wanted.items()):
         try:
             files[path] = store.blob(raw_id, limit=min(size_limit(path), left))

@@ -55,13 +55,13 @@ def write_root(store: Store, files: Mapping[str, bytes], *, message: str, author
 
 def write_commit(store: Store, parent: str, files: Mapping[str, bytes | None], *, message: str, author: Author) -> str:
     """Write a commit of `files` laid over the tree of `parent` (None takes one away); return its id."""
-    tree = _write_tree(store, _tree_of(store, parent), _nested(files))
+    tree = _write_tree(store, _tree_of(store, store.commit(parent).tree), _nested(files))
     return _commit(store, tree, message, author, parents=[parent])
 
 
 def write_merge(store: Store, base: str, head: str, *, files: Mapping[str, bytes], message: str, author: Author) -> str:
     """Write the merge commit of `head` into `base`: the tree of `base` and `files`; return its id."""
-    tree = _write_tree(store, _tree_of(store, base), _nested(files))
+    tree = _write_tree(store, _tree_of(store, store.commit(base).tree), _nested(files))
     return _commit(store, tree, message, author, parents=[base, head])
 
 
@@ -108,15 +108,16 @@ def _write_tree(store: Store, base: pygit2.Tree | None, folder: _Folder) -> pygi
             builder.remove(name)
     for name, inner in folder.folders.items():
         below = base[name] if base is not None and name in base else None
-        below = below if isinstance(below, pygit2.Tree) else None
+        below = _tree_of(store, below.id.raw) if isinstance(below, pygit2.Tree) else None
         builder.insert(name, _write_tree(store, below, inner), FileMode.TREE)
     return builder.write()
 
 
-def _tree_of(store: Store, commit: str) -> pygit2.Tree:
-    tree = store.repository[pygit2.Oid(raw=store.commit(commit).tree)]
+def _tree_of(store: Store, raw_id: bytes) -> pygit2.Tree:
+    store.prefetch([raw_id])
+    tree = store.repository[pygit2.Oid(raw=raw_id)]
     if not isinstance(tree, pygit2.Tree):
-        raise TypeError(commit)
+        raise TypeError(raw_id.hex())
     return tree
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from medperf_git.records.findings import Finding
-from medperf_git.registry.objects import BadObject, Store
+from medperf_git.registry.objects import BadObject, Store, is_commit_id
 
 MAX_PROPOSAL_COMMITS = 1000
 
@@ -34,7 +34,7 @@ class FirstParentLine:
     def __contains__(self, commit_id: str) -> bool:
         if commit_id in self._seen:
             return True
-        if not self._store.has_commit(commit_id):
+        if not (self._store.has_commit(commit_id) or (self._store.lacks_history and is_commit_id(commit_id))):
             return False
         try:
             while self._last.parents:  # steps that were set aside may bear any time, so none ends the search
@@ -82,6 +82,17 @@ def history_faults(store: Store, base: str, head: str) -> Iterator[Finding]:
         yield Finding("too-large", message, fix="propose the same files in one commit")
     elif any(not store.commit(commit_id).parents for commit_id in beyond):
         yield Finding("history", "the proposal brings in a second root commit", fix="base it on main alone")
+
+
+def first_beyond(store: Store, base: str, head: str) -> str:
+    """Return the oldest commit of a proposal that main lacks; `head` itself where main has all of it."""
+    fork = fork_point(store, base, head)
+    if fork is None or not fork.linear:
+        beyond = list(store.iter_beyond(head, base))
+        return beyond[-1] if beyond else head
+    while head != fork.commit and store.commit(head).parents[0] != fork.commit:
+        head = store.commit(head).parents[0]
+    return head
 
 
 def line_between(store: Store, tip: str, stop: str | None) -> bytearray:

@@ -7,13 +7,14 @@ raises an error of our own family. libgit2 verifies the hash of everything it re
 """
 
 import re
-from collections import OrderedDict
-from collections.abc import Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import Enum
 from pathlib import Path
-from typing import Self
+from typing import Protocol, Self
 
 import pygit2
 from pygit2.enums import ConfigLevel, ObjectType, RepositoryOpenFlag
@@ -90,8 +91,36 @@ class Commit:
     time: datetime
 
 
+class Below(Enum):
+    """What comes along with a folder that a light copy asks for."""
+
+    NOTHING = "nothing"
+    NAMES = "names"
+    ALL = "all"
+
+
+class Supply(Protocol):
+    """Brings what a light copy lacks; each call is one question to the other side (EnvironmentProblem: no answer)."""
+
+    def bring(self, ids: Sequence[bytes], below: Below = Below.NOTHING) -> None:
+        """Bring trees and blobs by their raw ids, and what lies below the trees."""
+        ...
+
+    def bring_older(self) -> bool:
+        """Bring a piece of older history, commits alone; False when there was none to bring."""
+        ...
+
+    def bring_history(self) -> None:
+        """Bring all of the history, commits alone."""
+        ...
+
+
 class Store:
-    """Guards one repository: every object read by this program passes here."""
+    """Guards one repository: every object read by this program passes here.
+
+    A light copy has a `supply`, which is asked once for what is not here; `asked` counts what was brought below which
+    folder (`gathering`).
+    """
 
     def __init__(self, repository: pygit2.Repository, path: Path) -> None:
         self.repository = repository
@@ -100,6 +129,8 @@ class Store:
         self._odb = repository.odb
         self._commits: OrderedDict[str, Commit] = OrderedDict()
         self._recent = _Recent()
+        self.supply: Supply | None = None
+        self.asked: Counter[tuple[str, Below]] = Counter()
 
     @classmethod
     def open(cls, path: Path, *, quarantine: Path | None = None, trust_owner: bool = False) -> Self:
@@ -119,6 +150,10 @@ class Store:
             repository.odb.add_disk_alternate(str(quarantine))
         return cls(repository, Path(repository.path))
 
+    def close(self) -> None:
+        """Let go of the repository's files, so that its folder can be moved on any system."""
+        self.repository.free()
+
     @property
     def shallow(self) -> bool:
         """Whether older history was left out of this copy."""
@@ -136,6 +171,24 @@ class Store:
         if not _COMMIT_ID.fullmatch(commit_id) or not self._odb.exists(commit_id):
             return False
         return self._odb.read_header(commit_id)[0] == ObjectType.COMMIT
+
+    def find_commit(self, commit_id: str) -> bool:
+        """Tell whether `commit_id` is the full id of a commit, looked for in all older history of a light copy."""
+        return self.has_commit(commit_id) or (self.lacks_history and self._bring_commit(commit_id))
+
+    @property
+    def lacks_history(self) -> bool:
+        """Whether this is a light copy that could bring older history."""
+        return self.supply is not None and self.shallow
+
+    def has(self, raw_id: bytes) -> bool:
+        """Tell whether an object is here, without asking anybody for it."""
+        return pygit2.Oid(raw=raw_id) in self._odb
+
+    def prefetch(self, raw_ids: Iterable[bytes]) -> None:
+        """Bring, at once, those of these trees and blobs that a light copy lacks; a whole copy lacks none."""
+        if self.supply is not None and (missing := [one for one in dict.fromkeys(raw_ids) if not self.has(one)]):
+            self.supply.bring(missing)
 
     def commit(self, commit_id: str) -> Commit:
         """Read one commit; `BadObject` when it is none that a registry can hold."""
@@ -181,17 +234,20 @@ class Store:
 
     def merge_base(self, one: str, other: str) -> str | None:
         """Return a best common ancestor, or None for unrelated histories."""
+        self._complete_history()
         found = self.repository.merge_base(pygit2.Oid(hex=one), pygit2.Oid(hex=other))
         return str(found) if found else None
 
     def descends(self, commit_id: str, ancestor: str) -> bool:
         """Tell whether `ancestor` is `commit_id` or an ancestor of it."""
+        self._complete_history()
         return commit_id == ancestor or self.repository.descendant_of(
             pygit2.Oid(hex=commit_id), pygit2.Oid(hex=ancestor)
         )
 
     def iter_beyond(self, head: str, base: str) -> Iterator[str]:
         """Yield the commits reachable from `head` and not from `base`."""
+        self._complete_history()
         walker = self.repository.walk(pygit2.Oid(hex=head))
         walker.hide(pygit2.Oid(hex=base))
         return (str(commit.id) for commit in walker)
@@ -200,12 +256,19 @@ class Store:
         if (known := self._recent.get(oid)) is not None:
             _refuse_unfit(oid, kind, limit, found=known[0], size=len(known[1]))
             return known[1]
+        if self.supply is not None and oid not in self._odb:
+            if kind == ObjectType.COMMIT:
+                self._bring_commit(str(oid))
+            else:
+                self.supply.bring([oid.raw])
         try:
             found, size = self._odb.read_header(oid)
             _refuse_unfit(oid, kind, limit, found=found, size=size)
             data: bytes = self._odb.read(oid)[1]
         except KeyError as error:
             hint = "fetch again with the whole history (no --depth, no --filter)"
+            if self.supply is not None:
+                hint = "run `medperf-git sync --full`, which fetches and verifies everything"
             raise EnvironmentProblem(f"Git object {oid} is missing from {self.path}", hint=hint) from error
         except pygit2.GitError as error:
             hint = "remove this copy and fetch it again"
@@ -213,6 +276,20 @@ class Store:
         self._count(kind, len(data))
         self._recent.keep(oid, kind, data)
         return data
+
+    def _bring_commit(self, commit_id: str) -> bool:
+        """Bring older history until a commit is there; tell whether it is."""
+        while self.lacks_history and not self.has_commit(commit_id):
+            if self.supply is None or not self.supply.bring_older():
+                break
+        return self.has_commit(commit_id)
+
+    def _complete_history(self) -> None:
+        """Let libgit2, which walks commits by itself, see all of them."""
+        if self.supply is not None and self.shallow:
+            self.supply.bring_history()
+            self.repository = pygit2.Repository(str(self.path), RepositoryOpenFlag.NO_SEARCH)
+            self._odb = self.repository.odb
 
     def _count(self, kind: ObjectType, size: int) -> None:
         if kind == ObjectType.TREE:

@@ -14,6 +14,7 @@ from medperf_git.records.layout import QUARANTINE
 from medperf_git.records.models import Quarantine
 from medperf_git.records.record import read_record
 from medperf_git.records.view import RecordView
+from medperf_git.registry.batches import bring_files, bring_folder
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.trees import FILE, FOLDER, parse_tree
 
@@ -56,7 +57,7 @@ class Snapshot:
 
     def earlier(self, commit: str) -> RecordView | None:
         """See `RecordView.earlier`."""
-        return Snapshot.at(self._store, commit, hidden=self._hidden) if self._store.has_commit(commit) else None
+        return Snapshot.at(self._store, commit, hidden=self._hidden) if self._store.find_commit(commit) else None
 
     @cached_property
     def _hidden(self) -> frozenset[str]:
@@ -71,6 +72,10 @@ class Snapshot:
         raw_id = self.blob_id(path)
         if raw_id is None:
             return None
+        if self._store.supply is not None:
+            folder = path.rpartition("/")[0]
+            beside = [oid for mode, oid in self._folder(folder).values() if mode == FILE]
+            bring_files(self._store, folder, beside, id_of=self._tree_of)
         try:
             return self._store.blob(raw_id, limit=size_limit(path))
         except BadObject:
@@ -110,13 +115,19 @@ class Snapshot:
             self._folders.popitem(last=False)
         return found
 
+    def _tree_of(self, path: str) -> bytes:
+        """Return the raw id of the tree of a folder, no bytes when there is none."""
+        if not path:
+            return self.tree
+        parent, _, name = path.rpartition("/")
+        mode, raw_id = self._folder(parent).get(name, (b"", b""))
+        return raw_id if mode == FOLDER else b""
+
     def _load(self, path: str) -> Folder:
-        raw_id = self.tree
-        if path:
-            parent, _, name = path.rpartition("/")
-            mode, raw_id = self._folder(parent).get(name, (b"", b""))
-            if mode != FOLDER:
-                return {}
+        raw_id = self._tree_of(path)
+        if not raw_id:
+            return {}
+        bring_folder(self._store, path, raw_id, id_of=self._tree_of)
         try:
             entries = parse_tree(self._store.tree(raw_id))
         except BadObject:

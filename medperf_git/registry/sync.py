@@ -18,6 +18,7 @@ from medperf_git.errors import IntegrityBroken
 from medperf_git.policy.judge import judge as judge_by_policy
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.digests import bare_hex, digest_of
+from medperf_git.registry.batches import prefetch_steps
 from medperf_git.registry.history import FirstParentLine, line_between
 from medperf_git.registry.objects import BadObject, Store, is_commit_id
 from medperf_git.registry.quarantine import find_healing
@@ -27,17 +28,22 @@ from medperf_git.registry.steps import Judge, Judgement, future_faults, judge_st
 GENESIS_RECORD = "registry/0001.yaml"
 
 _PIN_EVERY = 256
+_BATCH = 128
 
 Progress: TypeAlias = Callable[[int, int], None]  # steps done, steps in all
 
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """How far a registry was verified: its id, the last valid commit of main, steps from the genesis on."""
+    """How far a registry was verified: its id, the last valid commit of main, steps from the genesis on.
+
+    `trusted` is the commit that a light copy began at: main was believed as it stood there, and steps count from it.
+    """
 
     registry: str
     commit: str
     steps: int
+    trusted: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +134,15 @@ def read_pin(path: Path) -> Pin | None:
     """Read a pin, None where there is none yet; IntegrityBroken when the file is not one."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-        pin = Pin(value["registry"], value["commit"], value["steps"])
+        pin = Pin(value["registry"], value["commit"], value["steps"], value.get("trusted"))
     except FileNotFoundError:
         return None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrityBroken(
             f"{path} is not a pin", hint="restore it from a backup, or `registry rm` and add"
         ) from error
-    if not (isinstance(pin.commit, str) and is_commit_id(pin.commit) and isinstance(pin.steps, int)):
+    named = [pin.commit, *([] if pin.trusted is None else [pin.trusted])]
+    if not (all(isinstance(one, str) and is_commit_id(one) for one in named) and isinstance(pin.steps, int)):
         raise IntegrityBroken(f"{path} is not a pin", hint="restore it from a backup, or `registry rm` and add")
     return pin
 
@@ -144,7 +151,8 @@ def write_pin(path: Path, pin: Pin) -> None:
     """Write a pin so that after a crash either the old or the new one is there."""
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    text = json.dumps({"registry": pin.registry, "commit": pin.commit, "steps": pin.steps}, indent=1) + "\n"
+    begun = {"trusted": pin.trusted} if pin.trusted else {}
+    text = json.dumps({"registry": pin.registry, "commit": pin.commit, "steps": pin.steps, **begun}, indent=1) + "\n"
     with fresh.open("w", encoding="utf-8", newline="\n") as file:
         file.write(text)
         file.flush()
@@ -179,7 +187,7 @@ def _verify(
     place, written = pin, 0
     try:
         while (verified := walk.step(now)) is not None:
-            place = Pin(known, walk.valid, before + verified)
+            place = Pin(known, walk.valid, before + verified, pin.trusted if pin else None)
             if progress is not None:
                 progress(verified, steps)
             if keep is not None and place is not None and verified - written >= _PIN_EVERY:
@@ -198,7 +206,7 @@ class _Walk:
         self._store = store
         self._line = line
         self._judge = judge
-        self._at = 0
+        self._at = self._brought = 0
         self.valid = valid
         self.stopped: StoppedAt | None = None
         self.set_aside: list[str] = []
@@ -207,6 +215,8 @@ class _Walk:
         """Judge the next step and return how many are behind; None at the end, or where it stopped."""
         if self.stopped is not None or self._at * 20 >= len(self._line):
             return None
+        if self._at >= self._brought:
+            self._bring()
         commit = self._commit(self._at)
         judgement = judge_step(self._store, commit, judge=self._judge)
         if judgement.outcome is not Outcome.PASS:
@@ -218,6 +228,11 @@ class _Walk:
         else:
             self.valid, self._at = commit, self._at + 1
         return None if self.stopped else self._at
+
+    def _bring(self) -> None:
+        """Bring what the next steps changed, where this is a light copy."""
+        self._brought = min(self._at + _BATCH, len(self._line) // 20)
+        prefetch_steps(self._store, [self._commit(number) for number in range(self._at, self._brought)])
 
     def _stop(self, commit: str, judgement: Judgement) -> None:
         self.stopped = StoppedAt(commit, judgement)

@@ -5,6 +5,10 @@ caller. What SSH and TLS need stays: `HOME` and `SSH_AUTH_SOCK` (known hosts, ke
 proxies. A credential travels in the environment of the one process, bound to one host, never in arguments or
 messages. Redirects are not followed. What arrives is checked by Git itself (`transfer.fsckObjects`).
 
+A light copy bears a mark (`mark_light`): into it main and proposals are fetched as commits alone, some way back, and
+`fetch_objects` brings the rest as it is needed. Git is told so in the environment too, so the copy's own
+configuration stays that of any bare repository; nothing is left to Git's own fetching on demand.
+
 A host that falls silent is given up: Git itself watches a transfer only once it goes (`http.lowSpeedTime`), so its
 progress is asked for and watched here too, while it connects, over SSH, and when the other side thinks.
 """
@@ -38,6 +42,14 @@ PROPOSALS_REFSPEC = f"+refs/heads/submit/*:{UPSTREAM_PROPOSALS}*"
 
 MAX_LISTING = 4 * 1024 * 1024
 
+LIGHT_DEPTH = 256  # some 100 KB of commits
+ALL_HISTORY = 0
+COMMITS_ALONE, NO_CONTENTS = "tree:0", "blob:none"
+
+_LIGHT = "light"  # a file in the copy: how many commits back it goes
+_UPSTREAM = "upstream"
+_FILTER = re.compile(r"tree:0|blob:none|blob:limit=[0-9]+")
+
 SLOW_SECONDS = 40  # so long a transfer may go at less than 1000 bytes a second
 ALIVE_SECONDS = 15  # an SSH host that misses three such signs of life is gone
 # After so long without a word a host is given up; over SSH our own hook may be at work, which says nothing meanwhile.
@@ -53,6 +65,7 @@ _KEPT = frozenset(
     | {"HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"}
     | {"SYSTEMROOT", "COMSPEC", "PATHEXT", "USERPROFILE", "HOMEDRIVE", "HOMEPATH", "TEMP", "TMP"}
 )
+_FETCH = ("--quiet", "--progress", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head")
 _REF = r"refs/[A-Za-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*(?:/\*)?"
 _FETCHED = re.compile(rf"\+?(?:{_REF}|[0-9a-f]{{40}}):{_REF}")
 _LISTED = re.compile(_REF)
@@ -120,10 +133,60 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     for refspec in refspecs:
         if not _FETCHED.fullmatch(refspec):
             raise UsageProblem(f"{refspec!r} is not a refspec of full ref names", hint="name refs in full")
-    options = ["--quiet", "--progress", "--no-tags", "--no-recurse-submodules", "--no-write-fetch-head", "--prune"]
-    done = _git(copy, ["fetch", *options, "--end-of-options", remote.url, *refspecs], remote, access)
+    depth = light_depth(copy)
+    if depth is None:
+        command = ["fetch", *_FETCH, "--prune", "--end-of-options", remote.url, *refspecs]
+    else:
+        some = [f"--depth={depth}"] if depth else []
+        command = ["fetch", *_FETCH, "--prune", *some, f"--filter={COMMITS_ALONE}", _UPSTREAM, *refspecs]
+    done = _git(copy, command, remote, access, more=_promised(remote) if depth is not None else ())
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
+
+
+def fetch_objects(copy: Path, remote: Remote, ids: Sequence[str], what: str, *, access: Access = NO_ACCESS) -> None:
+    """Fetch trees and blobs by their ids into a light copy; `what` is Git's filter for what lies below the trees.
+
+    EnvironmentProblem: unreachable, or the other side does not have or does not give one of them.
+    """
+    if not all(map(is_commit_id, ids)) or not _FILTER.fullmatch(what):
+        raise UsageProblem("these are not ids of Git objects", hint="this is a bug")
+    command = ["fetch", *_FETCH, f"--filter={what}", "--stdin", _UPSTREAM]
+    # Without this Git would tell what it has, and be sent differences to what a light copy lacks.
+    more = [*_promised(remote), ("fetch.negotiationAlgorithm", "noop")]
+    done = _git(copy, command, remote, access, said="".join(f"{one}\n" for one in ids), more=more)
+    if done.code != 0:
+        raise _failed("cannot fetch from", remote, done)
+
+
+def fetch_older(copy: Path, remote: Remote, tip: str, by: int | None, *, access: Access = NO_ACCESS) -> None:
+    """Fetch `by` more commits of history behind those that a light copy has of `tip`; None fetches all there are."""
+    if not is_commit_id(tip):
+        raise UsageProblem(f"{tip!r} is not a full commit id", hint="this is a bug")
+    deeper = "--unshallow" if by is None else f"--deepen={by}"
+    command = ["fetch", *_FETCH, deeper, f"--filter={COMMITS_ALONE}", _UPSTREAM, tip]
+    done = _git(copy, command, remote, access, more=_promised(remote))
+    if done.code != 0:
+        raise _failed("cannot fetch older history from", remote, done)
+
+
+def mark_light(copy: Path, depth: int | None = None) -> None:
+    """Make a copy a light one, which goes `depth` commits back (None: as many as usual; ALL_HISTORY: to the first)."""
+    depth = LIGHT_DEPTH if depth is None else depth
+    fresh = copy / f".{_LIGHT}.{os.getpid()}"
+    fresh.write_text(f"{depth}\n", encoding="ascii")
+    fresh.replace(copy / _LIGHT)
+
+
+def light_depth(copy: Path) -> int | None:
+    """Return how many commits back a light copy goes; None for a whole one."""
+    try:
+        text = (copy / _LIGHT).read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise EnvironmentProblem(f"cannot read {copy / _LIGHT}: {error}", hint="see who owns it") from error
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else LIGHT_DEPTH
 
 
 def list_refs(
@@ -163,6 +226,8 @@ def push(
         "--recurse-submodules=no",
         "--no-follow-tags",
     ]
+    if light_depth(copy) is not None:
+        command.append("--no-thin")  # a thin pack is made of differences to what a light copy lacks
     for option in options:
         if not _OPTION.fullmatch(option):
             raise UsageProblem(f"{option!r} is not a push option", hint="use letters, digits and ._=/-")
@@ -218,17 +283,31 @@ def _remote_lines(errors: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access, *, heard: Path | None = None) -> _Done:
-    """Run git; `heard` is a file for what the other side said in Git's own protocol, to tell it from no Git host."""
+def _git(
+    copy: Path,
+    arguments: Sequence[str],
+    remote: Remote,
+    access: Access,
+    *,
+    heard: Path | None = None,
+    said: str = "",
+    more: Sequence[tuple[str, str]] = (),
+) -> _Done:
+    """Run git with `said` on its standard input and `more` settings.
+
+    `heard` is a file for what the other side said in Git's own protocol, to tell it from no Git host.
+    """
     command = ["git", f"--git-dir={copy.absolute()}", *arguments]
-    environment = build_environment(os.environ, remote, access)
+    environment = build_environment(os.environ, remote, access, more)
     if heard is not None:
         environment["GIT_TRACE_PACKET"] = str(heard)
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as errors, tempfile.TemporaryFile() as stdin:
+        stdin.write(said.encode("ascii"))
+        stdin.seek(0)
         try:
             process = subprocess.Popen(
                 command,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 env=environment,
@@ -242,8 +321,8 @@ def _git(copy: Path, arguments: Sequence[str], remote: Remote, access: Access, *
             output = _limited(process)
             process.wait()
         errors.seek(0)
-        said = _without(_settled(errors.read(MAX_LISTING).decode("utf-8", "replace")), access)
-    return _Done(process.returncode, output, clean(said), gone.is_set())
+        told = _without(_settled(errors.read(MAX_LISTING).decode("utf-8", "replace")), access)
+    return _Done(process.returncode, output, clean(told), gone.is_set())
 
 
 def _in_own_group(remote: Remote) -> bool:
@@ -304,8 +383,10 @@ def _limited(process: subprocess.Popen[bytes]) -> str:
     return data.decode("utf-8", "replace")
 
 
-def build_environment(caller: Mapping[str, str], remote: Remote, access: Access = NO_ACCESS) -> dict[str, str]:
-    """Return the whole environment of one git process."""
+def build_environment(
+    caller: Mapping[str, str], remote: Remote, access: Access = NO_ACCESS, more: Sequence[tuple[str, str]] = ()
+) -> dict[str, str]:
+    """Return the whole environment of one git process; `more` settings come after those of every process."""
     kept = {name: value for name, value in caller.items() if name in _KEPT}
     fixed = {
         "LC_ALL": "C",
@@ -316,7 +397,7 @@ def build_environment(caller: Mapping[str, str], remote: Remote, access: Access 
         "GIT_SSH_COMMAND": _ssh(access),
         "GIT_ADVICE": "0",
     }
-    return kept | fixed | _trusted(caller, access) | _as_variables(_settings(remote, access))
+    return kept | fixed | _trusted(caller, access) | _as_variables([*_settings(remote, access), *more])
 
 
 def _ssh(access: Access) -> str:
@@ -356,6 +437,15 @@ def _settings(remote: Remote, access: Access) -> list[tuple[str, str]]:
             raise UsageProblem("a token is of use for an https address only", hint="leave it out, or use https")
         settings.append((f"http.{remote.origin}.extraHeader", f"Authorization: Basic {_basic(access.credential)}"))
     return settings
+
+
+def _promised(remote: Remote) -> list[tuple[str, str]]:
+    """Tell a fetch that the other side has promised whatever the copy lacks (partial-clone of Git's own documentation).
+
+    Nothing else is told so, a push above all: it would fetch every folder of the registry that it looks for in vain.
+    """
+    promised = {"url": remote.url, "promisor": "true", "partialclonefilter": COMMITS_ALONE}
+    return [(f"remote.{_UPSTREAM}.{name}", value) for name, value in promised.items()]
 
 
 def _trusted(caller: Mapping[str, str], access: Access) -> dict[str, str]:

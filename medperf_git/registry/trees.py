@@ -114,6 +114,10 @@ class _Comparison:
         if self.entries_left < 0:
             raise BadObject("too-large", "the change touches too many files to be looked at", path=prefix)
         gone = {name: (mode, oid) for mode, name, oid in old}
+        if self.store.supply is not None:
+            inner = {name: oid for mode, name, oid in new if mode == FOLDER}
+            outer = (oid for name, (mode, oid) in gone.items() if mode == FOLDER and name in inner)
+            self.store.prefetch([*inner.values(), *outer])
         for mode, name, oid in new:
             if fault := entry_fault(mode, name):
                 self.faults.append(_entry_finding(prefix, name, fault))

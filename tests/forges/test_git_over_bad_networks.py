@@ -259,3 +259,19 @@ def test_git_goes_through_the_proxy_of_the_house(
         proxy.refuses = 407
         assert "407" in problem_of(lambda: list_refs(remote, access=access(secure_server))).message
     assert "HTTPS_PROXY" in os.environ
+
+
+def test_a_host_that_is_silent_over_ssh_is_given_up(
+    world: tuple[Path, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In place of ssh a program that is connected and hears nothing; sshd itself answers its own signs of life."""
+    copy, commit = world
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin/ssh"
+    program.write_text("#!/bin/sh\nexec sleep 8\n", encoding="utf-8")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    monkeypatch.setitem(transport.SILENT_SECONDS, Transport.SSH, 0.5)
+    remote = Remote.parse("git@host.example:heart")
+    for run in (lambda: fetch(copy, remote, [MAIN_REFSPEC]), lambda: push(copy, remote, [Push(REF, commit)])):
+        assert problem_of(run).message.endswith("git@host.example:heart: it has said nothing for 0.5 s")

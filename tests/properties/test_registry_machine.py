@@ -11,6 +11,7 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.folds import association_state, live_result, member_state, members, result_chain
 from medperf_git.records.names import Ref
+from medperf_git.registry.light_start import Proof
 from tests.support import registry_builder as build
 
 from .registry_model import BECOMES, FOLLOWS, Model, Need, Person, Status, fits, owner
@@ -101,6 +102,8 @@ class Registry(RuleBasedStateMachine):
             return
         record = self.house.member_now(name, keys=build.keys(*person.signing, key, recovery=person.recovery))
         needs = [self.model.for_update(name), Need(frozenset([key]))]
+        if person.cosigning > 1:  # it lowers what protects the member
+            needs.append(Need(self.model.any_of(build.MAINTAINERS).seeds.union(person.recovery)))
         if self.judged(data, needs, record, allowed=key not in self.model.used):
             person.signing.append(key)
             self.model.used.add(key)
@@ -259,6 +262,15 @@ class Registry(RuleBasedStateMachine):
         assert proposal.sign(person.signing[0]).judge().outcome is not Outcome.PASS
 
     # --- both tell the same
+
+    @invariant()
+    def one_tree_proves_who_decides(self) -> None:
+        if hasattr(self, "house") and self.house.files != getattr(self, "proved", None):
+            self.proved = dict(self.house.files)
+            files = {
+                path: data for path, data in self.house.files.items() if path.startswith(("registry/", "members/"))
+            }
+            Proof.of(files, self.house.id).complete()
 
     @invariant()
     def states_agree(self) -> None:

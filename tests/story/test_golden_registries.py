@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medperf_git.registry.bare import protect
 from tests.support.people import Human, git_environ
 
 FOLDER = Path(__file__).parents[2] / "registry_spec/vectors/registries"
@@ -30,3 +31,18 @@ def test_a_registry_of_an_earlier_version_stands_an_audit(tmp_path: Path, name: 
     results = reader.run("result", "ls", "--json").value
     assert [row["state"] for row in results].count("live") == 12
     reader.run("leaderboard", "build", "--out", tmp_path / "site")
+
+
+@pytest.mark.parametrize(("name", "identity"), ROWS)
+def test_a_registry_of_an_earlier_version_proves_to_a_light_copy_who_decides(
+    tmp_path: Path, name: str, identity: str
+) -> None:
+    url = tmp_path / "eval.git"
+    clone = ["git", "clone", "-q", "--bare", str(FOLDER / name), str(url)]
+    subprocess.run(clone, check=True, env=git_environ(), capture_output=True)
+    protect(url)
+    reader = Human("reader", tmp_path / "reader")
+    reader.clock.moment = reader.clock.moment.replace(year=2027)
+    assert reader.run("registry", "add", f"{url}#{identity}", "--light", "--json").value["light"] is True
+    results = reader.run("result", "ls", "--json").value
+    assert [row["state"] for row in results].count("live") == 12

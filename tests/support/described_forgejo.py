@@ -130,7 +130,7 @@ def _list(forge: Forge, asked: Asked, owner: str, name: str) -> Answer:
 def _by_branches(forge: Forge, asked: Asked, owner: str, name: str, base: str, head: str) -> Answer:
     whose, _, branch = head.rpartition(":")
     target = forge.find(f"{owner}/{name}")
-    source = forge.find(f"{whose or owner}/{name}")
+    source = forge.find(whose if "/" in whose else f"{whose or owner}/{name}")
     if target is None or source is None or base != "main":
         return MISSING
     wanted = (target.id, source.id, branch)

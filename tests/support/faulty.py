@@ -30,6 +30,7 @@ from cryptography.x509.oid import NameOID
 
 from tests.support.small_forge import Answered, Asked
 
+EVERY = "every call"
 ELSEWHERE = "elsewhere.example"
 Inner = Callable[[Asked], Answered]
 
@@ -100,6 +101,10 @@ class Bad:
     act: Callable[[Wire, bytes], None] | None = None
     connect: str = ""
     late: bool = False
+
+    def __str__(self) -> str:
+        """Return its name, by which tests are called."""
+        return self.name
 
 
 def _raw(status: str, body: bytes = b"", *headers: str) -> bytes:
@@ -184,7 +189,11 @@ BADS = (
         _says("403 Forbidden", _FULL, "X-RateLimit-Remaining: 0", "X-RateLimit-Reset: 4102444800"),
     ),
     Bad("404", r"shows no such thing|shows no repository", _says("404 Not Found", {"message": "Not Found"})),
-    Bad("405", r"does not allow that here", _says("405 Method Not Allowed", {"message": "no"})),
+    Bad(
+        "405",
+        r"does not allow that here|does not take it for ready yet",
+        _says("405 Method Not Allowed", {"message": "no"}),
+    ),
     Bad("409", r"has changed meanwhile|another repository of the name", _says("409 Conflict", {"message": "conflict"})),
     Bad("422 exists", r"does not accept what we asked", _says("422 Unprocessable", {"message": "already exists"})),
     Bad("422 validation", r"does not accept what we asked", _says("422 Unprocessable", {"errors": [{"code": "x"}]})),
@@ -222,7 +231,7 @@ class Faulty:
         return f"{'https' if self.tls else 'http'}://127.0.0.1:{self.port}"
 
     def plan(self, bad: Bad, kind: str, *, done: bool = False, gone: bool = False) -> None:
-        """Answer badly from the next call of a kind on; `done`: after the work was done.
+        """Answer badly from the next call of a kind (or `EVERY`) on; `done`: after the work was done.
 
         `gone`: what is wrong with connections is so from the first on, whatever is asked.
         """
@@ -296,7 +305,7 @@ class Faulty:
     def _speak(self, wire: Wire, asked: Asked) -> None:
         kind = kind_of(asked)
         self.calls.append(kind)
-        bad = self._bad if kind == self._kind else None
+        bad = self._bad if self._kind in (kind, EVERY) else None
         if bad is None or (bad.connect and self._gone):
             return wire.send(_written(self.inner(asked)))
         if bad.connect:  # this connection has come through already: it ends, and all that follow are of the bad kind

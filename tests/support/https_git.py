@@ -4,9 +4,10 @@ import base64
 import os
 import ssl
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -45,10 +46,14 @@ def make_certificate(keep: Path) -> tuple[Path, Path]:
 
 
 @contextmanager
-def serving(folder: Path, keep: Path) -> Iterator[Host]:
-    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`."""
+def serving(folder: Path, keep: Path, *, clock: Callable[[], datetime] | None = None) -> Iterator[Host]:
+    """Serve every repository in `folder`: everybody reads, the one account pushes. Keys are made in `keep`.
+
+    `clock` tells the time that the host says it is, where that is not the machine's.
+    """
     asked: list[tuple[str, str]] = []
-    with running(type("Handler", (GitHandler,), {"folder": folder, "asked": asked}), keep) as (url, certificate):
+    own = {"folder": folder, "asked": asked, "clock": staticmethod(clock) if clock else None}
+    with running(type("Handler", (GitHandler,), own), keep) as (url, certificate):
         yield Host(url, certificate, asked)
 
 
@@ -75,7 +80,12 @@ class GitHandler(BaseHTTPRequestHandler):
 
     folder: Path
     asked: list[tuple[str, str]]
+    clock: Callable[[], datetime] | None = None
     protocol_version = "HTTP/1.1"
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """Say what time it is at this host."""
+        return super().date_time_string(self.clock().timestamp() if self.clock else timestamp)
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

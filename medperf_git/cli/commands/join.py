@@ -3,9 +3,17 @@
 import click
 
 from medperf_git.cli.closing import proposed_value, report_proposed
-from medperf_git.cli.options import dry_run_option, host_option, json_option, registry_option, yes_option
+from medperf_git.cli.options import (
+    dry_run_option,
+    host_option,
+    json_option,
+    light_option,
+    registry_option,
+    yes_option,
+)
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context, open_workspace
+from medperf_git.errors import UsageProblem
 
 
 @click.command()
@@ -15,6 +23,7 @@ from medperf_git.cli.session import open_context, open_workspace
 @click.option("--country", default=None, help="Two letters (ISO 3166-1).")
 @click.option("--website", default=None, help="A public page.")
 @click.option("--key", metavar="FILE", default=None, help="Ed25519 key to use (default: one is found or made).")
+@light_option
 @host_option
 @registry_option
 @dry_run_option
@@ -28,6 +37,7 @@ def join(
     country: str | None,
     website: str | None,
     key: str | None,
+    light: bool,
     host: str | None,
     registry: str | None,
     dry_run: bool,
@@ -38,8 +48,10 @@ def join(
     from medperf_git.flows.identity import join as propose_membership  # noqa: PLC0415
     from medperf_git.flows.registries import add_registry  # noqa: PLC0415
 
+    if light and not address:
+        raise UsageProblem("--light is for a registry that is added", hint="give its address with its id, URL#mg1:…")
     if address:
-        registry = add_registry(open_context(yes=yes), address, host=host).alias
+        registry = add_registry(open_context(yes=yes), address, host=host, light=light).alias
     workspace = open_workspace(registry, yes=yes, refresh=True)
     proposed, keys = propose_membership(
         workspace, name, title=title or name, key=key, dry_run=dry_run, country=country, website=website

@@ -2,7 +2,7 @@
 
 import click
 
-from medperf_git.cli.options import host_option, json_option, yes_option
+from medperf_git.cli.options import host_option, json_option, light_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text, table
 from medperf_git.cli.session import open_context, open_workspace
 
@@ -15,13 +15,14 @@ def registry() -> None:
 @registry.command()
 @click.argument("address", metavar="URL[#mg1:…]")
 @click.option("--alias", default=None, help="Short name to use here (default: from the address).")
+@light_option
 @host_option
 @json_option
-def add(address: str, *, alias: str | None, host: str | None, as_json: bool) -> None:
+def add(address: str, *, alias: str | None, host: str | None, light: bool, as_json: bool) -> None:
     """Fetch a registry, verify it from its genesis, and make it the current one."""
     from medperf_git.flows.registries import add_registry  # noqa: PLC0415
 
-    added = add_registry(open_context(), address, alias=alias, host=host)
+    added = add_registry(open_context(), address, alias=alias, host=host, light=light)
     if as_json:
         echo_json(
             {
@@ -31,10 +32,12 @@ def add(address: str, *, alias: str | None, host: str | None, as_json: bool) -> 
                 "host": str(added.known.kind),
                 "steps": added.steps,
                 "pinned": added.pinned,
+                "light": added.known.light,
             }
         )
         return
-    echo_text(f"{added.alias}: {added.title}; {added.steps} steps verified")
+    verified = "a light copy" if added.known.light else f"{added.steps} steps verified"
+    echo_text(f"{added.alias}: {added.title}; {verified}")
     echo_text(f"id: {added.known.id}")
     if not added.pinned:
         echo_text("this id came from the address itself: compare it with what a maintainer tells you over another way")

@@ -96,6 +96,16 @@ def test_a_size_with_a_unit_is_a_limit(repository: Path) -> None:
     assert wrong(repository) == {}
 
 
+def test_a_host_that_lets_nobody_keep_a_light_copy_is_a_warning(made: Town, repository: Path) -> None:
+    git(repository, "config", "--unset", "uploadpack.allowFilter")
+    (one,) = [one for one in examine_bare(repository) if one.state != "ok"]
+    assert (one.state, one.what) == ("warn", "light copies")
+    assert "uploadpack.allowFilter not set" in one.found
+    made.founder.run("doctor", "forge", repository)
+    made.founder.run("doctor", "--install-hook", repository)
+    assert {one.state for one in examine_bare(repository)} == {"ok"}
+
+
 def test_a_group_that_may_write_is_a_warning(made: Town, repository: Path) -> None:
     (repository / "hooks").chmod(0o775)
     (one,) = [one for one in examine_bare(repository) if one.what == "permissions"]

@@ -46,7 +46,7 @@ def test_a_guide_lists_every_setting_that_the_doctor_looks_at_and_no_other(host:
 def test_a_guide_names_the_command_that_looks_and_the_variable_of_its_token(host: Host) -> None:
     kind = "" if host is Host.GITHUB else f" --host {host.value}"
     assert f"\n    medperf-git doctor forge ADDRESS{kind}\n" in guide(host)
-    assert f"`{KEPT[host].variables[0]}`" in guide(host)
+    assert f"`{KEPT[host].variables[0].name}`" in guide(host)
 
 
 @pytest.mark.parametrize("host", sorted(PROPOSALS))

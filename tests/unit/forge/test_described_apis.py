@@ -125,6 +125,20 @@ def test_a_fork_of_another_name_is_found_too(place: Place) -> None:
     assert found.slug == "bob/my-heart"
 
 
+@pytest.mark.parametrize("name", ["bob/heart", "bob/my-heart"])
+def test_a_request_of_ours_that_was_closed_long_ago_is_found(place: Place, name: str) -> None:
+    bob, opened, _ = place.proposal()
+    place.forge.find("bob/heart").path = name
+    bob.close_request(SLUG, opened)
+    first = place.forge.pulls[0]
+    place.forge.pulls += [replace(first, number=number, branch=f"submit/{number}") for number in range(2, 90)]
+    fork = bob.find_fork(SLUG, "bob")
+    assert fork is not None
+    assert [(one.number, one.state, one.source) for one in bob.requests_of(SLUG, BRANCH)] == [
+        (1, State.CLOSED, fork.slug)
+    ]
+
+
 def test_a_pull_request_from_a_fork_is_opened_found_changed_and_closed(place: Place) -> None:
     bob, opened, commit = place.proposal()
     assert (opened.number, opened.branch, opened.commit, opened.source) == (1, BRANCH, commit, "bob/heart")
@@ -345,6 +359,23 @@ def test_a_described_forge_refuses_what_is_not_described(place: Place) -> None:
     wrong = Words(7, "body")  # type: ignore[arg-type]  (that is the point)
     assert fault_of(lambda: bob.open_request(SLUG, fork, BRANCH, wrong)).status == 400
     assert "title is 7" in place.forge.wrong.pop()
+
+
+def test_a_project_in_a_group_of_a_group_is_reached_and_forked(tmp_path: Path) -> None:
+    face = gitlab(tmp_path / "forge", TestClock())
+    (tmp_path / "forge").mkdir()
+    with serving(face.forge, face, tmp_path) as forge:
+        place = Place(Host.GITLAB, forge, forge.create("clinics/north/heart"))
+        place.commit(place.registry, "main", "genesis")
+        bob = place.login("bob")
+        assert bob.repository("clinics/north/heart") == Repository(
+            "clinics/north/heart", "clinics/north/heart.git", may_push=False
+        )
+        fork = forge.fork(place.registry, "bob")
+        fork.path = "bob/heart"
+        found = bob.find_fork("clinics/north/heart", "bob")
+        assert found is not None
+        assert found.slug == "bob/heart"
 
 
 def test_quick_actions_of_gitlab_are_defused(tmp_path: Path) -> None:

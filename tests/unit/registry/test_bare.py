@@ -3,7 +3,15 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
-from medperf_git.registry.bare import PROTECTION, create_registry, install_hook, open_copy, protect, read_settings
+from medperf_git.registry.bare import (
+    PROTECTION,
+    SERVING,
+    create_registry,
+    install_hook,
+    open_copy,
+    protect,
+    read_settings,
+)
 
 from .hand import git
 
@@ -12,7 +20,7 @@ def test_a_registry_is_bare_and_checks_what_it_receives(tmp_path: Path) -> None:
     registry = create_registry(tmp_path / "deep" / "registry.git", pre_receive="#!/bin/sh\nexit 1\n")
     assert git(registry.path, "rev-parse", "--is-bare-repository") == "true"
     assert git(registry.path, "symbolic-ref", "HEAD") == "refs/heads/main"
-    for name, value in PROTECTION.items():
+    for name, value in (PROTECTION | SERVING).items():
         assert git(registry.path, "config", name) == value
     assert int(git(registry.path, "config", "--type=int", "receive.maxInputSize")) == 256 * 2**20
     hook = registry.path / "hooks" / "pre-receive"
