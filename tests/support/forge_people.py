@@ -235,12 +235,12 @@ class Village:
 def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:
     """Look again and again, as people do when a forge takes its time; AssertionError when it never comes."""
     deadline = time.monotonic() + seconds
-    trouble: object = look
+    troubles: dict[str, None] = {}
     while time.monotonic() < deadline:
         try:
             if (found := look()) is not None:
                 return found
         except AssertionError as problem:  # a command that does not find yet what it needs
-            trouble = problem
+            troubles[str(problem)] = None
         time.sleep(0.5)
-    raise AssertionError(f"not within {seconds} s: {trouble}")
+    raise AssertionError(f"not within {seconds} s: " + "\nand then: ".join(troubles or [str(look)]))
