@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from medperf_git.errors import Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Merging, State, Words
 from medperf_git.policy.verdict import Outcome, Verdict
@@ -104,8 +104,16 @@ def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: st
     workspace.refresh()
     merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
     if merged:
-        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+        _tidy(workspace, proposal)
     return merged
+
+
+def _tidy(workspace: Workspace, proposal: str) -> None:
+    """Close and delete what main holds now; where that cannot be done, the merge stands all the same."""
+    try:
+        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+    except (EnvironmentProblem, Refused) as problem:
+        workspace.context.say(f"note: {problem.message}; it is merged, close what is still open there by hand")
 
 
 def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:

@@ -29,7 +29,7 @@ from tests.support.registry_builder import MODEL, NORTH, SOUTH, House
 from tests.support.story import CUBES, EAST, JOINING, MEMBERS, TREE
 
 T = TypeVar("T")
-SECONDS = 45
+SECONDS = 120
 
 
 class ClockOfToday(TestClock):
@@ -61,6 +61,7 @@ class Village:
     name: str
     people: dict[str, Colleague] = field(default_factory=dict)
     _house: House = field(default_factory=House)
+    _pending: bool = False
 
     @property
     def url(self) -> str:
@@ -97,7 +98,7 @@ class Village:
 
     def admit(self, name: str) -> Said:
         """Let the founder admit somebody, who then looks."""
-        said = until(lambda: self._tried("admit", name, "--yes"))
+        said = until(lambda: self.founder.run("admit", name, "--yes"))
         self.human(name).run("sync")
         return said
 
@@ -131,14 +132,18 @@ class Village:
             human.run("join", self.url, "--as", name, "--key", human.key, "--yes", code=1)  # is one already: remembered
 
     def step(self, seeds: str, *records: models.Record, push: bool = True) -> None:
-        """Write a step into main around the pull requests, signed by `seeds`; what others do meanwhile."""
-        if push:
+        """Write a step into main around the pull requests, signed by `seeds`; what others do meanwhile.
+
+        Without `push` it waits for the next one that is pushed.
+        """
+        if push and not self._pending:
             self._fetch()
         store, house = Store.open(self._own), self._house
         files = house.propose(*records).sign(*seeds.split(), head=self._tip).files
         author = Author("story", "story@example.invalid", ClockOfToday()())
         set_ref(store, "refs/heads/main", write_commit(store, self._tip, files, message="Step\n", author=author))
         house.files |= files
+        self._pending = True
         if push:
             self._push()
 
@@ -161,6 +166,7 @@ class Village:
 
     def _push(self) -> None:
         self.git_as(self.founder.name, f"--git-dir={self._own}", "push", "-q", self.url, "refs/heads/main")
+        self._pending = False
 
     def token(self, name: str) -> str:
         """Return somebody's API key."""
@@ -221,21 +227,20 @@ class Village:
         """Return what the forge calls somebody's fork."""
         return f"fork/{self.forge.accounts[name].name}/{self.name}"
 
-    def _tried(self, *argv: str) -> Said | None:
-        try:
-            return self.founder.run(*argv)
-        except AssertionError:
-            return None
-
     def _merged(self, proposal: str) -> bool | None:
-        said = self._tried("merge", proposal, "--json")
-        return True if said is not None and all(one["merged"] for one in said.value) else None
+        said = self.founder.run("merge", proposal, "--json")
+        return True if all(one["merged"] for one in said.value) else None
 
 
 def until(look: Callable[[], T | None], seconds: float = SECONDS) -> T:
     """Look again and again, as people do when a forge takes its time; AssertionError when it never comes."""
     deadline = time.monotonic() + seconds
-    while (found := look()) is None:
-        assert time.monotonic() < deadline, f"not within {seconds} s: {look}"
+    troubles: dict[str, None] = {}
+    while time.monotonic() < deadline:
+        try:
+            if (found := look()) is not None:
+                return found
+        except AssertionError as problem:  # a command that does not find yet what it needs
+            troubles[str(problem)] = None
         time.sleep(0.5)
-    return found
+    raise AssertionError(f"not within {seconds} s: " + "\nand then: ".join(troubles or [str(look)]))
