@@ -50,11 +50,11 @@ def test_a_member_joins_from_a_fork_and_is_admitted_by_a_merge_of_the_forge(town
     assert "sign" in town.founder.run("inbox").out
     said = town.founder.run("admit", "bob", "--yes").out
     assert "merged: submit/" in said
-    assert [one.state for one in forge.requests] == [State.OPEN, State.MERGED], "Ana's, with both signatures"
+    assert [one.state for one in forge.requests] == [State.CLOSED, State.MERGED], "Ana's, with both signatures"
     assert "Replaces #1" in forge.requests[1].body
-    bob.run("submit")
-    assert [one.state for one in forge.requests] == [State.CLOSED, State.MERGED], "Bob's own is tidied up by Bob"
     assert forge.comments[1][0].text == "This stands in main now."
+    assert "stands in the registry" in bob.run("submit").out
+    assert forge.git("for-each-ref", "refs/heads/submit", slug="bob/heart") == "", "Bob's branch is tidied up by Bob"
     assert bob.run("whoami", "--json").value["status"] == "active"
     assert town.founder.run("audit").code == 0
 
