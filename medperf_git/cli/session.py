@@ -7,7 +7,7 @@ workspace = open_workspace(yes=yes)      # the chosen registry, as last verified
 import os
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +29,12 @@ class TerminalPerson:
         """Ask for a passphrase without showing it."""
         _need_terminal("a passphrase is needed", "load the key into ssh-agent with `ssh-add`, then run this again")
         return str(click.prompt(escape(prompt), hide_input=True, err=True, default="", show_default=False))
+
+    def new_passphrase(self, prompt: str) -> str:
+        """Ask twice for the passphrase of a new key without showing it."""
+        _need_terminal("a passphrase for a new key is asked for", "with --yes the key is made without one")
+        options: dict[str, Any] = {"hide_input": True, "err": True, "default": "", "show_default": False}
+        return str(click.prompt(escape(prompt), confirmation_prompt=True, **options))
 
     def confirm(self, question: str) -> bool:
         """Ask yes or no; no is the default."""

@@ -16,6 +16,10 @@ class Person(Protocol):
         """Return the passphrase that `prompt` asks for."""
         ...
 
+    def new_passphrase(self, prompt: str) -> str:
+        """Return a passphrase for a key that is made now; asked twice, since a slip would lock the key."""
+        ...
+
     def confirm(self, question: str) -> bool:
         """Return whether the person agrees."""
         ...

@@ -11,6 +11,7 @@ from medperf_git.flows.house_pins import Pin, render_pins
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import (
     Proposed,
+    ask_first,
     judge_entry,
     next_link,
     now_text,
@@ -63,6 +64,8 @@ def plan_renewal(workspace: Workspace, host: Host, pin: Pin) -> Renewal:
 def propose_renewal(workspace: Workspace, renewal: Renewal, *, dry_run: bool = False) -> Proposed:
     """Sign the registry record and send it with its house files; needs a maintainer's key."""
     record = {renewal.path: write_record(renewal.record)}
+    if not dry_run:
+        ask_first(workspace, "Propose these house files?", [renewal.path, *sorted(renewal.files)])
     signed = sign_entry(workspace, record, title=_TITLE, made=renewal.record.created)
     everything = record | renewal.files
     entry = replace(signed, id=submission_id(everything), files=signed.files | as_text(renewal.files))

@@ -90,7 +90,9 @@ def join(
         )
     with tempfile.TemporaryDirectory() as trial:
         label, taken = f"{workspace.alias}-{name}", used_keys(workspace.view)
-        keys = obtain_keys(workspace.context, label, key=key, taken=taken, trial=Path(trial) if dry_run else None)
+        # For a dry run keys are made for this moment only, so no passphrase is asked for them.
+        context = replace(workspace.context, assume_yes=True) if dry_run else workspace.context
+        keys = obtain_keys(context, label, key=key, taken=taken, trial=Path(trial) if dry_run else None)
     known = replace(workspace.known, member=name, key=keys.signing.public.fingerprint, key_file=keys.key_file)
     workspace.remember(known, only_here=dry_run)
     record = _kept_introduction(workspace, introduction(workspace.context, name, title=title, keys=keys, **more))
@@ -100,6 +102,7 @@ def join(
         title=f"Introduce member {name}",
         dry_run=dry_run,
         signers=(keys.signing, keys.recovery),
+        confirm=f"Ask {workspace.url} to admit you as {name}, with the key {keys.signing.public.fingerprint}?",
     )
     return proposed, keys
 
@@ -161,11 +164,8 @@ def _lies_in(signer: Signer, folder: Path) -> bool:
 
 
 def _make(context: Context, path: Path, what: str) -> FileSigner:
-    passphrase = (
-        context.person.passphrase(f"Passphrase for your new {what} (empty for none)")
-        if not (context.assume_yes)
-        else ""
-    )
+    asked = f"Passphrase for your new {what} (empty for none)"
+    passphrase = "" if context.assume_yes else context.person.new_passphrase(asked)
     private_folder(path.parent)
     generate_key(path, passphrase=passphrase or None, comment=path.name)
     return FileSigner.load(path, passphrase=lambda _: passphrase)

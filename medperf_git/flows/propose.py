@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn
 
-from medperf_git.errors import EnvironmentProblem, Refused
+from medperf_git.errors import EnvironmentProblem, Interrupted, Refused
 from medperf_git.flows.describing import describe
 from medperf_git.flows.merging import merge_at_once
 from medperf_git.flows.outbox import Entry, Outbox, as_text
@@ -77,14 +77,18 @@ def propose(
     dry_run: bool = False,
     signers: Sequence[Signer] = (),
     plain: Mapping[str, bytes] = MappingProxyType({}),
+    confirm: str = "",
 ) -> Proposed:
     """Sign `records` and send them as one proposal, with `plain` files (house files) that are not signed themselves.
 
     `signers` sign instead of the member's own key where a record needs others (a new member's own keys). A dry run
     stops after the verdict. Unacceptable: the judge refuses it, nothing was sent. EnvironmentProblem: it is signed
-    and kept, and could not be sent; `submit` sends it later.
+    and kept, and could not be sent; `submit` sends it later. `confirm` is what the person is asked before it is signed;
+    Interrupted: they do not agree.
     """
     refuse_unready(workspace)
+    if confirm and not dry_run:
+        ask_first(workspace, confirm, [draft.path for draft in records])
     files = {draft.path: write_record(draft.record) for draft in records}
     made = records[0].record.created
     entry = sign_entry(workspace, files, title=title, made=made, signers=signers, plain=plain)
@@ -96,6 +100,17 @@ def propose(
         return Proposed(entry.id, verdict, "", waits_for(verdict), merged=False)
     Outbox.of(workspace.context.home, workspace.alias).put(entry)
     return send(workspace, entry, commit=commit, verdict=verdict)
+
+
+def ask_first(workspace: Workspace, question: str, paths: Iterable[str]) -> None:
+    """Say what would be published and ask; Interrupted when the person does not agree."""
+    if workspace.context.assume_yes:
+        return
+    workspace.context.say("this would be signed, sent, and public for ever:")
+    for path in paths:
+        workspace.context.say(f"  {path}")
+    if not workspace.context.agrees(question):
+        raise Interrupted("not sent", hint="nothing was signed or sent")
 
 
 def sign_entry(

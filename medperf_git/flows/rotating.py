@@ -298,7 +298,9 @@ def _send(
 ) -> Updated:
     number, _ = next_link(workspace.view, layout.member_folder(record.member))
     draft = Draft(layout.member_path(record.member, number), record)
-    proposed = propose(workspace, [draft], title=title, dry_run=dry, signers=signers)
+    gone = record.status != "active"
+    question = f"Leave {workspace.alias}? {record.member} cannot come back." if gone else f"{title}?"
+    proposed = propose(workspace, [draft], title=title, dry_run=dry, signers=signers, confirm=question)
     if not dry and fresh is not None and fresh.signer is not None and record.pending is None:
         path = fresh.signer.path if isinstance(fresh.signer, FileSigner) else None
         key_file = str(path.absolute()) if path and path.parent != keys_folder(workspace.context.home) else None

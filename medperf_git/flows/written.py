@@ -69,7 +69,7 @@ def submit_written(
     plain = {name: _bytes_of(file) for name, file in (house or {}).items()}
     draft = _filled(workspace, Kind(str(kind)), document.value, plain, path)
     title = f"Change {draft.path.rpartition('/')[0] or draft.path}"
-    return propose(workspace, [draft], title=title, dry_run=dry_run, plain=plain)
+    return propose(workspace, [draft], title=title, dry_run=dry_run, plain=plain, confirm=f"{title}, as {path} says?")
 
 
 def _filled(workspace: Workspace, kind: Kind, value: dict[str, Value], plain: Mapping[str, bytes], path: Path) -> Draft:

@@ -55,6 +55,10 @@ class NobodyThere:
         """Fail: no test key has a passphrase."""
         raise AssertionError(prompt)
 
+    def new_passphrase(self, prompt: str) -> str:
+        """Fail: no test key has a passphrase."""
+        raise AssertionError(prompt)
+
     def confirm(self, question: str) -> bool:
         """Fail: tests say --yes."""
         raise AssertionError(question)

@@ -5,6 +5,7 @@ import click
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, send
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_text
+from medperf_git.errors import Interrupted
 
 
 @click.group()
@@ -37,6 +38,8 @@ def request(benchmark: str, datasets: tuple[str, ...], models: tuple[str, ...], 
         refuse_withdrawn(view, one.stored)
     drafts = [build_request(view, about, one, member=member, created=created) for one in subjects]
     names = ", ".join(str(one.ref) for one in subjects)
+    if not dry_run and not workspace.context.agrees(f"Ask for {names} to join {about.ref}?"):
+        raise Interrupted("not sent", hint="nothing was signed or sent")
     send(workspace, drafts, title=f"Ask for {names} to join {about.ref}", dry_run=dry_run)
     for draft in drafts:
         if said := say_after_request(view, draft):
