@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medperf_git.cli.closing import MEANWHILE, report_proposed
+from medperf_git.cli.closing import MEANWHILE, proposed_value, report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
 from medperf_git.cli.session import open_workspace
-from medperf_git.errors import Interrupted, UsageProblem
+from medperf_git.errors import Interrupted, Refused, UsageProblem
 
 if TYPE_CHECKING:
+    from medperf_git.flows.outbox import Entry
     from medperf_git.flows.resuming import Resumed
     from medperf_git.flows.workspace import Workspace
 
@@ -163,19 +164,40 @@ def _carry_out(workspace: "Workspace", wanted: str | None, out: Path | None, *, 
 
 
 def _carry_in(workspace: "Workspace", bundle: Path, *, as_json: bool, dry_run: bool) -> int:
-    from medperf_git.flows.carrying import read_carried, send_carried  # noqa: PLC0415
+    from medperf_git.flows.carrying import read_carried  # noqa: PLC0415
 
     entries = read_carried(workspace, bundle)
     for entry in entries if not as_json else ():
-        echo_text(f"{entry.title} (submit/{entry.id[:12]}), signed by {entry.member}", err=True)
+        echo_text(f"{entry.title} (submit/{entry.id[:12]}), from {entry.member} as it says", err=True)
         for path in sorted(entry.records):
             echo_text(f"  {path}", err=True)
     if not dry_run and not workspace.context.agrees(f"Send {len(entries)} proposal(s) to {workspace.url}?"):
         raise Interrupted("not sent", hint="nothing was sent")
-    done = [send_carried(workspace, entry, dry_run=dry_run) for entry in entries]
-    for proposed in done:
-        report_proposed(proposed, as_json=as_json, dry_run=dry_run)
-    return 0
+    done: list[dict[str, object]] = []
+    try:
+        done.extend(_carry_one(workspace, entry, as_json=as_json, dry_run=dry_run) for entry in entries)
+    finally:  # what was sent is told, also when the network ends before the last one
+        if as_json:
+            echo_json(done)
+    return 0 if all(one["sendable"] for one in done) else 1
+
+
+def _carry_one(workspace: "Workspace", entry: "Entry", *, as_json: bool, dry_run: bool) -> dict[str, object]:
+    """Send one carried proposal and say what became of it; one that is refused keeps no other one back."""
+    from medperf_git.flows.carrying import send_carried  # noqa: PLC0415
+
+    try:
+        proposed = send_carried(workspace, entry, dry_run=dry_run)
+    except Refused as problem:
+        findings = getattr(problem, "findings", ())
+        if not as_json:
+            echo_findings(findings, err=True)
+            echo_text(f"error: {problem.message}\ndo now: {problem.hint}", err=True)
+        told = {"id": entry.id, "sendable": False, "note": problem.message}
+        return {**told, "findings": [finding.as_value() for finding in findings]}
+    if not as_json:
+        report_proposed(proposed, dry_run=dry_run)
+    return {**proposed_value(proposed), "sendable": True}
 
 
 def _submit_file(workspace: "Workspace", path: Path, house: tuple[str, ...], *, as_json: bool, dry_run: bool) -> None:
