@@ -38,7 +38,7 @@ class Carried:
 def open_entries(workspace: Workspace, proposal: str | None) -> list[Entry]:
     """Return my proposals that do not stand yet, or the one whose id begins with `proposal`."""
     outbox = Outbox.of(workspace.context.home, workspace.alias)
-    if proposal:
+    if proposal is not None:
         return [outbox.find(proposal)]
     return [entry for entry in outbox.entries() if entry.state in ("ready", "sent")]
 

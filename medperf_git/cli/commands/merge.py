@@ -17,7 +17,10 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
     from medperf_git.flows.merging import merge_all, merge_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, refresh=True, healing=True)
-    done = [merge_proposal(workspace, proposal, dry_run=dry_run)] if proposal else merge_all(workspace, dry_run=dry_run)
+    if proposal is None:
+        done = merge_all(workspace, dry_run=dry_run)
+    else:  # also an empty word, as of a variable that is not set: it names nothing, and never all
+        done = [merge_proposal(workspace, proposal, dry_run=dry_run)]
     if as_json:
         echo_json(
             [

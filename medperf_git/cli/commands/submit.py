@@ -54,10 +54,11 @@ def submit(
     A FILE that you wrote (registry, member or policy; see `new --current`) is signed and sent as the next of its chain.
     """
     _refuse_odd(proposal, carry=carry, out=out, bundle=bundle, renumber=renumber)
-    wanted = None if everything else proposal
+    _refuse_ignored(proposal, everything=everything, house=house)
+    wanted = proposal
     workspace = open_workspace(registry, yes=yes, refresh=True)
     if fork is not None:
-        _use_fork(workspace, fork)
+        _use_fork(workspace, fork, dry_run=dry_run)
     if bundle is not None:
         return _carry_in(workspace, bundle, as_json=as_json, dry_run=dry_run)
     if carry:
@@ -66,7 +67,7 @@ def submit(
         _submit_file(workspace, Path(proposal), house, as_json=as_json, dry_run=dry_run)
         return 0
     if dry_run:
-        return _rehearse(workspace, as_json=as_json)
+        return _rehearse(workspace, wanted, as_json=as_json)
     return _send(workspace, wanted, renumber=renumber, as_json=as_json)
 
 
@@ -79,14 +80,23 @@ def _refuse_odd(proposal: str | None, *, carry: bool, out: Path | None, bundle: 
         raise UsageProblem("--no-push writes what was signed before", hint="submit the file first, then --no-push")
 
 
-def _use_fork(workspace: "Workspace", address: str) -> None:
+def _refuse_ignored(proposal: str | None, *, everything: bool, house: tuple[str, ...]) -> None:
+    """Refuse a word that would say nothing: whoever wrote it meant something by it."""
+    if everything and proposal is not None:
+        raise UsageProblem("--all is everything, and a proposal is one", hint="leave one of them out")
+    if house and not (proposal and Path(proposal).is_file()):
+        raise UsageProblem("--house-file goes with a registry record", hint="name the FILE that you wrote")
+
+
+def _use_fork(workspace: "Workspace", address: str, *, dry_run: bool) -> None:
     from dataclasses import replace  # noqa: PLC0415
 
     from medperf_git.registry.remotes import Remote  # noqa: PLC0415
 
     fork = None if address == "none" else Remote.parse(address).url
-    workspace.remember(replace(workspace.known, fork=fork))
-    echo_text(f"branches of yours now go to {fork or 'the registry, or a fork made by token'}", err=True)
+    workspace.remember(replace(workspace.known, fork=fork), only_here=dry_run)
+    word = "would" if dry_run else "now"
+    echo_text(f"branches of yours {word} go to {fork or 'the registry, or a fork made by token'}", err=True)
 
 
 def _send(workspace: "Workspace", wanted: str | None, *, renumber: bool, as_json: bool) -> int:
@@ -124,12 +134,15 @@ def _value(one: "Resumed") -> dict[str, object]:
     }
 
 
-def _rehearse(workspace: "Workspace", *, as_json: bool) -> int:
+def _rehearse(workspace: "Workspace", wanted: str | None, *, as_json: bool) -> int:
     """Say what would be sent, where it would go, and what stands in the way; send nothing."""
+    from medperf_git.flows.carrying import open_entries  # noqa: PLC0415
     from medperf_git.flows.preflight import preflight  # noqa: PLC0415
     from medperf_git.flows.status import list_submissions  # noqa: PLC0415
 
-    rows, looked = list_submissions(workspace), preflight(workspace)
+    chosen = {entry.id[:12] for entry in open_entries(workspace, wanted)}
+    rows = [row for row in list_submissions(workspace) if row["id"] in chosen]
+    looked = preflight(workspace)
     if as_json:
         echo_json(rows)
     else:
@@ -147,6 +160,9 @@ def _carry_out(workspace: "Workspace", wanted: str | None, out: Path | None, *, 
     entries = open_entries(workspace, wanted)
     place = out or Path(f"submit-{entries[0].id[:12] if entries else 'nothing'}.bundle")
     if dry_run and entries:
+        if as_json:
+            echo_json({"file": str(place), "bytes": 0, "proposals": [one.id for one in entries]})
+            return 0
         echo_text(f"would write {len(entries)} proposal(s) to {place}; nothing was written")
         return 0
     carried = write_carried(workspace, entries, place)
