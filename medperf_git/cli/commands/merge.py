@@ -27,6 +27,7 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
                 {
                     "id": one.id,
                     "merged": one.merged,
+                    "note": one.note,
                     "verdict": str(one.verdict.outcome),
                     "findings": [finding.as_value() for finding in one.verdict.findings],
                 }
@@ -41,4 +42,5 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
                 echo_findings(one.verdict.findings)
         if not done:
             echo_text("no proposal is open")
-    return 1 if proposal and not done[0].merged and not dry_run else 0
+    missed = proposal is not None and not done[0].merged and not dry_run
+    return 1 if missed or any(one.refused for one in done) else 0
