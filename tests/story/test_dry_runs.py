@@ -1,10 +1,14 @@
-"""`--dry-run` writes and sends nothing, `--json` prints one document, and a word that says nothing is refused."""
+"""`--dry-run` writes and sends nothing, `--json` prints one document, and all that was done is told."""
 
 import json
 from pathlib import Path
 
 import pytest
 
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.flows import resuming
+from medperf_git.flows.outbox import Entry
+from medperf_git.flows.workspace import Workspace
 from tests.story.test_carrying import nothing_reached
 from tests.support.people import Human, Town
 
@@ -84,3 +88,24 @@ def test_a_word_that_would_say_nothing_is_refused(waiting: Human) -> None:
     (first, _second) = waiting.run("status", "--json").value
     assert "leave one of them out" in waiting.run("submit", first["id"], "--all", code=2).err
     assert "name the FILE" in waiting.run("submit", "--house-file", "README.md=x", code=2).err
+
+
+@pytest.mark.parametrize("as_json", [True, False], ids=["json", "text"])
+def test_what_was_sent_is_told_where_the_network_ends_behind_it(
+    waiting: Human, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    first, second = waiting.run("status", "--json").value
+    whole = resuming.resume
+
+    def resume_until_the_end(workspace: Workspace, entry: Entry, *, renumber: bool) -> resuming.Resumed:
+        if entry.id.startswith(second["id"]):
+            raise EnvironmentProblem("the registry cannot be reached", hint="check the network")
+        return whole(workspace, entry, renumber=renumber)
+
+    monkeypatch.setattr(resuming, "resume", resume_until_the_end)
+    said = waiting.run("submit", "--yes", *(["--json"] if as_json else []), code=3)
+    assert "cannot be reached" in said.err
+    if as_json:
+        assert [(one["id"][:12], one["note"]) for one in said.value] == [(first["id"], "merged")]
+    else:
+        assert f"(submit/{first['id']}): merged" in said.out

@@ -103,23 +103,31 @@ def _send(workspace: "Workspace", wanted: str | None, *, renumber: bool, as_json
     from medperf_git.flows.carrying import open_entries  # noqa: PLC0415
     from medperf_git.flows.resuming import resume  # noqa: PLC0415
 
-    done = [resume(workspace, entry, renumber=renumber) for entry in open_entries(workspace, wanted)]
-    if as_json:
-        echo_json([_value(one) for one in done])
-        return 0 if all(one.done for one in done) else 1
-    for one in done:
-        echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
-        for fate in one.fates if len(one.fates) > 1 else ():
-            echo_text(f"  {fate.path}: {fate.note}")
-        if one.proposed and not one.proposed.merged:
-            echo_text(f"  see: {one.proposed.url}")
-        if not one.done:
-            echo_findings(one.verdict.findings)
-    if not done:
+    done: list[Resumed] = []
+    try:
+        for entry in open_entries(workspace, wanted):
+            done.append(one := resume(workspace, entry, renumber=renumber))
+            if not as_json:
+                _tell(one)
+    finally:  # what was sent is told, also when the network ends before the last one
+        if as_json:
+            echo_json([_value(one) for one in done])
+    if not as_json and not done:
         echo_text("nothing to do: nothing of yours is unfinished")
-    elif any(one.proposed and not one.proposed.merged for one in done):
+    elif not as_json and any(one.proposed and not one.proposed.merged for one in done):
         echo_text(MEANWHILE)
     return 0 if all(one.done for one in done) else 1
+
+
+def _tell(one: "Resumed") -> None:
+    """Say what became of one proposal."""
+    echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
+    for fate in one.fates if len(one.fates) > 1 else ():
+        echo_text(f"  {fate.path}: {fate.note}")
+    if one.proposed and not one.proposed.merged:
+        echo_text(f"  see: {one.proposed.url}")
+    if not one.done:
+        echo_findings(one.verdict.findings)
 
 
 def _value(one: "Resumed") -> dict[str, object]:
