@@ -109,3 +109,10 @@ def test_what_was_sent_is_told_where_the_network_ends_behind_it(
         assert [(one["id"][:12], one["note"]) for one in said.value] == [(first["id"], "merged")]
     else:
         assert f"(submit/{first['id']}): merged" in said.out
+
+
+def test_a_rehearsed_join_names_no_key_file_that_is_gone_already(town: Town) -> None:
+    said = town.human("zoe").run("join", town.url, "--as", "zoe", "--dry-run", "--yes").out
+    assert "you sign with SHA256:" in said
+    assert "new key" not in said
+    assert "recovery key" not in said
