@@ -14,6 +14,7 @@ from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.merging import title_of
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import Proposed, Unacceptable, judge_entry, refuse_failed, send, stands, waits_for
+from medperf_git.flows.wording import cut, visible
 from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.names import name_fault
@@ -22,6 +23,7 @@ from medperf_git.registry.carried import MOST_BYTES, fetch_carried, write_bundle
 from medperf_git.registry.commits import submission_id
 
 CARRIER = "carried"
+_TITLE = 200  # columns of a title; whoever wrote the file chose it
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Carried:
 def open_entries(workspace: Workspace, proposal: str | None) -> list[Entry]:
     """Return my proposals that do not stand yet, or the one whose id begins with `proposal`."""
     outbox = Outbox.of(workspace.context.home, workspace.alias)
-    if proposal:
+    if proposal is not None:
         return [outbox.find(proposal)]
     return [entry for entry in outbox.entries() if entry.state in ("ready", "sent")]
 
@@ -77,7 +79,8 @@ def read_carried(workspace: Workspace, file: Path) -> list[Entry]:
         raise EnvironmentProblem(f"{file} cannot be read: {problem.message}", hint=hint) from problem
     if not heads:
         raise Refused(f"{file} holds no proposal", hint="give the file that `submit --no-push` wrote")
-    return [_entry(workspace, file, proposal, commit) for proposal, commit in heads.items()]
+    entries = [_entry(workspace, file, proposal, commit) for proposal, commit in heads.items()]
+    return sorted(entries, key=lambda entry: (entry.at, entry.id))
 
 
 def _entry(workspace: Workspace, file: Path, proposal: str, commit: str) -> Entry:
@@ -88,8 +91,14 @@ def _entry(workspace: Workspace, file: Path, proposal: str, commit: str) -> Entr
         raise Unacceptable(f"{file}: submit/{proposal[:12]} does not hold what its name says", findings, hint=hint)
     made = workspace.store.commit(commit)
     by = workspace.store.author(commit)
-    member = by if name_fault(by) is None else CARRIER
-    return Entry(proposal, title_of(workspace, commit), member, format_time(made.time), as_text(judgement.files))
+    member = CARRIER if name_fault(by) else by
+    return Entry(proposal, _title(workspace, commit), member, format_time(made.time), as_text(judgement.files))
+
+
+def _title(workspace: Workspace, commit: str) -> str:
+    """Return the title as an outbox keeps it: of printable characters, never empty, not endless."""
+    shown = "".join(letter if letter.isprintable() else " " for letter in visible(title_of(workspace, commit)))
+    return cut(shown.strip(), _TITLE) or "Carried records"
 
 
 def send_carried(workspace: Workspace, entry: Entry, *, dry_run: bool = False) -> Proposed:
@@ -97,7 +106,7 @@ def send_carried(workspace: Workspace, entry: Entry, *, dry_run: bool = False) -
     if stands(workspace.view, entry):
         return Proposed(entry.id, Verdict(Outcome.PASS), workspace.forge.page_of(entry.id), "", merged=True)
     commit, verdict = judge_entry(workspace, entry)
-    refuse_failed(verdict, "what was carried would not be accepted; nothing was sent")
+    refuse_failed(verdict, f"submit/{entry.id[:12]} would not be accepted; it was not sent")
     if dry_run:
         return Proposed(entry.id, verdict, "", waits_for(verdict), merged=False)
     return send(workspace, entry, commit=commit, verdict=verdict)

@@ -18,7 +18,7 @@ from medperf_git.flows.house_forge import TABLES, examine_forge
 from medperf_git.flows.keyring import list_keys
 from medperf_git.flows.server_hook import hook_text
 from medperf_git.forge.host import Host, host_of
-from medperf_git.registry.bare import install_hook, protect
+from medperf_git.registry.bare import hook_of, install_hook, protect
 from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import MAIN, list_refs
 
@@ -48,10 +48,12 @@ def examine_host(context: Context, url: str | None, *, host: str | None = None) 
     return examine_forge(remote.url, kind, environ=context.environ)
 
 
-def renew_hook(repository: Path) -> Path:
+def renew_hook(repository: Path, *, dry_run: bool = False) -> Path:
     """Write the hook of a bare repository anew, for the interpreter of now, and its protective settings."""
     if not (repository / "HEAD").is_file():
         raise UsageProblem(f"{repository} is no bare repository", hint="give the folder that holds HEAD and hooks/")
+    if dry_run:
+        return hook_of(repository)
     protect(repository)
     return install_hook(repository, hook_text(repository.absolute()))
 

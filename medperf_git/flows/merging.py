@@ -19,22 +19,28 @@ MEANWHILE = "was merged meanwhile by somebody else"
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """What became of one open proposal."""
+    """What became of one open proposal; `refused` tells that its host did not take what the judge passes."""
 
     id: str
     verdict: Verdict
     merged: bool
     note: str = ""
+    refused: bool = False
 
 
 def merge_proposal(workspace: Workspace, text: str, *, dry_run: bool = False) -> Merged:
     """Merge the open proposal whose id begins with `text` if it passes."""
-    return _merge_one(workspace, find_proposal(workspace, text), dry_run=dry_run)
+    proposal = find_proposal(workspace, text)
+    _refuse_idle(workspace, proposal, dry_run=dry_run)
+    return _merge_one(workspace, proposal, dry_run=dry_run)
 
 
 def merge_all(workspace: Workspace, *, dry_run: bool = False) -> list[Merged]:
-    """Merge every open proposal that passes, each judged against what the ones before left."""
-    return [_merge_one(workspace, proposal, dry_run=dry_run) for proposal in sorted(workspace.proposals())]
+    """Merge every open proposal that passes, each judged against what the ones before left.
+
+    One that its host refuses, as a pull request that somebody closed there, keeps no other one back.
+    """
+    return [_merge_or_tell(workspace, proposal, dry_run=dry_run) for proposal in sorted(workspace.proposals())]
 
 
 def find_proposal(workspace: Workspace, text: str) -> str:
@@ -164,12 +170,25 @@ def _moved(workspace: Workspace) -> bool:
     return workspace.base != before
 
 
-def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
+def _merge_or_tell(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
+    _refuse_idle(workspace, proposal, dry_run=dry_run)
+    try:
+        return _merge_one(workspace, proposal, dry_run=dry_run)
+    except Refused as refused:
+        note = f"not merged: {refused.message}; {refused.hint}"
+        return Merged(proposal, Verdict(Outcome.PASS), merged=False, note=note, refused=True)
+
+
+def _refuse_idle(workspace: Workspace, proposal: str, *, dry_run: bool) -> None:
+    """Refuse where nothing at all can be merged from here."""
     if workspace.forge.merging is Merging.PAGE:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     if not dry_run and not workspace.forge.may_merge():
         hint = "nothing to do for you; who may write there merges it, or its judge does"
         raise Refused(f"your account at {workspace.url} may not merge", hint=hint)
+
+
+def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     commit = workspace.proposals().get(proposal)
     if commit is None:  # a proposal is deleted only when main has it
         return Merged(proposal, Verdict.of(()), merged=True, note=MEANWHILE)

@@ -76,7 +76,7 @@ class Outbox:
 
     def find(self, text: str) -> Entry:
         """Return the entry whose id begins with `text`; UsageProblem when there is not exactly one."""
-        found = [entry for entry in self.entries() if entry.id.startswith(text)]
+        found = [entry for entry in self.entries() if text and entry.id.startswith(text.removeprefix("submit/"))]
         if len(found) != 1:
             raise UsageProblem(f"{len(found)} of my proposals begin with {text!r}", hint="see `medperf-git status`")
         return found[0]

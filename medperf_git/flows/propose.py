@@ -14,7 +14,7 @@ from medperf_git.flows.describing import describe
 from medperf_git.flows.merging import merge_at_once
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.preflight import refuse_unready
-from medperf_git.flows.vouching import Standpoint, sign_all
+from medperf_git.flows.vouching import Standpoint, registries_of, sign_all
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Sent
 from medperf_git.policy.verdict import Outcome, Verdict
@@ -127,6 +127,7 @@ def sign_entry(
     proposal = submission_id({**files, **plain})
     before = Outbox.of(workspace.context.home, workspace.alias).get(proposal)
     kept = {**kept, **(before.data if before else {})}
+    kept = {path: data for path, data in kept.items() if registries_of({path: data}) <= {workspace.registry_id}}
     bundles = sign_all(files, signers=signers or [workspace.signer()], standpoint=standpoint_of(workspace), kept=kept)
     member = workspace.require_member()
     return Entry(proposal, title, member, made, as_text({**files, **plain, **bundles}))

@@ -50,7 +50,7 @@ def add_registry(
     config = Config.load(context.home)
     known_as = next((a for a, known in config.registries.items() if known.url == remote.url), None)
     if known_as is not None:
-        return _known_already(context, config, known_as, pinned)
+        return _known_already(context, config, known_as, pinned, host=host)
     name = alias or free_alias(config, remote.url.rstrip("/").rpartition("/")[2].removesuffix(".git"))
     if name in config.registries:
         raise UsageProblem(f"the alias {name!r} is taken", hint="choose another with --alias")
@@ -124,8 +124,11 @@ def describe_registry(workspace: Workspace) -> dict[str, object]:
     }
 
 
-def _known_already(context: Context, config: Config, alias: str, pinned: str) -> Added:
+def _known_already(context: Context, config: Config, alias: str, pinned: str, *, host: str | None) -> Added:
+    """Look what is new in a registry that is known; a `host` that is said now counts instead of the one before."""
     known = config.registries[alias]
+    if host is not None:
+        known = replace(known, host=said_host(known.url, host, context.environ))
     if pinned and pinned != known.id:
         raise UsageProblem(
             f"{alias} is known here with another id, {known.id}",

@@ -21,6 +21,7 @@ from medperf_git.flows.propose import (
     waits_for,
 )
 from medperf_git.flows.reapplying import Became, Fate, fate_of
+from medperf_git.flows.vouching import registries_of
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Merging
 from medperf_git.policy.verdict import Outcome, Verdict
@@ -74,6 +75,8 @@ def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
         return Resumed(
             entry.id, entry.title, True, "nothing to do: it stands in the registry", proposed.verdict, proposed
         )
+    if elsewhere := registries_of(entry.data) - {workspace.registry_id}:
+        return _not_from_here(workspace, entry, min(elsewhere))
     commit, verdict = judge_entry(workspace, entry)
     if verdict.outcome in SENDABLE:
         proposed = _send_if_new(workspace, entry, commit, verdict)
@@ -86,6 +89,16 @@ def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
         note = f"it would be refused as it stands{hint}"
         return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict)
     return _find_new_place(workspace, entry, verdict)
+
+
+def _not_from_here(workspace: Workspace, entry: Entry, registry: str) -> Resumed:
+    """Keep what was signed for another registry that had this alias before: what it says was meant for that one."""
+    place = Outbox.of(workspace.context.home, workspace.alias).folder / f"{entry.id}.json"
+    note = (
+        f"it was signed for another registry, {registry}, and goes nowhere else; to send it, `registry rm "
+        f"{workspace.alias}` and add that one again under this alias; to give it up, move {place} away"
+    )
+    return Resumed(entry.id, entry.title, done=False, note=note, verdict=Verdict(Outcome.FAIL))
 
 
 def _send_if_new(workspace: Workspace, entry: Entry, commit: str, verdict: Verdict) -> Proposed:

@@ -1,14 +1,15 @@
 """Sign record files: one bundle beside each, for this registry, from the commit that was seen."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from medperf_git.errors import IntegrityBroken
 from medperf_git.policy.authority import needs_of
 from medperf_git.policy.case import Case
 from medperf_git.policy.change import Change
 from medperf_git.records import layout
-from medperf_git.signing.bundle import make_bundle
+from medperf_git.signing.bundle import make_bundle, parse_bundle
 from medperf_git.signing.signers import Signer
 from medperf_git.signing.statement import Statement
 
@@ -47,6 +48,21 @@ def sign_all(
             known = kept.get(place)
             bundles[place] = known or sign_record(path, data, signer=signer, standpoint=standpoint)[1]
     return bundles
+
+
+def registries_of(files: Mapping[str, bytes]) -> set[str]:
+    """Return the registries for which the bundles among these files say that they were signed."""
+    return set(_iter_registries(files))
+
+
+def _iter_registries(files: Mapping[str, bytes]) -> Iterator[str]:
+    for path, data in files.items():
+        if layout.split_bundle(path) is None:
+            continue
+        try:
+            yield parse_bundle(data).unverified_statement().registry
+        except IntegrityBroken:  # the judge says what is wrong with it
+            continue
 
 
 def asked_of(change: Change, signer: Signer, member: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from medperf_git.forge.browser import web_page
 from medperf_git.forge.host import Host
+from medperf_git.registry.remotes import Remote, Transport
 
 _FILE: Mapping[Host, str] = {
     Host.GITHUB: "{page}/blob/main/{path}",
@@ -17,4 +18,6 @@ _FILE: Mapping[Host, str] = {
 def file_page(host: Host, url: str, path: str) -> str | None:
     """Return the address of the page of a file on main, None where the host has no pages (plain Git)."""
     pattern = _FILE.get(host)
-    return pattern.format(page=web_page(url), path=quote(path)) if pattern else None
+    if pattern is None or Remote.parse(url).transport is Transport.PATH:  # a folder has no page, whatever was said
+        return None
+    return pattern.format(page=web_page(url), path=quote(path))

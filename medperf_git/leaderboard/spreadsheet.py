@@ -1,16 +1,18 @@
 """Rows → a CSV file that no spreadsheet takes for formulas.
 
-Rules kept here: text that a spreadsheet could read as a formula starts with an apostrophe; numbers stay numbers;
-what is absent is an empty cell.
+Rules kept here: text that a spreadsheet could read as a formula starts with an apostrophe, also behind a semicolon,
+at which one set to German or French splits cells; numbers stay numbers; what is absent is an empty cell.
 """
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 
 _FORMULA = tuple(
     "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
 )
+_INSIDE = re.compile(rf'((?:[;|]|(?!\A)\t)[\s"]*)(?=[{re.escape("".join(_FORMULA))}])')
 CellText = str | int | float | bool | None
 
 
@@ -20,7 +22,10 @@ def safe_cell(value: CellText) -> str | int | float:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, str) and (value[:1] in ("\t", "\r", "\n") or value.lstrip()[:1] in _FORMULA):
+    if not isinstance(value, str):
+        return value
+    value = _INSIDE.sub(r"\1'", value)
+    if value[:1] in ("\t", "\r", "\n") or value.lstrip()[:1] in _FORMULA:
         return "'" + value
     return value
 

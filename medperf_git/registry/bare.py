@@ -45,9 +45,14 @@ def open_copy(path: Path) -> Store:
     return _create(path)
 
 
+def hook_of(repository: Path) -> Path:
+    """Return where the hook of a bare repository lies."""
+    return repository / "hooks" / "pre-receive"
+
+
 def install_hook(repository: Path, text: str) -> Path:
     """Write the `pre-receive` hook of a bare repository and return its path; replaces an older one at once."""
-    hook = repository / "hooks" / "pre-receive"
+    hook = hook_of(repository)
     hook.parent.mkdir(exist_ok=True)
     fresh = hook.with_name(f".pre-receive.{os.getpid()}")
     fresh.write_text(text, encoding="utf-8", newline="\n")

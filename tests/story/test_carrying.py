@@ -138,5 +138,58 @@ def test_what_the_judge_refuses_is_not_carried(closed: Town, tmp_path: Path) -> 
     emil.run("reject", "north/wards", "--benchmark", str(house_of(closed).benchmark().ref), "--yes")
     main = closed.main
     said = post.run("submit", "--from-bundle", file, "--yes", code=1)
-    assert "would not be accepted; nothing was sent" in said.err
+    assert "would not be accepted; it was not sent" in said.err
     assert closed.main == main
+
+
+def two_waiting(town: Town, out: Path) -> list[str]:
+    """Let south sign a withdrawal and then a request that it forbids, unreached, and write both; return their ids."""
+    south = town.human("south")
+    south.run("sync")
+    with nothing_reached(town):
+        south.run("withdraw", "south/wards", "--yes", code=3)
+        south.run("association", "request", "dora/heart", "--dataset", "south/wards", "--yes", code=3)
+        said = south.run("submit", "--no-push", "--out", out, "--json").value
+    return list(said["proposals"])
+
+
+def test_of_several_in_a_file_one_that_is_refused_keeps_no_other_back_and_each_is_told(
+    closed: Town, tmp_path: Path
+) -> None:
+    file = tmp_path / "two.bundle"
+    withdrawal, request = two_waiting(closed, file)
+    post = closed.add("post")
+    rehearsed = post.run("submit", "--from-bundle", file, "--dry-run", "--json").value
+    assert [one["id"] for one in rehearsed] == [withdrawal, request], "in the order in which they were made"
+    sent = post.run("submit", "--from-bundle", file, "--yes", "--json", code=1).value
+    assert [(one["id"], one["sendable"]) for one in sent] == [(withdrawal, True), (request, False)]
+    assert sent[0]["merged"]
+    assert {finding["rule"] for finding in sent[1]["findings"]} == {"withdrawn"}
+    again = post.run("submit", "--from-bundle", file, "--yes", code=1)
+    assert f"merged: submit/{withdrawal[:12]}" in again.out
+    assert f"submit/{request[:12]} would not be accepted; it was not sent" in again.err
+
+
+@pytest.mark.parametrize("title", ["Add\x1b[31m it", "Add\u00a0it", "", "x" * 9000])
+def test_a_title_that_somebody_changed_on_the_way_harms_no_outbox(closed: Town, tmp_path: Path, title: str) -> None:
+    file, forged = tmp_path / "results.bundle", tmp_path / "forged.bundle"
+    carry(closed, file)
+    folder = tmp_path / "mallory.git"
+    subprocess.run(["git", "clone", "-q", "--bare", closed.url, folder], check=True, env=git_environ())
+
+    def git(*argv: str, data: bytes = b"") -> bytes:
+        command = ["git", f"--git-dir={folder}", *argv]
+        return subprocess.run(command, check=True, capture_output=True, input=data, env=git_environ()).stdout
+
+    git("fetch", "-q", str(file), "refs/heads/submit/*:refs/heads/submit/*")
+    ref = git("for-each-ref", "--format=%(refname)", "refs/heads/submit").decode().strip()
+    head = git("cat-file", "commit", ref).partition(b"\n\n")[0]
+    commit = git("hash-object", "-t", "commit", "-w", "--stdin", data=head + b"\n\n" + title.encode() + b"\n")
+    git("update-ref", ref, commit.decode().strip())
+    git("bundle", "create", "-q", str(forged), ref, "^main")
+    post = closed.add("post")
+    said = post.run("submit", "--from-bundle", forged, "--yes")
+    assert "from north as it says" in said.err, "who made the commit is told, not whoever carries it"
+    (row,) = post.run("status", "--all", "--json").value
+    assert row["what"].isprintable()
+    assert 0 < len(row["what"]) <= 200

@@ -299,6 +299,19 @@ def test_a_member_of_the_forge_who_may_push_but_not_merge_waits_for_a_merge(town
     assert town.pulls(sent.id)[0].state == "merged"
 
 
+def test_a_request_that_somebody_closed_keeps_no_other_one_from_being_merged(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    town.forge.by_id(1).pushers.add("moa")
+    moa.run("registry", "use", "heart", "--merge", "manual")
+    sent = sorted(send(moa, rb.cube(Ref("moa", name, 1))).id for name in ("oak", "elm", "ash"))
+    town.pulls(sent[0])[0].state = "closed"  # its branch lies in the registry itself, and stays there
+    told = town.founder.run("merge", "--json", code=1).value
+    assert [(one["id"], one["merged"]) for one in told] == [(sent[0], False), (sent[1], True), (sent[2], True)]
+    assert "no open pull request holds" in told[0]["note"]
+    assert [town.pulls(one)[0].state for one in sent] == ["closed", "merged", "merged"]
+    assert "no open pull request holds" in town.founder.run("merge", sent[0], code=1).err
+
+
 def test_a_token_is_in_no_file_and_no_message(town: ForgeTown) -> None:
     moa = town.ask("moa")
     said = moa.run("status").out + moa.run("sync").err

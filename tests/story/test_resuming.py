@@ -5,8 +5,10 @@ from dataclasses import replace
 import pytest
 
 from medperf_git.cli.session import TerminalPerson
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.records.folds import member_state, policy_state
 from medperf_git.records.models import Disclosure, Policy
+from medperf_git.records.names import Ref
 from tests.support import registry_builder as rb
 from tests.support.people import Town
 from tests.support.registry_builder import BENCHMARK, NORTH, SOUTH
@@ -221,3 +223,22 @@ def test_a_name_that_somebody_else_took_meanwhile_is_told(manual: Town) -> None:
     manual.founder.run("merge")
     said = zack.run("submit", "--resume", "--yes", code=1)
     assert "no longer applies: somebody else began members/lab meanwhile" in said.out
+
+
+def test_what_was_signed_for_another_registry_of_the_same_alias_is_sent_to_none_but_that(
+    town: Town, beside: Town
+) -> None:
+    moa, secret = town.human("moa"), rb.cube(Ref("moa", "secret", 1))
+    moa.run("sync")
+    away = town.repository.rename(town.repository.with_name("away.git"))
+    with pytest.raises(EnvironmentProblem, match="signed and kept"):
+        send(moa, secret)
+    moa.run("registry", "rm", "heart", "--yes")
+    moa.run("join", beside.url, "--as", "moa", "--key", moa.key, "--yes", code=1)  # is one there already: remembered
+    main = beside.main
+    for command in (["submit", "--yes"], ["submit", "--resume", "--yes"]):
+        assert "it was signed for another registry" in moa.run(*command, code=1).out
+    assert beside.main == main
+    assert beside.git("for-each-ref", "refs/heads/submit") == ""
+    assert away.is_dir()
+    assert send(moa, secret).merged, "whoever means it can say it there too"

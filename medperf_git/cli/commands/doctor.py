@@ -57,7 +57,7 @@ def doctor(
     With `forge`: look at the settings of a registry's host that protect main (URL or path; default: the current one).
     """
     if install_hook is not None:
-        return _install(install_hook)
+        return _install(install_hook, dry_run=dry_run, as_json=as_json)
     if subject is None:
         if url or write or host:
             raise UsageProblem("these options look at a host", hint="say `medperf-git doctor forge`")
@@ -67,10 +67,14 @@ def doctor(
     return _forge(url, registry, host, as_json=as_json)
 
 
-def _install(repository: Path) -> int:
+def _install(repository: Path, *, dry_run: bool, as_json: bool) -> int:
     from medperf_git.flows.doctor import renew_hook  # noqa: PLC0415
 
-    echo_text(f"hook written: {renew_hook(repository)}")
+    place = renew_hook(repository, dry_run=dry_run)
+    if as_json:
+        echo_json({"hook": str(place), "written": not dry_run})
+    else:
+        echo_text(f"hook {'would be written' if dry_run else 'written'}: {place}")
     return 0
 
 

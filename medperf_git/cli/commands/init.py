@@ -37,6 +37,9 @@ def init(
     context = open_context(yes=yes)
     if dry_run:
         paths = rehearse_registry(context, place, name=name, title=title or name, member=member, key=key, host=host)
+        if as_json:
+            echo_json({"would_write": list(paths)})
+            return
         echo_text("would begin a registry with these files; nothing was written or sent:")
         echo_text("\n".join(f"  {path}" for path in paths))
         return

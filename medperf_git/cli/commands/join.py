@@ -61,8 +61,8 @@ def join(
         echo_json({**proposed_value(proposed), "key": keys.signing.public.fingerprint, "made": made})
         return
     echo_text(f"you sign with {keys.signing.public.fingerprint}")
-    for path in keys.made:
+    for path in keys.made if not dry_run else ():
         echo_text(f"new key: {path}")
-    if any(path.name.endswith("-recovery") for path in keys.made):
+    if not dry_run and any(path.name.endswith("-recovery") for path in keys.made):
         echo_text("move the recovery key to a safe away from this machine: it alone can replace a lost signing key")
     report_proposed(proposed, dry_run=dry_run)

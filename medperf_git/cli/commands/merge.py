@@ -17,13 +17,17 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
     from medperf_git.flows.merging import merge_all, merge_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, refresh=True, healing=True)
-    done = [merge_proposal(workspace, proposal, dry_run=dry_run)] if proposal else merge_all(workspace, dry_run=dry_run)
+    if proposal is None:
+        done = merge_all(workspace, dry_run=dry_run)
+    else:  # also an empty word, as of a variable that is not set: it names nothing, and never all
+        done = [merge_proposal(workspace, proposal, dry_run=dry_run)]
     if as_json:
         echo_json(
             [
                 {
                     "id": one.id,
                     "merged": one.merged,
+                    "note": one.note,
                     "verdict": str(one.verdict.outcome),
                     "findings": [finding.as_value() for finding in one.verdict.findings],
                 }
@@ -38,4 +42,5 @@ def merge(proposal: str | None, *, registry: str | None, dry_run: bool, as_json:
                 echo_findings(one.verdict.findings)
         if not done:
             echo_text("no proposal is open")
-    return 1 if proposal and not done[0].merged and not dry_run else 0
+    missed = proposal is not None and not done[0].merged and not dry_run
+    return 1 if missed or any(one.refused for one in done) else 0

@@ -7,7 +7,7 @@ import click
 
 from medperf_git.cli.closing import report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
-from medperf_git.cli.output import echo_findings, echo_text
+from medperf_git.cli.output import echo_findings, echo_json, echo_text
 from medperf_git.cli.session import open_workspace
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool, dry_ru
     for path, text in seen.records.items():
         echo_text(f"── {path}", err=True, bold=True)
         echo_text(text.rstrip(), err=True)
+    if dry_run and as_json:
+        echo_json({"id": seen.id, "would_sign": list(seen.mine), "as": workspace.require_member(), "sent": False})
+        return
     if dry_run:
         echo_text(f"would sign as {workspace.require_member()}: {', '.join(seen.mine)}; nothing was sent")
         return

@@ -5,13 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medperf_git.cli.closing import MEANWHILE, report_proposed
+from medperf_git.cli.closing import MEANWHILE, proposed_value, report_proposed
 from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
 from medperf_git.cli.session import open_workspace
-from medperf_git.errors import Interrupted, UsageProblem
+from medperf_git.errors import Interrupted, Refused, UsageProblem
 
 if TYPE_CHECKING:
+    from medperf_git.flows.outbox import Entry
     from medperf_git.flows.resuming import Resumed
     from medperf_git.flows.workspace import Workspace
 
@@ -53,10 +54,11 @@ def submit(
     A FILE that you wrote (registry, member or policy; see `new --current`) is signed and sent as the next of its chain.
     """
     _refuse_odd(proposal, carry=carry, out=out, bundle=bundle, renumber=renumber)
-    wanted = None if everything else proposal
+    _refuse_ignored(proposal, everything=everything, house=house)
+    wanted = proposal
     workspace = open_workspace(registry, yes=yes, refresh=True)
     if fork is not None:
-        _use_fork(workspace, fork)
+        _use_fork(workspace, fork, dry_run=dry_run)
     if bundle is not None:
         return _carry_in(workspace, bundle, as_json=as_json, dry_run=dry_run)
     if carry:
@@ -65,7 +67,7 @@ def submit(
         _submit_file(workspace, Path(proposal), house, as_json=as_json, dry_run=dry_run)
         return 0
     if dry_run:
-        return _rehearse(workspace, as_json=as_json)
+        return _rehearse(workspace, wanted, as_json=as_json)
     return _send(workspace, wanted, renumber=renumber, as_json=as_json)
 
 
@@ -78,37 +80,54 @@ def _refuse_odd(proposal: str | None, *, carry: bool, out: Path | None, bundle: 
         raise UsageProblem("--no-push writes what was signed before", hint="submit the file first, then --no-push")
 
 
-def _use_fork(workspace: "Workspace", address: str) -> None:
+def _refuse_ignored(proposal: str | None, *, everything: bool, house: tuple[str, ...]) -> None:
+    """Refuse a word that would say nothing: whoever wrote it meant something by it."""
+    if everything and proposal is not None:
+        raise UsageProblem("--all is everything, and a proposal is one", hint="leave one of them out")
+    if house and not (proposal and Path(proposal).is_file()):
+        raise UsageProblem("--house-file goes with a registry record", hint="name the FILE that you wrote")
+
+
+def _use_fork(workspace: "Workspace", address: str, *, dry_run: bool) -> None:
     from dataclasses import replace  # noqa: PLC0415
 
     from medperf_git.registry.remotes import Remote  # noqa: PLC0415
 
     fork = None if address == "none" else Remote.parse(address).url
-    workspace.remember(replace(workspace.known, fork=fork))
-    echo_text(f"branches of yours now go to {fork or 'the registry, or a fork made by token'}", err=True)
+    workspace.remember(replace(workspace.known, fork=fork), only_here=dry_run)
+    word = "would" if dry_run else "now"
+    echo_text(f"branches of yours {word} go to {fork or 'the registry, or a fork made by token'}", err=True)
 
 
 def _send(workspace: "Workspace", wanted: str | None, *, renumber: bool, as_json: bool) -> int:
     from medperf_git.flows.carrying import open_entries  # noqa: PLC0415
     from medperf_git.flows.resuming import resume  # noqa: PLC0415
 
-    done = [resume(workspace, entry, renumber=renumber) for entry in open_entries(workspace, wanted)]
-    if as_json:
-        echo_json([_value(one) for one in done])
-        return 0 if all(one.done for one in done) else 1
-    for one in done:
-        echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
-        for fate in one.fates if len(one.fates) > 1 else ():
-            echo_text(f"  {fate.path}: {fate.note}")
-        if one.proposed and not one.proposed.merged:
-            echo_text(f"  see: {one.proposed.url}")
-        if not one.done:
-            echo_findings(one.verdict.findings)
-    if not done:
+    done: list[Resumed] = []
+    try:
+        for entry in open_entries(workspace, wanted):
+            done.append(one := resume(workspace, entry, renumber=renumber))
+            if not as_json:
+                _tell(one)
+    finally:  # what was sent is told, also when the network ends before the last one
+        if as_json:
+            echo_json([_value(one) for one in done])
+    if not as_json and not done:
         echo_text("nothing to do: nothing of yours is unfinished")
-    elif any(one.proposed and not one.proposed.merged for one in done):
+    elif not as_json and any(one.proposed and not one.proposed.merged for one in done):
         echo_text(MEANWHILE)
     return 0 if all(one.done for one in done) else 1
+
+
+def _tell(one: "Resumed") -> None:
+    """Say what became of one proposal."""
+    echo_text(f"{one.title} (submit/{one.id[:12]}): {one.note}")
+    for fate in one.fates if len(one.fates) > 1 else ():
+        echo_text(f"  {fate.path}: {fate.note}")
+    if one.proposed and not one.proposed.merged:
+        echo_text(f"  see: {one.proposed.url}")
+    if not one.done:
+        echo_findings(one.verdict.findings)
 
 
 def _value(one: "Resumed") -> dict[str, object]:
@@ -123,12 +142,15 @@ def _value(one: "Resumed") -> dict[str, object]:
     }
 
 
-def _rehearse(workspace: "Workspace", *, as_json: bool) -> int:
+def _rehearse(workspace: "Workspace", wanted: str | None, *, as_json: bool) -> int:
     """Say what would be sent, where it would go, and what stands in the way; send nothing."""
+    from medperf_git.flows.carrying import open_entries  # noqa: PLC0415
     from medperf_git.flows.preflight import preflight  # noqa: PLC0415
     from medperf_git.flows.status import list_submissions  # noqa: PLC0415
 
-    rows, looked = list_submissions(workspace), preflight(workspace)
+    chosen = {entry.id[:12] for entry in open_entries(workspace, wanted)}
+    rows = [row for row in list_submissions(workspace) if row["id"] in chosen]
+    looked = preflight(workspace)
     if as_json:
         echo_json(rows)
     else:
@@ -146,6 +168,9 @@ def _carry_out(workspace: "Workspace", wanted: str | None, out: Path | None, *, 
     entries = open_entries(workspace, wanted)
     place = out or Path(f"submit-{entries[0].id[:12] if entries else 'nothing'}.bundle")
     if dry_run and entries:
+        if as_json:
+            echo_json({"file": str(place), "bytes": 0, "proposals": [one.id for one in entries]})
+            return 0
         echo_text(f"would write {len(entries)} proposal(s) to {place}; nothing was written")
         return 0
     carried = write_carried(workspace, entries, place)
@@ -163,19 +188,40 @@ def _carry_out(workspace: "Workspace", wanted: str | None, out: Path | None, *, 
 
 
 def _carry_in(workspace: "Workspace", bundle: Path, *, as_json: bool, dry_run: bool) -> int:
-    from medperf_git.flows.carrying import read_carried, send_carried  # noqa: PLC0415
+    from medperf_git.flows.carrying import read_carried  # noqa: PLC0415
 
     entries = read_carried(workspace, bundle)
     for entry in entries if not as_json else ():
-        echo_text(f"{entry.title} (submit/{entry.id[:12]}), signed by {entry.member}", err=True)
+        echo_text(f"{entry.title} (submit/{entry.id[:12]}), from {entry.member} as it says", err=True)
         for path in sorted(entry.records):
             echo_text(f"  {path}", err=True)
     if not dry_run and not workspace.context.agrees(f"Send {len(entries)} proposal(s) to {workspace.url}?"):
         raise Interrupted("not sent", hint="nothing was sent")
-    done = [send_carried(workspace, entry, dry_run=dry_run) for entry in entries]
-    for proposed in done:
-        report_proposed(proposed, as_json=as_json, dry_run=dry_run)
-    return 0
+    done: list[dict[str, object]] = []
+    try:
+        done.extend(_carry_one(workspace, entry, as_json=as_json, dry_run=dry_run) for entry in entries)
+    finally:  # what was sent is told, also when the network ends before the last one
+        if as_json:
+            echo_json(done)
+    return 0 if all(one["sendable"] for one in done) else 1
+
+
+def _carry_one(workspace: "Workspace", entry: "Entry", *, as_json: bool, dry_run: bool) -> dict[str, object]:
+    """Send one carried proposal and say what became of it; one that is refused keeps no other one back."""
+    from medperf_git.flows.carrying import send_carried  # noqa: PLC0415
+
+    try:
+        proposed = send_carried(workspace, entry, dry_run=dry_run)
+    except Refused as problem:
+        findings = getattr(problem, "findings", ())
+        if not as_json:
+            echo_findings(findings, err=True)
+            echo_text(f"error: {problem.message}\ndo now: {problem.hint}", err=True)
+        told = {"id": entry.id, "sendable": False, "note": problem.message}
+        return {**told, "findings": [finding.as_value() for finding in findings]}
+    if not as_json:
+        report_proposed(proposed, dry_run=dry_run)
+    return {**proposed_value(proposed), "sendable": True}
 
 
 def _submit_file(workspace: "Workspace", path: Path, house: tuple[str, ...], *, as_json: bool, dry_run: bool) -> None:

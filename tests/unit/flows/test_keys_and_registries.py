@@ -142,3 +142,12 @@ def test_t38_a_poisoned_environment_and_configuration_are_not_obeyed(town: Town,
     done = bob.spawn(*("join", town.url, "--as", "bob", "--key", bob.key, "--yes"), env={**bob.environ, **poison})
     assert done.returncode == 0, done.stderr
     assert not canary.exists()
+
+
+def test_a_host_that_was_said_wrong_is_said_again_and_nothing_else_is_forgotten(town: Town) -> None:
+    bob = town.join("bob")
+    assert bob.run("registry", "add", town.url, "--host", "gitlab", "--json").value["host"] == "gitlab"
+    assert bob.run("registry", "add", town.url, "--json").value["host"] == "gitlab", "what is not said stays"
+    assert bob.run("registry", "add", town.url, "--host", "plain", "--json").value["host"] == "plain"
+    (row,) = bob.run("registry", "ls", "--json").value
+    assert (row["host"], row["member"]) == ("plain", "bob")

@@ -33,3 +33,8 @@ def test_what_is_special_in_an_address_is_quoted(host: Host) -> None:
     page = file_page(host, "https://host.example/org/eval", "a b/#?%.yaml")
     assert page is not None
     assert page.endswith("/a%20b/%23%3F%25.yaml")
+
+
+@pytest.mark.parametrize("host", list(Host))
+def test_a_folder_has_no_page_whatever_host_was_said(host: Host) -> None:
+    assert file_page(host, "/srv/git/eval.git", PATH) is None

@@ -336,3 +336,10 @@ def test_writing_refuses_a_folder_that_is_no_site(tmp_path):
     with pytest.raises(UsageProblem):
         write_site(site_of(lr.demo()), tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize("start", ["x;", "x ; ", 'x;"', "x\t", "x|", ";;"])
+@pytest.mark.parametrize("sign", ["=", "+", "-", "@", "\N{FULLWIDTH EQUALS SIGN}"])
+def test_t49_a_spreadsheet_that_splits_at_semicolons_finds_no_formula_either(start: str, sign: str) -> None:
+    assert safe_cell(f"{start}{sign}HYPERLINK(1)") == f"{start}'{sign}HYPERLINK(1)"
+    assert safe_cell("models; sites | cases - all") == "models; sites | cases - all"
