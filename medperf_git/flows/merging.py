@@ -10,6 +10,7 @@ from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
 from medperf_git.registry.history import first_beyond
+from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.steps import Judgement
 from medperf_git.registry.transport import PushOutcome
 
@@ -29,12 +30,25 @@ class Merged:
 
 def merge_proposal(workspace: Workspace, text: str, *, dry_run: bool = False) -> Merged:
     """Merge the open proposal whose id begins with `text` if it passes."""
-    return _merge_one(workspace, find_proposal(workspace, text), dry_run=dry_run)
+    proposal = find_proposal(workspace, text)
+    _refuse_elsewhere(workspace, proposal, dry_run=dry_run)
+    return _merge_one(workspace, proposal, dry_run=dry_run)
 
 
 def merge_all(workspace: Workspace, *, dry_run: bool = False) -> list[Merged]:
-    """Merge every open proposal that passes, each judged against what the ones before left."""
-    return [_merge_one(workspace, proposal, dry_run=dry_run) for proposal in sorted(workspace.proposals())]
+    """Merge every open proposal that passes, each judged against what the ones before left.
+
+    What the forge refuses of one keeps no other from being merged.
+    """
+    done = []
+    for proposal in sorted(workspace.proposals()):
+        _refuse_elsewhere(workspace, proposal, dry_run=dry_run)
+        try:
+            done.append(_merge_one(workspace, proposal, dry_run=dry_run))
+        except Refused as refused:
+            note = f"not merged: {refused.message}; {refused.hint}"
+            done.append(Merged(proposal, Verdict(Outcome.NEEDS_PERSON), merged=False, note=note))
+    return done
 
 
 def find_proposal(workspace: Workspace, text: str) -> str:
@@ -90,17 +104,19 @@ def merge_at_once(workspace: Workspace, proposal: str, *, commit: str, title: st
 def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
     """Have the forge merge the pull request whose head is the judged commit, and verify the step that main gained.
 
-    Refused: no open pull request has this head, or the forge does not let us.
+    Anybody may propose the same records by another commit: where that one was judged, and bears no pull request of
+    this name, one that passes as well is merged in its place. Refused: there is none, or the forge does not let us.
     """
-    judgement = _judge_now(workspace, commit)
-    if judgement.outcome is not Outcome.PASS or not may_go_on(workspace, judgement.change.added):
+    if not _passes(workspace, commit):
         return False
-    requests = workspace.forge.requests(proposal)
-    found = [one for one in requests if one.state is State.OPEN and one.commit in (commit, "")]
-    if not found:
+    standing = [one for one in workspace.forge.requests(proposal) if one.state is State.OPEN]
+    judged = (one for one in standing if one.commit in (commit, ""))
+    found = next(judged, None) or next((one for one in standing if _is_as_good(workspace, proposal, one.commit)), None)
+    if found is None:
         hint = f"see {workspace.forge.page_of(proposal)}, then run `medperf-git sync` and look again"
         raise Refused(f"no open pull request holds {commit[:12]}, which was judged", hint=hint)
-    workspace.forge.merge(found[0], commit, Words(f"Merge submit/{proposal}", title))
+    commit = found.commit or commit
+    workspace.forge.merge(found, commit, Words(f"Merge submit/{proposal}", title))
     workspace.refresh()
     merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
     if merged:
@@ -156,12 +172,31 @@ def _moved(workspace: Workspace) -> bool:
     return workspace.base != before
 
 
-def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
+def _passes(workspace: Workspace, commit: str) -> bool:
+    judgement = _judge_now(workspace, commit)
+    return judgement.outcome is Outcome.PASS and may_go_on(workspace, judgement.change.added)
+
+
+def _is_as_good(workspace: Workspace, proposal: str, commit: str) -> bool:
+    """Tell whether a head that a forge names is here, is this proposal, and passes too."""
+    store, at = workspace.store, workspace.context.clock()
+    return (
+        store.has_commit(commit)
+        and proposal_at(store, workspace.base, commit, at=at) == proposal
+        and _passes(workspace, commit)
+    )
+
+
+def _refuse_elsewhere(workspace: Workspace, proposal: str, *, dry_run: bool) -> None:
+    """Refuse where merging is not ours to do."""
     if workspace.forge.merging is Merging.PAGE:
         raise Refused("merging is done on the forge's page", hint=f"open {workspace.forge.page_of(proposal)}")
     if not dry_run and not workspace.forge.may_merge():
         hint = "nothing to do for you; who may write there merges it, or its judge does"
         raise Refused(f"your account at {workspace.url} may not merge", hint=hint)
+
+
+def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
     commit = workspace.proposals().get(proposal)
     if commit is None:  # a proposal is deleted only when main has it
         return Merged(proposal, Verdict.of(()), merged=True, note=MEANWHILE)

@@ -315,3 +315,32 @@ def test_a_token_that_expired_is_told_with_its_remedy(town: ForgeTown) -> None:
     with pytest.raises(Exception, match="does not accept the token from MEDPERF_GIT_TOKEN") as refused:
         send(moa, rb.cube(MODEL))
     assert "MEDPERF_GIT_TOKEN" in getattr(refused.value, "hint", "")
+
+
+def shadowed(town: ForgeTown, proposal: str, *, branch: str) -> Pull:
+    """Let a stranger open the same records again, by a commit that comes before the honest one in order."""
+    town.human("eve")
+    honest = town.pulls(proposal)[0]
+    fork = town.forge.fork(town.forge.by_id(1), "eve")
+    town.forge.git(fork.folder, "fetch", "-q", str(town.forge.by_id(honest.source).folder), f"refs/heads/{honest.branch}")
+    made = honest.commit
+    for number in range(1000):
+        if made < honest.commit:
+            break
+        tree, parent = f"{honest.commit}^{{tree}}", f"{honest.commit}^"
+        made = town.forge.git(fork.folder, "commit-tree", tree, "-p", parent, "-m", f"Add a model {number}")
+    town.forge.git(fork.folder, "update-ref", f"refs/heads/{branch}", made)
+    opened = town.forge.open(town.forge.by_id(1), fork, branch=branch, title="x", body="", author="eve")
+    town.forge.settle()
+    return opened
+
+
+def test_t09_a_copy_of_a_proposal_from_another_branch_keeps_nothing_from_being_merged(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    first, second = send(moa, rb.cube(MODEL)), send(moa, rb.cube(LATE))
+    for sent in (first, second):
+        branch = f"x-{sent.id[:4]}"
+        if town.forge.find("eve/heart") is None:
+            shadowed(town, sent.id, branch=branch)
+    town.founder.run("merge")
+    assert [town.pulls(sent.id)[0].state for sent in (first, second)] == ["merged", "merged"]
