@@ -2,13 +2,14 @@
 
 import subprocess
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medperf_git.errors import Refused
 from medperf_git.forge import gathering
-from medperf_git.forge.api import Cause, Fault
+from medperf_git.forge.api import Cause, Fault, Repository
 from medperf_git.forge.faults import ForgeProblem
 from medperf_git.forge.port import Request, State, Words
 from medperf_git.forge.pulls import MARK
@@ -322,3 +323,21 @@ def test_a_damaged_request_that_is_slow_to_come_leaves_main_as_it_was_fetched(
     assert git(copy, "rev-parse", "refs/upstream/main") == forge.git("rev-parse", "main")
     assert len(said) == 1
     assert "those of the last time" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "registry", "fork"),
+    [
+        ("https://forge.example/org/heart", "forge.example/org/heart.git", "evil.example/me/heart.git"),
+        ("git@forge.example:org/heart.git", "forge.example:org/heart.git", "evil.example:me/heart.git"),
+        ("https://forge.example/org/heart", "org/heart.git", "me/../../x/heart.git"),
+        ("https://forge.example/org/heart", "eart.git", "me/heart.git"),
+    ],
+)
+def test_t37_a_forge_leads_no_push_and_no_token_to_another_place(
+    forge: PaperForge, address: str, registry: str, fork: str
+) -> None:
+    pulls = replace(forge.pulls("alice"), remote=Remote.parse(address), slug="org/heart")
+    pulls._registry = Repository("org/heart", registry, may_push=False)
+    with pytest.raises(ForgeProblem, match="nothing was sent|does not end with|another place"):
+        pulls._remote_of(pulls._guard(), Repository("me/heart", fork, may_push=True))
