@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from medperf_git.errors import Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Merging, State, Words
 from medperf_git.policy.verdict import Outcome, Verdict
@@ -120,7 +120,7 @@ def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: st
     workspace.refresh()
     merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
     if merged:
-        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+        tidy(workspace, proposal, "This stands in main now.")
     return merged
 
 
@@ -147,7 +147,7 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
         )
         sent = workspace.forge.advance(workspace.copy, merge)
         if sent.accepted:
-            workspace.forge.forget(workspace.copy, proposal, "merged")
+            tidy(workspace, proposal, "merged")
             workspace.refresh()
             return True
         if sent.outcome is not PushOutcome.NOT_FORWARD and not _moved(workspace):
@@ -156,6 +156,14 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
             return False
         workspace.refresh()
     return False
+
+
+def tidy(workspace: Workspace, proposal: str, why: str) -> None:
+    """Take away what is of no more use; where that cannot be done now it harms nobody, and is said."""
+    try:
+        workspace.forge.forget(workspace.copy, proposal, why)
+    except (EnvironmentProblem, Refused) as problem:
+        workspace.context.say(f"note: {problem.message}; close {workspace.forge.page_of(proposal)} by hand")
 
 
 def _is_about(paths: frozenset[str], text: str) -> bool:
@@ -205,7 +213,7 @@ def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)
     if _adds_nothing(judgement.change.added, judgement.verdict):
-        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+        tidy(workspace, proposal, "This stands in main now.")
         return Merged(proposal, judgement.verdict, merged=True, note="was merged before; its branch is gone now")
     if judgement.outcome is not Outcome.PASS:
         return Merged(proposal, judgement.verdict, merged=False)
