@@ -69,7 +69,7 @@ class Pulls:
         guard = self._guard()
         place = self._place(guard, proposal)
         known = self._requests(guard, proposal)
-        own = _standing([one for one in known if one.source == place.slug])
+        own = _standing([one for one in known if self._counts(guard, one, place)])
         if own is not None and own.state is State.CLOSED:
             raise Refused(_closed(own), hint=f"read why at {own.url}; it can be opened again there, on that page")
         remote, access = self._remote_of(guard, place), self._access()
@@ -292,6 +292,11 @@ class Pulls:
             if request.number != oldest.number:
                 self._close(guard, request, f"The same as #{oldest.number}, opened twice by a broken connection.")
         return oldest
+
+    def _counts(self, guard: Guard, request: Request, place: Repository) -> bool:
+        """Tell whether a request speaks for what we push: on some forges a stranger can open one from our fork."""
+        strange = place.slug != self.slug and request.author != self._me(guard).name
+        return request.source == place.slug and not (strange and request.state is State.CLOSED)
 
     def _edited(self, guard: Guard, own: Request, words: Words) -> None:
         if (own.title, own.body.strip()) == (words.title, words.body.strip()):

@@ -341,3 +341,12 @@ def test_t37_a_forge_leads_no_push_and_no_token_to_another_place(
     pulls._registry = Repository("org/heart", registry, may_push=False)
     with pytest.raises(ForgeProblem, match="nothing was sent|does not end with|another place"):
         pulls._remote_of(pulls._guard(), Repository("me/heart", fork, may_push=True))
+
+
+def test_what_a_stranger_opened_from_our_fork_and_closed_is_no_word_of_people(forge: PaperForge, copy: Path) -> None:
+    alice = forge.pulls("alice")
+    alice.propose(copy, ID, record(copy, "one"), WORDS)
+    forge.change(1, author="eve", state=State.CLOSED, closed_by="eve")
+    sent = forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
+    assert sent.accepted
+    assert [(one.author, one.source) for one in forge.open] == [("alice", "alice/heart")]
