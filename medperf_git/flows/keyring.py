@@ -30,7 +30,8 @@ def keys_folder(home: Path) -> Path:
 def make_key(context: Context, name: str, *, path: Path | None) -> tuple[Path, PublicKey]:
     """Make a key for me; the passphrase is asked, with `assume_yes` there is none."""
     target = (path or keys_folder(context.home) / name).absolute()
-    passphrase = "" if context.assume_yes else context.person.new_passphrase("Passphrase for the new key (empty for none)")
+    asked = "Passphrase for the new key (empty for none)"
+    passphrase = "" if context.assume_yes else context.person.new_passphrase(asked)
     private_folder(target.parent)
     return target, generate_key(target, passphrase=passphrase or None, comment=target.name)
 

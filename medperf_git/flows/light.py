@@ -38,21 +38,22 @@ def make_whole(workspace: Workspace) -> SyncReport:
     light copy believed is no part of main.
     """
     folder = registry_folder(workspace.context.home, workspace.alias)
-    fresh, fresh_pin = folder / "whole.git", folder / "whole.json"
+    fresh, fresh_pin, old = folder / "whole.git", folder / "whole.json", folder / "light.git"
     with locked(workspace.pin_file.with_name("lock")):
-        shutil.rmtree(fresh, ignore_errors=True)
+        for left in (fresh, old):
+            shutil.rmtree(left, ignore_errors=True)
         fresh_pin.unlink(missing_ok=True)
         try:
             report, pin = _verified(workspace, fresh, fresh_pin)
             workspace.store.close()
-            workspace.copy.rename(folder / "light.git")
+            workspace.copy.rename(old)
             fresh.rename(folder / "repo.git")
             write_pin(workspace.pin_file, pin)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
             fresh_pin.unlink(missing_ok=True)
         workspace.remember(replace(workspace.known, light=False))
-        shutil.rmtree(folder / "light.git", ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)
     return report
 
 

@@ -10,6 +10,7 @@ from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
 from medperf_git.registry.history import first_beyond
+from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.steps import Judgement
 from medperf_git.registry.transport import PushOutcome
 
@@ -96,30 +97,24 @@ def merge_at_once(workspace: Workspace, proposal: str, *, commit: str, title: st
 def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
     """Have the forge merge the pull request whose head is the judged commit, and verify the step that main gained.
 
-    Refused: no open pull request has this head, or the forge does not let us.
+    Anybody may propose the same records by another commit: where that one was judged, and bears no pull request of
+    this name, one that passes as well is merged in its place. Refused: there is none, or the forge does not let us.
     """
-    judgement = _judge_now(workspace, commit)
-    if judgement.outcome is not Outcome.PASS or not may_go_on(workspace, judgement.change.added):
+    if not _passes(workspace, commit):
         return False
-    requests = workspace.forge.requests(proposal)
-    found = [one for one in requests if one.state is State.OPEN and one.commit in (commit, "")]
-    if not found:
+    standing = [one for one in workspace.forge.requests(proposal) if one.state is State.OPEN]
+    judged = (one for one in standing if one.commit in (commit, ""))
+    found = next(judged, None) or next((one for one in standing if _is_as_good(workspace, proposal, one.commit)), None)
+    if found is None:
         hint = f"see {workspace.forge.page_of(proposal)}, then run `medperf-git sync` and look again"
         raise Refused(f"no open pull request holds {commit[:12]}, which was judged", hint=hint)
-    workspace.forge.merge(found[0], commit, Words(f"Merge submit/{proposal}", title))
+    commit = found.commit or commit
+    workspace.forge.merge(found, commit, Words(f"Merge submit/{proposal}", title))
     workspace.refresh()
     merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
     if merged:
-        _tidy(workspace, proposal)
+        tidy(workspace, proposal, "This stands in main now.")
     return merged
-
-
-def _tidy(workspace: Workspace, proposal: str) -> None:
-    """Close and delete what main holds now; where that cannot be done, the merge stands all the same."""
-    try:
-        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
-    except (EnvironmentProblem, Refused) as problem:
-        workspace.context.say(f"note: {problem.message}; it is merged, close what is still open there by hand")
 
 
 def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
@@ -145,7 +140,7 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
         )
         sent = workspace.forge.advance(workspace.copy, merge)
         if sent.accepted:
-            workspace.forge.forget(workspace.copy, proposal, "merged")
+            tidy(workspace, proposal, "merged")
             workspace.refresh()
             return True
         if sent.outcome is not PushOutcome.NOT_FORWARD and not _moved(workspace):
@@ -154,6 +149,14 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
             return False
         workspace.refresh()
     return False
+
+
+def tidy(workspace: Workspace, proposal: str, why: str) -> None:
+    """Take away what is of no more use; where that cannot be done now it harms nobody, and is said."""
+    try:
+        workspace.forge.forget(workspace.copy, proposal, why)
+    except (EnvironmentProblem, Refused) as problem:
+        workspace.context.say(f"note: {problem.message}; close {workspace.forge.page_of(proposal)} by hand")
 
 
 def _is_about(paths: frozenset[str], text: str) -> bool:
@@ -168,6 +171,21 @@ def _moved(workspace: Workspace) -> bool:
     before = workspace.base
     workspace.refresh()
     return workspace.base != before
+
+
+def _passes(workspace: Workspace, commit: str) -> bool:
+    judgement = _judge_now(workspace, commit)
+    return judgement.outcome is Outcome.PASS and may_go_on(workspace, judgement.change.added)
+
+
+def _is_as_good(workspace: Workspace, proposal: str, commit: str) -> bool:
+    """Tell whether a head that a forge names is here, is this proposal, and passes too."""
+    store, at = workspace.store, workspace.context.clock()
+    return (
+        store.has_commit(commit)
+        and proposal_at(store, workspace.base, commit, at=at) == proposal
+        and _passes(workspace, commit)
+    )
 
 
 def _merge_or_tell(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
@@ -197,7 +215,7 @@ def _merge_one(workspace: Workspace, proposal: str, *, dry_run: bool) -> Merged:
         note = "would be merged" if judgement.outcome is Outcome.PASS else ""
         return Merged(proposal, judgement.verdict, merged=False, note=note)
     if _adds_nothing(judgement.change.added, judgement.verdict):
-        workspace.forge.forget(workspace.copy, proposal, "This stands in main now.")
+        tidy(workspace, proposal, "This stands in main now.")
         return Merged(proposal, judgement.verdict, merged=True, note="was merged before; its branch is gone now")
     if judgement.outcome is not Outcome.PASS:
         return Merged(proposal, judgement.verdict, merged=False)

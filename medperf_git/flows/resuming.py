@@ -8,8 +8,9 @@ anew is signed again, and the author is told of the rest, which is proposed no m
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from medperf_git.errors import EnvironmentProblem, Refused
+from medperf_git.errors import Refused
 from medperf_git.flows.keyring import gather_keys
+from medperf_git.flows.merging import tidy
 from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.propose import (
     Proposed,
@@ -160,13 +161,9 @@ def _find_new_place(workspace: Workspace, entry: Entry, verdict: Verdict) -> Res
 
 
 def _tidy(workspace: Workspace, entry: Entry, why: str) -> None:
-    """Close my pull request that is of no more use; where that cannot be done now, it harms nobody."""
-    if workspace.forge.merging is not Merging.API:
-        return
-    try:
-        workspace.forge.forget(workspace.copy, entry.id, why)
-    except (EnvironmentProblem, Refused) as problem:
-        workspace.context.say(f"note: {problem.message}; close {workspace.forge.page_of(entry.id)} by hand")
+    """Close my pull request that is of no more use."""
+    if workspace.forge.merging is Merging.API:
+        tidy(workspace, entry.id, why)
 
 
 def _unchanged(entry: Entry, note: str, verdict: Verdict, fates: list[Fate]) -> Resumed:

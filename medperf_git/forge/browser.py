@@ -54,6 +54,7 @@ class Browser:
     access: Access = NO_ACCESS
     host: Host = Host.GITHUB
     own: Remote | None = None
+    own_access: Access = NO_ACCESS
     listed: Callable[[int], Sequence[Request]] | None = None
     say: Callable[[str], None] = lambda _: None
 
@@ -63,12 +64,14 @@ class Browser:
 
     def bring(self, copy: Path, proposal: str) -> str | None:
         """See `Forge.bring`."""
-        return bring(copy, self.own or self.remote, proposal, access=self.access)
+        remote, access = self._branches
+        return bring(copy, remote, proposal, access=access)
 
     def propose(self, copy: Path, proposal: str, commit: str, words: Words) -> Sent:  # noqa: ARG002  (typed there)
         """See `Forge.propose`; the person opens the page."""
+        remote, access = self._branches
         try:
-            (result,) = push(copy, self.own or self.remote, [Push(proposal_ref(proposal), commit)], access=self.access)
+            (result,) = push(copy, remote, [Push(proposal_ref(proposal), commit)], access=access)
         except EnvironmentProblem as problem:
             raise EnvironmentProblem(problem.message, hint=self._ways()) from problem
         return Sent.of(result, self.page_of(proposal))
@@ -103,7 +106,8 @@ class Browser:
 
     def forget(self, copy: Path, proposal: str, why: str) -> None:  # noqa: ARG002  (a person closes what is open)
         """See `Forge.forget`."""
-        push(copy, self.own or self.remote, [Push(proposal_ref(proposal), None)], access=self.access)
+        remote, access = self._branches
+        push(copy, remote, [Push(proposal_ref(proposal), None)], access=access)
 
     def comment(self, request: Request, text: str) -> None:  # noqa: ARG002  (a person writes there)
         """See `Forge.comment`."""
@@ -121,6 +125,11 @@ class Browser:
         owner = urlsplit(fork).path.strip("/").rpartition("/")[0]
         pattern = COMPARE[self.host][own]
         return pattern.format(page=page, fork=fork, owner=owner, branch=branch, quoted=quote(branch, safe=""))
+
+    @property
+    def _branches(self) -> tuple[Remote, Access]:
+        """Where our branches go, and how it is reached: a token of the registry's host is for that host alone."""
+        return (self.own, self.own_access) if self.own is not None else (self.remote, self.access)
 
     def _fork_page(self) -> str:
         """Return the page of our fork: beside the registry's, by whatever port Git reaches it; Pagure's has a place."""

@@ -6,10 +6,12 @@ for it, and otherwise by push and web page.
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
+from medperf_git.errors import UsageProblem
 from medperf_git.forge.api import Api
 from medperf_git.forge.browser import Browser, web_page
-from medperf_git.forge.credentials import Token, credential_of, find_credential, find_token
+from medperf_git.forge.credentials import Token, find_credential, find_token
 from medperf_git.forge.faults import Surroundings
 from medperf_git.forge.guard import Guard, Patience
 from medperf_git.forge.host import Host, api_of, host_of
@@ -17,7 +19,7 @@ from medperf_git.forge.plain import PlainGit
 from medperf_git.forge.port import Forge, Request
 from medperf_git.forge.pulls import Pulls
 from medperf_git.registry.remotes import Remote, Transport
-from medperf_git.registry.transport import NO_ACCESS, Access
+from medperf_git.registry.transport import Access
 
 # Where each interface is spoken: module and class, and the extra that brings its library.
 ADAPTERS: Mapping[Host, tuple[str, str, str]] = {
@@ -81,9 +83,9 @@ def slug_of(page: str) -> str:
 def _browser(
     remote: Remote, host: Host, environ: Mapping[str, str], *, fork: str | None, patience: Patience, say: Say
 ) -> Browser:
-    own = Remote.parse(fork) if fork else None
-    token = find_token(remote, host, environ) if remote.transport is Transport.HTTPS else None
-    access = Access(credential=credential_of(token, host)) if token else NO_ACCESS
+    own = _fork_at(fork, remote) if fork else None
+    access = Access(credential=find_credential(remote, environ, host))
+    own_access = Access(credential=find_credential(own, environ, host)) if own else access
     page = web_page(remote.url)
 
     def listed(limit: int) -> Sequence[Request]:
@@ -93,4 +95,14 @@ def _browser(
         guard = Guard(Surroundings(host, page.split("/")[2], page=page), patience)
         return guard.read("list the pull requests", lambda: api.open_requests(slug_of(page), limit))
 
-    return Browser(remote, access, host, own, listed, say)
+    return Browser(remote, access, host, own, own_access, listed, say)
+
+
+def _fork_at(address: str, registry: Remote) -> Remote:
+    """Return where a fork lies; UsageProblem where a token would be said to another host than the registry's."""
+    fork = Remote.parse(address)
+    names = {urlsplit(web_page(one.url)).netloc for one in (fork, registry) if one.transport is not Transport.PATH}
+    if fork.transport is Transport.HTTPS and len(names) > 1:
+        hint = "give the address of a fork at the registry's own host, as its page shows it, or one by SSH"
+        raise UsageProblem(f"no fork of {registry.url} lies at another host: {address}", hint=hint)
+    return fork

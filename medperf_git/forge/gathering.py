@@ -20,6 +20,7 @@ from medperf_git.registry.transport import (
     SILENT_SECONDS,
     UPSTREAM_PULLS,
     Access,
+    Silence,
     fetch,
     list_refs,
 )
@@ -51,15 +52,7 @@ def gather(
         say(f"note: only the newest {MOST} open pull requests are looked at")
     wanted = {f"{UPSTREAM_PULLS}{one.number}": one.ref for one in requests}
     _drop_others(copy, frozenset(wanted))
-    specs = [f"+{ref}:{place}" for place, ref in wanted.items()]
-    began = time.monotonic()
-    try:
-        if specs:
-            fetch(copy, remote, specs, access=access)
-    except EnvironmentProblem:
-        if time.monotonic() - began > SILENT_SECONDS[remote.transport] / 2:
-            raise  # a host that is gone answers none of them
-        _one_by_one(copy, remote, access, specs, say=say)
+    _fetch_sound(copy, remote, access, [f"+{ref}:{place}" for place, ref in wanted.items()], say=say)
 
 
 def bring(copy: Path, remote: Remote, proposal: str, *, access: Access) -> str | None:
@@ -78,12 +71,27 @@ def _drop_others(copy: Path, wanted: frozenset[str]) -> None:
             set_ref(store, name, None)
 
 
-def _one_by_one(
+def _fetch_sound(
     copy: Path, remote: Remote, access: Access, specs: Sequence[str], *, say: Callable[[str], None]
 ) -> None:
-    """Fetch what can be fetched; one pull request that is broken keeps no other out."""
-    for spec in specs:
+    """Fetch what can be fetched, by halves where a fetch fails: one pull request that is broken keeps no other out.
+
+    Anybody may open one, so none of them, however broken or slow, ends a command; only a host that is gone does.
+    """
+    began = time.monotonic()
+    waiting = [list(specs)] if specs else []
+    while waiting:
+        some = waiting.pop()
         try:
-            fetch(copy, remote, [spec], access=access)
+            fetch(copy, remote, some, access=access)
+        except Silence:
+            raise
         except EnvironmentProblem as problem:
-            say(f"note: {spec.partition(':')[0].lstrip('+')} cannot be fetched: {problem.message}")
+            if time.monotonic() - began > SILENT_SECONDS[remote.transport] / 2:
+                left = sum(map(len, waiting), len(some))
+                say(f"note: {left} pull requests are those of the last time: {problem.message}")
+                return
+            if len(some) == 1:
+                say(f"note: {some[0].partition(':')[0].lstrip('+')} cannot be fetched: {problem.message}")
+            else:
+                waiting += [some[: len(some) // 2], some[len(some) // 2 :]]

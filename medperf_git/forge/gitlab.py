@@ -19,6 +19,7 @@ from medperf_git.forge.port import Account, Checks, Request, State, Words
 
 PAGE = 100
 MOST_COMMENTS = 500
+MOST_OPEN = 500
 DEVELOPER = 30  # the least role that may push (docs.gitlab.com, "Project members API")
 _STATES = {"opened": State.OPEN, "locked": State.OPEN, "merged": State.MERGED, "closed": State.CLOSED}
 _RUNNING = ("created", "waiting_for_resource", "preparing", "pending", "running", "manual", "scheduled")
@@ -95,18 +96,14 @@ class GitLab:
             return [_request(one, slug if _is_own(one) else "") for one in found]
 
     def requests_of(self, slug: str, branch: str) -> Sequence[Request]:
-        """See `Api.requests_of`."""
+        """See `Api.requests_of`; the open ones first, for anybody may open and close as many as they like."""
+        asked = {"source_branch": branch, "target_branch": "main", "order_by": "created_at", "sort": "desc"}
         with _faults():
-            found = self._listed(
-                self._lazy(slug).mergerequests.list,
-                PAGE,
-                source_branch=branch,
-                target_branch="main",
-                state="all",
-                order_by="created_at",
-                sort="desc",
-            )
-            return [_request(one, self._source(one, slug)) for one in found]
+            listed = self._lazy(slug).mergerequests.list
+            lately = self._listed(listed, PAGE, state="all", **asked)
+            still = self._listed(listed, MOST_OPEN, state="opened", **asked) if len(lately) == PAGE else []
+            found = {int(one["iid"]): one for one in (*lately, *still)}
+            return [_request(one, self._source(one, slug)) for _, one in sorted(found.items(), reverse=True)]
 
     def open_request(self, slug: str, source: Repository, branch: str, words: Words) -> Request:
         """See `Api.open_request`; GitLab opens it in the project that holds the branch."""

@@ -24,7 +24,7 @@ from medperf_git.forge.faults import Surroundings, is_limit, problem_of, reset_t
 T = TypeVar("T")
 
 _LONGEST_WAIT = 20.0
-_MISSHAPEN = (LookupError, TypeError, AttributeError, ValueError)
+_MISSHAPEN = (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.forge.api import Api, Repository
+from medperf_git.forge.browser import web_page
 from medperf_git.forge.credentials import Token, credential_of
 from medperf_git.forge.faults import ForgeProblem, Surroundings
 from medperf_git.forge.gathering import bring, gather
@@ -67,7 +69,7 @@ class Pulls:
         guard = self._guard()
         place = self._place(guard, proposal)
         known = self._requests(guard, proposal)
-        own = _standing([one for one in known if one.source == place.slug])
+        own = _standing([one for one in known if self._counts(guard, one, place)])
         if own is not None and own.state is State.CLOSED:
             raise Refused(_closed(own), hint=f"read why at {own.url}; it can be opened again there, on that page")
         remote, access = self._remote_of(guard, place), self._access()
@@ -254,10 +256,14 @@ class Pulls:
         path = self._upstream(guard).git_path.removesuffix(".git")
         url = self.remote.url.removesuffix("/").removesuffix(".git")
         start = url.removesuffix(path)
-        if start == url:
+        if start == url or not start.endswith(("/", ":")):
             hint = "add the registry anew by the address that its page shows; nothing was sent"
             raise ForgeProblem(f"{self.remote.url} does not end with {path}, by which its forge calls it", hint=hint)
-        return Remote.parse(f"{start}{place.git_path}")
+        found = Remote.parse(f"{start}{place.git_path}")
+        if _host_of(found) != _host_of(self.remote) or ".." in place.git_path.split("/"):
+            hint = "a token goes to no other host, and nothing was sent; ask who runs this one"
+            raise ForgeProblem(f"{_host_of(self.remote)} says that {place.slug} lies at another place", hint=hint)
+        return found
 
     def _requests(self, guard: Guard, proposal: str) -> tuple[Request, ...]:
         branch = f"submit/{proposal}"
@@ -286,6 +292,11 @@ class Pulls:
             if request.number != oldest.number:
                 self._close(guard, request, f"The same as #{oldest.number}, opened twice by a broken connection.")
         return oldest
+
+    def _counts(self, guard: Guard, request: Request, place: Repository) -> bool:
+        """Tell whether a request speaks for what we push: on some forges a stranger can open one from our fork."""
+        strange = place.slug != self.slug and request.author != self._me(guard).name
+        return request.source == place.slug and not (strange and request.state is State.CLOSED)
 
     def _edited(self, guard: Guard, own: Request, words: Words) -> None:
         if (own.title, own.body.strip()) == (words.title, words.body.strip()):
@@ -325,6 +336,10 @@ class Pulls:
             return True if any(one.text.strip() == text.strip() for one in there) else None
 
         return said
+
+
+def _host_of(remote: Remote) -> str:
+    return urlsplit(web_page(remote.url)).netloc
 
 
 def _standing(ours: Sequence[Request]) -> Request | None:

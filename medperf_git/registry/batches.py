@@ -90,14 +90,17 @@ def _widened(store: Store, path: str, below: Below) -> str:
 
 
 def _lacking(store: Store, trees: Iterable[bytes], below: Below) -> Iterable[bytes]:
+    """Yield what is not here; a folder that lies in many places is looked into once."""
     waiting = list(trees)
+    seen = set(waiting)
     while waiting:
         tree = waiting.pop()
         if not store.has(tree):
             yield tree
             continue
         for mode, oid in _entries(store, tree).values():
-            if mode == FOLDER:
+            if mode == FOLDER and oid not in seen:
+                seen.add(oid)
                 waiting.append(oid)
             elif mode == FILE and below is Below.ALL and not store.has(oid):
                 yield oid

@@ -14,6 +14,7 @@ from medperf_git.registry.transport import build_environment, clean, fetch, ligh
 CARRIED = "refs/carried/"
 MOST_BYTES = 256 * 1024 * 1024
 _SECONDS = 120
+_FIRST_LINE = b"# v2 git bundle\n"  # later versions may say that they leave objects out
 
 
 def write_bundle(store: Store, out: Path, proposals: Mapping[str, str], *, base: str) -> None:
@@ -36,12 +37,21 @@ def fetch_carried(copy: Path, file: Path) -> dict[str, str]:
     if light_depth(copy) is not None:
         hint = "run `medperf-git sync --full` first: a file cannot be asked for what a light copy lacks"
         raise UsageProblem("a light copy takes in no bundle", hint=hint)
+    _refuse_other_files(file)
     store = Store.open(copy)
     for name in store.refs(CARRIED):
         set_ref(store, name, None)
     fetch(copy, Remote.at_path(file), [f"+refs/heads/submit/*:{CARRIED}*"])
     store = Store.open(copy)
     return {name.removeprefix(CARRIED): commit for name, commit in store.refs(CARRIED).items()}
+
+
+def _refuse_other_files(file: Path) -> None:
+    """Refuse what Git would read from this path and we never wrote: a pointer to a repository, a bundle with gaps."""
+    with file.open("rb") as opened:
+        if opened.read(len(_FIRST_LINE)) != _FIRST_LINE:
+            hint = "give the file that `medperf-git submit --no-push` wrote"
+            raise EnvironmentProblem("it is no Git bundle that this client writes", hint=hint)
 
 
 def _create(copy: Path, out: Path, revisions: list[str]) -> None:

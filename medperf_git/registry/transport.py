@@ -78,6 +78,10 @@ _PROGRESS = re.compile(r"(?:remote: )?[A-Z][A-Za-z ]+: +\d.*, done\. *")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+class Silence(EnvironmentProblem):
+    """A host that was given up, since it said nothing for too long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Credential:
     """A user name and a secret for one https host; the secret is never shown."""
@@ -503,7 +507,7 @@ def _failed(what: str, remote: Remote, done: _Done) -> EnvironmentProblem | Inte
     if done.silent:
         seconds = f"{SILENT_SECONDS[remote.transport]:g}"
         hint = "check the network and any proxy; nothing is lost, run the same command again later"
-        return EnvironmentProblem(f"{what} {remote.url}: it has said nothing for {seconds} s", hint=hint)
+        return Silence(f"{what} {remote.url}: it has said nothing for {seconds} s", hint=hint)
     said = " / ".join(line for line in done.errors.splitlines() if line.strip())[-1000:]
     return EnvironmentProblem(
         f"{what} {remote.url}: {said or f'git ended with {done.code}'}", hint=hints[remote.transport]

@@ -18,7 +18,7 @@ from medperf_git.forge.host import Host
 from medperf_git.records.names import Ref
 from tests.support import registry_builder as rb
 from tests.support.clock import TestClock
-from tests.support.described_forge import Forge, Pull, serving
+from tests.support.described_forge import Answer, Asked, Forge, Pull, serving
 from tests.support.described_forgejo import forgejo
 from tests.support.described_gitlab import gitlab
 from tests.support.people import Human, Town
@@ -328,3 +328,55 @@ def test_a_token_that_expired_is_told_with_its_remedy(town: ForgeTown) -> None:
     with pytest.raises(Exception, match="does not accept the token from MEDPERF_GIT_TOKEN") as refused:
         send(moa, rb.cube(MODEL))
     assert "MEDPERF_GIT_TOKEN" in getattr(refused.value, "hint", "")
+
+
+def shadowed(town: ForgeTown, proposal: str, *, branch: str) -> Pull:
+    """Let a stranger open the same records again, by a commit that comes before the honest one in order."""
+    town.human("eve")
+    honest = town.pulls(proposal)[0]
+    fork = town.forge.fork(town.forge.by_id(1), "eve")
+    source = str(town.forge.by_id(honest.source).folder)
+    town.forge.git(fork.folder, "fetch", "-q", source, f"refs/heads/{honest.branch}")
+    made = honest.commit
+    for number in range(1000):
+        if made < honest.commit:
+            break
+        tree, parent = f"{honest.commit}^{{tree}}", f"{honest.commit}^"
+        made = town.forge.git(fork.folder, "commit-tree", tree, "-p", parent, "-m", f"Add a model {number}")
+    town.forge.git(fork.folder, "update-ref", f"refs/heads/{branch}", made)
+    opened = town.forge.open(town.forge.by_id(1), fork, branch=branch, title="x", body="", author="eve")
+    town.forge.settle()
+    return opened
+
+
+def test_t09_a_copy_of_a_proposal_from_another_branch_keeps_nothing_from_being_merged(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    first, second = send(moa, rb.cube(MODEL)), send(moa, rb.cube(LATE))
+    for sent in (first, second):
+        branch = f"x-{sent.id[:4]}"
+        if town.forge.find("eve/heart") is None:
+            shadowed(town, sent.id, branch=branch)
+    town.founder.run("merge")
+    assert [town.pulls(sent.id)[0].state for sent in (first, second)] == ["merged", "merged"]
+
+
+def test_what_cannot_be_tidied_up_after_a_merge_ends_no_command(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    first, second = send(moa, rb.cube(MODEL)), send(moa, rb.cube(LATE))
+    town.human("eve")
+    registry = town.forge.by_id(1)
+    fork = town.forge.fork(registry, "eve")
+    for sent in (first, second):
+        (honest,) = town.pulls(sent.id)
+        source, branch = town.forge.by_id(honest.source).folder, f"refs/heads/{honest.branch}"
+        town.forge.git(fork.folder, "fetch", "-q", str(source), f"+{branch}:{branch}")
+        town.forge.open(registry, fork, branch=honest.branch, title="x", body="", author="eve")
+
+    def locked(asked: Asked) -> Answer | None:
+        talks = asked.method == "POST" and re.search("/(notes|comments)$", asked.path)
+        return Answer(403, {"message": "the conversation is locked"}) if talks else None
+
+    town.forge.override = locked
+    said = town.founder.run("merge")
+    assert [one.state for sent in (first, second) for one in town.pulls(sent.id)].count("merged") == 2
+    assert "the conversation is locked" in said.err

@@ -217,6 +217,15 @@ def test_a_copy_stays_light_while_it_cannot_be_made_whole(town: Town) -> None:
     north.run("sync")
 
 
+def test_a_copy_that_was_cut_short_of_becoming_whole_becomes_so_the_next_time(town: Town) -> None:
+    north = laptop(town, "north")
+    copy_of(north).rename(copy_of(north).with_name("light.git"))  # between the two renamings the machine went down
+    assert "dora/heart" in north.run("benchmark", "ls").out
+    north.run("sync", "--full")
+    assert north.run("registry", "show", "--json").value["light"] is False
+    assert sorted(one.name for one in copy_of(north).parent.glob("*.git")) == ["repo.git"]
+
+
 def test_a_false_start_is_found_when_the_copy_is_made_whole(town: Town) -> None:
     house = house_of(town)
     forged = house.propose(rb.cube(Ref("moa", "forged", 1))).sign("north", head=town.main)

@@ -184,6 +184,18 @@ def test_requests_of_several_forks_with_one_branch_are_all_found(place: Place) -
     ]
 
 
+def test_what_a_stranger_opened_and_closed_a_hundred_times_hides_nothing_that_is_open(place: Place) -> None:
+    bob, first, _ = place.proposal()
+    eve = place.login("eve")
+    fork = eve.fork(SLUG)
+    place.commit(place.forge.find(fork.slug), BRANCH, "other")
+    eve.open_request(SLUG, fork, BRANCH, WORDS)
+    opened = place.forge.pulls[-1]
+    place.forge.close(opened, by="eve")
+    place.forge.pulls += [replace(opened, number=opened.number + one) for one in range(1, 120)]
+    assert first in bob.requests_of(SLUG, BRANCH)
+
+
 def test_the_branch_is_known_after_it_was_deleted(place: Place) -> None:
     bob, opened, _ = place.proposal()
     fork = place.forge.find("bob/heart")

@@ -13,7 +13,7 @@ from medperf_git.forge.credentials import find_credential, find_token
 from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import Credential
+from medperf_git.registry.transport import Credential, build_environment
 from tests.support.people import Town
 
 NOTHING = {"PATH": "/nowhere"}  # no environment, and no command to ask
@@ -175,3 +175,25 @@ def test_the_page_of_a_fork_has_the_port_of_the_registrys_page_not_that_of_ssh()
     registry, fork = Remote.parse("https://host.example:8443/a.git"), Remote.parse("ssh://git@host.example:22/b/a.git")
     page = Browser(registry, host=Host.GITLAB, own=fork).page_of(ID)
     assert page.startswith("https://host.example:8443/b/a/-/merge_requests/new?")
+
+
+@pytest.mark.parametrize(
+    ("registry", "fork", "told"),
+    [
+        ("https://github.com/org/registry", "git@github.com:me/registry.git", []),
+        ("https://github.com/org/registry", "https://github.com/me/registry", ["http.https://github.com/.extraHeader"]),
+        ("git@github.com:org/registry.git", "https://github.com/me/registry", ["http.https://github.com/.extraHeader"]),
+    ],
+)
+def test_a_fork_made_by_hand_is_reached_by_its_own_way(registry: str, fork: str, told: list[str]) -> None:
+    browser = forge_for(registry, {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}, fork=fork)
+    assert isinstance(browser, Browser)
+    assert browser.own is not None
+    settings = build_environment({}, browser.own, browser.own_access).values()
+    assert [one for one in settings if one.endswith(".extraHeader")] == told
+
+
+def test_t37_a_token_is_never_said_to_a_fork_at_another_host() -> None:
+    environ = {**NOTHING, "MEDPERF_GIT_TOKEN": "secret"}
+    with pytest.raises(UsageProblem, match="another host"):
+        forge_for("https://github.com/org/registry", environ, fork="https://forge.example/me/registry")

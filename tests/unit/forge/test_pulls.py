@@ -1,16 +1,20 @@
 """The order in which a forge is spoken to: never two proposals, none over people's heads, from a fork where need be."""
 
 import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from medperf_git.errors import Refused
-from medperf_git.forge.api import Cause, Fault
+from medperf_git.forge import gathering
+from medperf_git.forge.api import Cause, Fault, Repository
 from medperf_git.forge.faults import ForgeProblem
 from medperf_git.forge.port import Request, State, Words
 from medperf_git.forge.pulls import MARK
-from medperf_git.registry.transport import PushOutcome
+from medperf_git.registry.remotes import Remote, Transport
+from medperf_git.registry.transport import Access, PushOutcome, fetch
 from tests.support.paper_forge import PaperForge
 from tests.support.people import git_environ
 
@@ -268,3 +272,81 @@ def test_the_account_is_described_without_its_token(forge: PaperForge) -> None:
         "alice by the token from MEDPERF_GIT_TOKEN, scopes: repo; pushes to your fork, which is made when needed"
     )
     assert "token-of-alice" not in repr(forge.pulls("alice"))
+
+
+def stranger(forge: PaperForge, commit: str) -> Request:
+    """Show the pull request of a stranger, whose fork is gone."""
+    number = len(forge.requests) + 1
+    ref, url = f"refs/pull/{number}/head", f"https://forge.example/pull/{number}"
+    forge.git("update-ref", ref, commit)
+    made = Request(number, "x", commit, "", "eve", State.OPEN, url, ref)
+    forge.requests.append(made)
+    return made
+
+
+def damaged(forge: PaperForge, folder: Path) -> str:
+    """Write a commit that many hosts take and our own Git refuses: the mode of a file has a zero too much."""
+    blob = forge.git("hash-object", "-w", str(forge.repository() / "HEAD"))
+    bad = folder / "tree"
+    bad.write_bytes(b"0100644 a\0" + bytes.fromhex(blob))
+    tree = forge.git("hash-object", "-t", "tree", "-w", "--literally", str(bad))
+    return forge.git("commit-tree", tree, "-p", "main", "-m", "x")
+
+
+def test_one_damaged_request_keeps_no_other_out_and_costs_few_questions(
+    forge: PaperForge, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound = [stranger(forge, forge.git("commit-tree", "main^{tree}", "-p", "main", "-m", str(n))) for n in range(30)]
+    bad = stranger(forge, damaged(forge, tmp_path))
+    asked: list[int] = []
+
+    def fetched(folder: Path, remote: Remote, specs: Sequence[str], *, access: Access) -> None:
+        asked.append(len(specs))
+        fetch(folder, remote, specs, access=access)
+
+    monkeypatch.setattr(gathering, "fetch", fetched)
+    said: list[str] = []
+    forge.pulls("maint", say=said.append).fetch(copy)
+    there = git(copy, "for-each-ref", "--format=%(refname:lstrip=3)", "refs/upstream/pull").split()
+    assert set(there) == {str(one.number) for one in sound}
+    assert [one.startswith(f"note: {bad.ref} cannot be fetched") for one in said] == [True]
+    assert len(asked) <= 2 + 2 * 5
+
+
+def test_a_damaged_request_that_is_slow_to_come_leaves_main_as_it_was_fetched(
+    forge: PaperForge, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stranger(forge, damaged(forge, tmp_path))
+    monkeypatch.setattr(gathering, "SILENT_SECONDS", {Transport.PATH: 0.0})
+    said: list[str] = []
+    forge.pulls("maint", say=said.append).fetch(copy)
+    assert git(copy, "rev-parse", "refs/upstream/main") == forge.git("rev-parse", "main")
+    assert len(said) == 1
+    assert "those of the last time" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "registry", "fork"),
+    [
+        ("https://forge.example/org/heart", "forge.example/org/heart.git", "evil.example/me/heart.git"),
+        ("git@forge.example:org/heart.git", "forge.example:org/heart.git", "evil.example:me/heart.git"),
+        ("https://forge.example/org/heart", "org/heart.git", "me/../../x/heart.git"),
+        ("https://forge.example/org/heart", "eart.git", "me/heart.git"),
+    ],
+)
+def test_t37_a_forge_leads_no_push_and_no_token_to_another_place(
+    forge: PaperForge, address: str, registry: str, fork: str
+) -> None:
+    pulls = replace(forge.pulls("alice"), remote=Remote.parse(address), slug="org/heart")
+    pulls._registry = Repository("org/heart", registry, may_push=False)
+    with pytest.raises(ForgeProblem, match=r"nothing was sent|does not end with|another place"):
+        pulls._remote_of(pulls._guard(), Repository("me/heart", fork, may_push=True))
+
+
+def test_what_a_stranger_opened_from_our_fork_and_closed_is_no_word_of_people(forge: PaperForge, copy: Path) -> None:
+    alice = forge.pulls("alice")
+    alice.propose(copy, ID, record(copy, "one"), WORDS)
+    forge.change(1, author="eve", state=State.CLOSED, closed_by="eve")
+    sent = forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
+    assert sent.accepted
+    assert [(one.author, one.source) for one in forge.open] == [("alice", "alice/heart")]

@@ -4,9 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
+from pygit2.enums import FileMode
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.bare import create_registry, open_copy
+from medperf_git.registry.batches import bring_below
 from medperf_git.registry.changes import MainLine, read_proposal
 from medperf_git.registry.commits import set_ref
 from medperf_git.registry.history import FirstParentLine, line_between
@@ -204,6 +206,21 @@ def test_what_does_not_come_is_asked_for_once(registry: Store, light: Callable[.
     with pytest.raises(EnvironmentProblem):
         store.commit(line[0])
     assert silent.asked == 2
+
+
+def test_t35_a_folder_that_lies_in_ten_to_the_twelve_places_is_looked_into_once(store: Store) -> None:
+    repository = store.repository
+    blob, tree = repository.create_blob(b"x"), None
+    for _ in range(12):
+        builder = repository.TreeBuilder()
+        for number in range(10):
+            mode, oid = (FileMode.TREE, tree) if tree else (FileMode.BLOB, blob)
+            builder.insert(f"f{number}", oid, mode)
+        tree = builder.write()
+    assert tree is not None
+    store.supply = Silent()
+    bring_below(store, [tree.raw], Below.ALL)
+    assert (store.meter.trees_read, store.supply.asked) == (12, 0)
 
 
 def test_what_is_too_large_is_refused_when_it_has_come(
