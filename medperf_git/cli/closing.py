@@ -18,6 +18,9 @@ def report_proposed(
         echo_json(proposed_value(proposed))
         return
     short = proposed.id[:12]
+    if dry_run and proposed.merged:
+        echo_text(f"nothing to do: submit/{short} stands in the registry")
+        return
     if dry_run:
         echo_findings(proposed.verdict.findings)
         after = f"; it would wait for {proposed.waits_for}" if proposed.waits_for else ""

@@ -16,14 +16,21 @@ from medperf_git.flows.propose import (
 )
 from medperf_git.flows.vouching import asked_of, sign_record
 from medperf_git.flows.workspace import Workspace
+from medperf_git.policy.case import Case
+from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Verdict
 from medperf_git.records import layout
+from medperf_git.records.models import Member
 from medperf_git.registry.commits import write_commit
+from medperf_git.signing.keys import PublicKey
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A proposal as a signer sees it: its head, its records as text, and those that wait for this signer."""
+    """A proposal as a signer sees it: its head, its records as text, and those that wait for this signer.
+
+    `keys` are the fingerprints of the keys that it brings, to be compared with their owner over another way.
+    """
 
     id: str
     commit: str
@@ -31,6 +38,7 @@ class Seen:
     records: dict[str, str]
     mine: tuple[str, ...]
     verdict: Verdict
+    keys: tuple[str, ...] = ()
 
 
 def find_introduction(workspace: Workspace, member: str) -> str:
@@ -69,7 +77,24 @@ def look_at(workspace: Workspace, proposal: str) -> Seen:
         for path, data in sorted(judgement.change.added.items())
         if not path.endswith(".sigstore.json")
     }
-    return Seen(proposal, commit, title_of(workspace, commit), records, mine, judgement.verdict)
+    return Seen(
+        proposal, commit, title_of(workspace, commit), records, mine, judgement.verdict, _keys(judgement.change)
+    )
+
+
+def _keys(change: Change) -> tuple[str, ...]:
+    """Return the fingerprints of the keys that a change brings, each with what it is for."""
+    found = []
+    for stored in Case(change).records.values():
+        if isinstance(stored.record, Member):
+            keys = stored.record.keys
+            for use, entries in (("signing", keys.signing), ("recovery", keys.recovery or ())):
+                found += [f"{use} key of {stored.record.member}: {_fingerprint(one.key)}" for one in entries]
+    return tuple(found)
+
+
+def _fingerprint(key: str) -> str:
+    return PublicKey.from_record(key).fingerprint
 
 
 def sign_proposal(workspace: Workspace, seen: Seen) -> Proposed:

@@ -16,11 +16,14 @@ _JUDGE = {
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """A proposal as its forge shows it; `url` is empty where there is no page, `closed` says who gave it up."""
+    """A proposal as its forge shows it; `url` is empty where there is no page, `closed` says who gave it up,
+    `to_open` that nobody has opened a pull request yet.
+    """
 
     url: str = ""
     judge: str = ""
     closed: str = ""
+    to_open: bool = False
 
 
 def look_there(workspace: Workspace, proposal: str) -> There:
@@ -30,7 +33,8 @@ def look_there(workspace: Workspace, proposal: str) -> There:
     try:
         found = workspace.forge.requests(proposal)
         if not found:
-            return There(workspace.forge.page_of(proposal))
+            unseen = workspace.forge.merging is Merging.PAGE and proposal not in workspace.proposals()
+            return There(workspace.forge.page_of(proposal), to_open=unseen)
         latest = next((one for one in found if one.state is State.OPEN), found[0])
         if latest.state is State.CLOSED:
             return There(latest.url, closed=f"closed by {latest.closed_by or 'somebody'}: #{latest.number}")

@@ -48,6 +48,7 @@ def write_carried(workspace: Workspace, entries: Sequence[Entry], out: Path) -> 
 
     UsageProblem: there is nothing to carry, or the file exists. Unacceptable: one would be refused.
     """
+    entries = [entry for entry in entries if not stands(workspace.view, entry)]
     if not entries:
         raise UsageProblem("nothing of yours is unfinished", hint="`medperf-git status --all` shows what was sent")
     if out.exists():

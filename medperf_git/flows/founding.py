@@ -58,11 +58,17 @@ class Founded:
     alias: str
     keys: OwnKeys
     guide: str = ""
+    host: str | None = None
 
     @property
     def pinned(self) -> str:
         """The address by which nobody can be shown another registry."""
         return f"{self.url}#{self.id}"
+
+    @property
+    def how_to_add(self) -> str:
+        """The words after `registry add` by which others reach it as it was reached here."""
+        return f"'{self.pinned}'" + (f" --host {self.host}" if self.host else "")
 
 
 def rehearse_registry(
@@ -114,7 +120,7 @@ def found_registry(
     known = known if kind is host_of(remote.url) else replace(known, host=str(kind))
     config.with_registry(alias, known).save(context.home)
     Workspace(context, alias, known).refresh()
-    return Founded(remote.url, registry, alias, keys, GUIDES.get(kind, ""))
+    return Founded(remote.url, registry, alias, keys, GUIDES.get(kind, ""), known.host)
 
 
 def genesis_files(

@@ -48,7 +48,8 @@ def _key(workspace: Workspace) -> Examined | None:
 
 def _way(workspace: Workspace) -> Examined:
     if workspace.online:
-        return Examined("ok", "registry", f"{workspace.url} answers; main is verified up to {workspace.head[:12]}")
+        told = f"{workspace.url} ({workspace.known.kind}) answers; main is verified up to {workspace.head[:12]}"
+        return Examined("ok", "registry", told)
     remedy = "check the network; `medperf-git submit --no-push` writes a bundle that can be sent from elsewhere"
     return Examined("fail", "registry", f"{workspace.url} cannot be reached", remedy)
 

@@ -16,7 +16,7 @@ from medperf_git.flows.outbox import Entry, Outbox, as_text
 from medperf_git.flows.preflight import refuse_unready
 from medperf_git.flows.vouching import Standpoint, registries_of, sign_all
 from medperf_git.flows.workspace import Workspace
-from medperf_git.forge.port import Sent
+from medperf_git.forge.port import Merging, Sent
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout
 from medperf_git.records.digests import Digest
@@ -32,6 +32,7 @@ from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.transport import PushOutcome
 from medperf_git.signing.signers import Signer
 
+OPEN_IT = "you: open this page and press the button that creates the pull request"
 KEPT = "signed and kept on this machine, not sent:"
 LATER = "`medperf-git submit` sends it later; `submit --no-push` writes it to a file that anybody may carry and send"
 
@@ -174,6 +175,7 @@ def _taken(workspace: Workspace, entry: Entry) -> list[str]:
 def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -> Proposed:
     """Push a proposal that was judged, see that people find it, and merge it where that is ours to do."""
     words = describe(entry.id, entry.title, entry.records, member=entry.member)
+    known = entry.id in workspace.proposals()
     try:
         sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
         if sent.outcome is PushOutcome.NOT_FORWARD:
@@ -189,6 +191,8 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
     if merged:
         outbox.put(entry.moved("merged"))
     waits = "" if merged else waits_for(verdict)
+    if workspace.forge.merging is Merging.PAGE and not known:
+        waits = f"{OPEN_IT}: {sent.url}; then for {waits}"
     return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
 
 

@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.config import ALIAS, REGISTRY_ID, Config, Known, free_alias
 from medperf_git.flows.context import Context
 from medperf_git.flows.light import fetch_first
 from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
+from medperf_git.forge.browser import Browser
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.probe import find_host
@@ -103,6 +104,28 @@ def forget_registry(context: Context, alias: str) -> str:
     return alias
 
 
+def use_fork(workspace: Workspace, address: str, *, dry_run: bool = False) -> str | None:
+    """Push my branches to a fork that I made by hand, from now on (`dry_run`: for this command); `none` forgets it.
+
+    Refused: the registry lies at no forge, or nothing of this registry lies at the address.
+    """
+    if address == "none":
+        workspace.remember(replace(workspace.known, fork=None), only_here=dry_run)
+        return None
+    if workspace.known.kind is Host.PLAIN:
+        hint = "if it lies at a forge all the same, say so: medperf-git registry add ADDRESS --host KIND"
+        raise Refused(f"{workspace.url} is taken for a plain Git host, which has no forks", hint=hint)
+    remote = Remote.parse(address)
+    known = replace(workspace.known, fork=remote.url)
+    forge = forge_for(known.url, workspace.context.environ, host=known.kind, fork=known.fork, say=workspace.context.say)
+    main = forge.main_of_fork() if isinstance(forge, Browser) else None
+    if main is None or not workspace.store.has_commit(main):
+        hint = "give the address of your fork of this registry, and press `Sync fork` on its page if it is older"
+        raise Refused(f"{remote.url} holds no main of this registry", hint=hint)
+    workspace.remember(known, only_here=dry_run)
+    return remote.url
+
+
 def describe_registry(workspace: Workspace) -> dict[str, object]:
     """Return what a registry says of itself, as plain values."""
     record = registry_state(workspace.view)
@@ -121,6 +144,7 @@ def describe_registry(workspace: Workspace) -> dict[str, object]:
         "members": len(members(workspace.view)),
         "me": workspace.member or "",
         "light": workspace.known.light,
+        "host": str(workspace.known.kind),
     }
 
 

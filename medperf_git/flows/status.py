@@ -4,7 +4,7 @@ from datetime import datetime
 
 from medperf_git.flows.at_forge import There, look_there
 from medperf_git.flows.outbox import Entry, Outbox
-from medperf_git.flows.propose import judge_entry, stands, waits_for
+from medperf_git.flows.propose import OPEN_IT, judge_entry, stands, waits_for
 from medperf_git.flows.workspace import Workspace
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.times import parse_time
@@ -61,6 +61,8 @@ def _standing(workspace: Workspace, entry: Entry, now: datetime) -> dict[str, ob
     if there.closed:
         return {**row, "state": "closed", "waits_for": f"you: read why at {there.url}", "findings": findings}
     waits = waits_for(verdict) if sent else "you: medperf-git submit"
+    if there.to_open:
+        waits = f"{OPEN_IT} (below), if you have not yet"
     return {**row, "state": str(verdict.outcome) if sent else "not sent", "waits_for": waits, "findings": findings}
 
 

@@ -53,8 +53,8 @@ class InvalidHistory(IntegrityBroken):
     def __init__(self, commit: str, findings: tuple[Finding, ...]) -> None:
         super().__init__(
             f"commit {commit[:12]} of main is not valid; nothing after it is believed",
-            hint="do not go on with this registry; tell its maintainers which commit it is. They set it aside with: "
-            f"medperf-git withdraw {commit[:12]}",
+            hint="do not go on with this registry; tell its maintainers which commit it is. They run "
+            f"`medperf-git withdraw {commit[:12]}`, which sets it aside or says what else heals it",
         )
         self.commit = commit
         self.findings = findings

@@ -16,7 +16,7 @@ from medperf_git.forge.host import Host
 from medperf_git.forge.port import Checks, Merging, Request, Sent, Words
 from medperf_git.registry.commits import proposal_ref
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, PushOutcome, push
+from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, PushOutcome, list_refs, push
 
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
 # By these pages a person opens a pull request; `{page}` is the registry's, `{fork}` the fork's, `{owner}` whose it is.
@@ -75,6 +75,11 @@ class Browser:
         except EnvironmentProblem as problem:
             raise EnvironmentProblem(problem.message, hint=self._ways()) from problem
         return Sent.of(result, self.page_of(proposal))
+
+    def main_of_fork(self) -> str | None:
+        """Return the commit of the fork's main; None where it has none."""
+        remote, access = self._branches
+        return list_refs(remote, [MAIN], access=access).get(MAIN)
 
     def requests(self, proposal: str) -> tuple[Request, ...]:
         """See `Forge.requests`; only what everybody is shown."""

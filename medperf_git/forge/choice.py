@@ -8,11 +8,12 @@ import importlib
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.forge.api import Api
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.credentials import Token, find_credential, find_token
 from medperf_git.forge.faults import Surroundings
+from medperf_git.forge.gathering import heads_of
 from medperf_git.forge.guard import Guard, Patience
 from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
@@ -28,6 +29,14 @@ ADAPTERS: Mapping[Host, tuple[str, str, str]] = {
     Host.FORGEJO: ("medperf_git.forge.forgejo", "Forgejo", ""),
     Host.PAGURE: ("medperf_git.forge.pagure", "Pagure", ""),
 }
+# Where a registry's own repository shows the heads of its pull requests.
+HEADS: Mapping[Host, str] = {
+    Host.GITHUB: "refs/pull/*/head",
+    Host.GITLAB: "refs/merge-requests/*/head",
+    Host.FORGEJO: "refs/pull/*/head",
+    Host.PAGURE: "refs/pull/*/head",
+}
+MOST_HEADS = 100  # open or not: without an interface nobody tells
 Say = Callable[[str], None]
 
 
@@ -89,11 +98,15 @@ def _browser(
     page = web_page(remote.url)
 
     def listed(limit: int) -> Sequence[Request]:
+        """Ask the interface as anybody may; where there is none or it does not answer, the refs tell the heads."""
         api = open_api(host, remote, None, environ)
-        if api is None:
-            return ()
         guard = Guard(Surroundings(host, page.split("/")[2], page=page), patience)
-        return guard.read("list the pull requests", lambda: api.open_requests(slug_of(page), limit))
+        try:
+            if api is not None:
+                return guard.read("list the pull requests", lambda: api.open_requests(slug_of(page), limit))
+        except EnvironmentProblem:
+            pass
+        return heads_of(remote, HEADS[host], access, min(limit, MOST_HEADS)) if host in HEADS else ()
 
     return Browser(remote, access, host, own, own_access, listed, say)
 

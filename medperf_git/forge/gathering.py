@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem
-from medperf_git.forge.port import Request
+from medperf_git.forge.port import Request, State
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import proposal_ref, set_ref
 from medperf_git.registry.remotes import Remote
@@ -53,6 +53,20 @@ def gather(
     wanted = {f"{UPSTREAM_PULLS}{one.number}": one.ref for one in requests}
     _drop_others(copy, frozenset(wanted))
     _fetch_sound(copy, remote, access, [f"+{ref}:{place}" for place, ref in wanted.items()], say=say)
+
+
+def heads_of(remote: Remote, pattern: str, access: Access, limit: int) -> list[Request]:
+    """Return the newest pull requests by the refs that the registry's repository shows to everybody.
+
+    `pattern` is like `refs/pull/*/head`. No ref tells which are open; what main has of them is found out later.
+    """
+    start, end = pattern.split("*")
+    found: list[Request] = []
+    for ref, commit in list_refs(remote, [f"{start}*"], access=access).items():
+        number = ref.removeprefix(start).removesuffix(end)
+        if ref.endswith(end) and number.isascii() and number.isdigit() and len(number) < 10:
+            found.append(Request(int(number), "", commit, "", "", State.OPEN, "", ref))
+    return sorted(found, key=lambda one: -one.number)[:limit]
 
 
 def bring(copy: Path, remote: Remote, proposal: str, *, access: Access) -> str | None:

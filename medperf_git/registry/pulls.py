@@ -10,9 +10,12 @@ from medperf_git.registry.objects import BadObject, Store
 
 
 def proposal_at(store: Store, base: str, head: str, *, at: datetime) -> ProposalId | None:
-    """Return the id of what `head` proposes to `base`; None when it is no proposal."""
+    """Return the id of what `head` proposes to `base`; None when it is no proposal, or main has all of it."""
     try:
-        files = read_proposal(store, base, head, at=at).files
+        proposal = read_proposal(store, base, head, at=at)
     except (BadObject, MedperfGitError):
+        return None
+    files = proposal.files
+    if not proposal.change.added and not proposal.change.faults:
         return None
     return submission_id(files) if any(split_bundle(path) is None for path in files) else None

@@ -27,11 +27,12 @@ def inbox(everything: bool, registry: str | None, as_json: bool) -> None:
     """
     from medperf_git.flows.inbox import list_inbox  # noqa: PLC0415
 
-    rows = list_inbox(open_workspace(registry, refresh=True, healing=True), everything=everything)
+    workspace = open_workspace(registry, refresh=True, healing=True)
+    rows = list_inbox(workspace, everything=everything)
     if as_json:
         echo_json(rows)
         return
-    table([_line(row) for row in rows], _COLUMNS, empty="nothing waits for you")
+    table([_line(row) for row in rows], _COLUMNS, empty=f"nothing waits for you in {workspace.alias}")
     for row in rows:
         _findings(row)
     if any(row["what"] == "decide" for row in rows):

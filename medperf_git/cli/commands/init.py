@@ -64,7 +64,8 @@ def init(
         echo_text(f"new key: {path}")
     echo_text("keep a copy of the recovery key away from this machine: it alone can replace a lost signing key")
     echo_text("others add it with its pinned address:")
-    echo_text(f"  medperf-git registry add '{founded.pinned}'")
+    echo_text(f"  medperf-git registry add {founded.how_to_add}")
     if founded.guide:
         echo_text(f"what to set at its host stands in {founded.guide}; `medperf-git doctor forge` looks at it")
+    echo_text(f"current registry here: {founded.alias} (`medperf-git registry use` changes it)")
     echo_text("nobody is waited for; next: others `join`, you `admit` them")

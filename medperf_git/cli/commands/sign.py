@@ -52,6 +52,10 @@ def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool, dry_ru
     for path, text in seen.records.items():
         echo_text(f"── {path}", err=True, bold=True)
         echo_text(text.rstrip(), err=True)
+    if seen.keys:
+        echo_text("compare each with what its owner tells you over another way (`medperf-git whoami` there):", err=True)
+    for line in seen.keys:
+        echo_text(f"  {line}", err=True)
     if dry_run and as_json:
         echo_json({"id": seen.id, "would_sign": list(seen.mine), "as": workspace.require_member(), "sent": False})
         return

@@ -89,12 +89,9 @@ def _refuse_ignored(proposal: str | None, *, everything: bool, house: tuple[str,
 
 
 def _use_fork(workspace: "Workspace", address: str, *, dry_run: bool) -> None:
-    from dataclasses import replace  # noqa: PLC0415
+    from medperf_git.flows.registries import use_fork  # noqa: PLC0415
 
-    from medperf_git.registry.remotes import Remote  # noqa: PLC0415
-
-    fork = None if address == "none" else Remote.parse(address).url
-    workspace.remember(replace(workspace.known, fork=fork), only_here=dry_run)
+    fork = use_fork(workspace, address, dry_run=dry_run)
     word = "would" if dry_run else "now"
     echo_text(f"branches of yours {word} go to {fork or 'the registry, or a fork made by token'}", err=True)
 

@@ -59,7 +59,7 @@ def test_a_lost_key_and_a_lost_way_are_named_with_what_helps(town: Town) -> None
 def test_a_clock_that_is_wrong_is_told_before_anything_is_signed(town: Town, off: int, state: str, told: str) -> None:
     workspace = town.founder.workspace()
     theirs = workspace.context.clock() - timedelta(minutes=off)
-    remote = mock.Mock(transport=Transport.HTTPS)
+    remote = mock.Mock(transport=Transport.HTTPS, url="https://forge.example/org/heart")
     with (
         mock.patch("medperf_git.forge.clock.read_clock", return_value=theirs),
         mock.patch.object(looked.Remote, "parse", return_value=remote),
