@@ -15,7 +15,7 @@ from medperf_git.forge.gathering import bring, gather
 from medperf_git.forge.host import Host
 from medperf_git.forge.port import Checks, Merging, Request, Sent, Words
 from medperf_git.registry.commits import proposal_ref
-from medperf_git.registry.remotes import Remote
+from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import MAIN, NO_ACCESS, Access, Push, PushOutcome, push
 
 _SCP = re.compile(r"(?:[^@/]+@)?([^:/]+):(?!//)(.+)")
@@ -63,12 +63,14 @@ class Browser:
 
     def bring(self, copy: Path, proposal: str) -> str | None:
         """See `Forge.bring`."""
-        return bring(copy, self.own or self.remote, proposal, access=self.access)
+        return bring(copy, self.own or self.remote, proposal, access=self._own_access())
 
     def propose(self, copy: Path, proposal: str, commit: str, words: Words) -> Sent:  # noqa: ARG002  (typed there)
         """See `Forge.propose`; the person opens the page."""
         try:
-            (result,) = push(copy, self.own or self.remote, [Push(proposal_ref(proposal), commit)], access=self.access)
+            (result,) = push(
+                copy, self.own or self.remote, [Push(proposal_ref(proposal), commit)], access=self._own_access()
+            )
         except EnvironmentProblem as problem:
             raise EnvironmentProblem(problem.message, hint=self._ways()) from problem
         return Sent.of(result, self.page_of(proposal))
@@ -103,7 +105,7 @@ class Browser:
 
     def forget(self, copy: Path, proposal: str, why: str) -> None:  # noqa: ARG002  (a person closes what is open)
         """See `Forge.forget`."""
-        push(copy, self.own or self.remote, [Push(proposal_ref(proposal), None)], access=self.access)
+        push(copy, self.own or self.remote, [Push(proposal_ref(proposal), None)], access=self._own_access())
 
     def comment(self, request: Request, text: str) -> None:  # noqa: ARG002  (a person writes there)
         """See `Forge.comment`."""
@@ -121,6 +123,13 @@ class Browser:
         owner = urlsplit(fork).path.strip("/").rpartition("/")[0]
         pattern = COMPARE[self.host][own]
         return pattern.format(page=page, fork=fork, owner=owner, branch=branch, quoted=quote(branch, safe=""))
+
+    def _own_access(self) -> Access:
+        """Return how our branches are pushed: a token goes to the registry's own host, by https, and nowhere else."""
+        if self.own is None:
+            return self.access
+        same = self.own.transport is Transport.HTTPS and self.own.origin.lower() == self.remote.origin.lower()
+        return self.access if same else NO_ACCESS
 
     def _fork_page(self) -> str:
         """Return the page of our fork: beside the registry's, by whatever port Git reaches it; Pagure's has a place."""

@@ -1,6 +1,5 @@
 """`--dry-run` writes and sends nothing, `--json` prints one document, and all that was done is told."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -26,15 +25,13 @@ def test_a_rehearsed_hook_is_not_written(town: Town) -> None:
     assert "medperf-git init" in hook.read_text(encoding="utf-8")
 
 
-def test_a_rehearsed_fork_is_not_remembered(town: Town) -> None:
+def test_a_registry_at_no_forge_has_no_forks(town: Town) -> None:
     south = town.human("south")
-    config = south.home / "config.json"
-    before = json.loads(config.read_bytes())
-    said = south.run("submit", "--fork", "git@forge.example:south/heart.git", "--dry-run").err
-    assert "would go to git@forge.example:south/heart.git" in said
-    assert json.loads(config.read_bytes()) == before
-    south.run("submit", "--fork", "git@forge.example:south/heart.git")
-    assert json.loads(config.read_bytes())["registries"]["heart"]["fork"] == "git@forge.example:south/heart.git"
+    config = (south.home / "config.json").read_bytes()
+    for fork in ("git@forge.example:south/heart.git", "garbage"):
+        assert "nobody forks it" in south.run("submit", "--fork", fork, code=2).err
+    assert (south.home / "config.json").read_bytes() == config
+    assert "nothing to do" in south.run("submit", "--fork", "none").out
 
 
 def test_a_rehearsal_in_json_is_one_document(town: Town, tmp_path: Path) -> None:

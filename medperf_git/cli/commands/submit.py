@@ -91,9 +91,14 @@ def _refuse_ignored(proposal: str | None, *, everything: bool, house: tuple[str,
 def _use_fork(workspace: "Workspace", address: str, *, dry_run: bool) -> None:
     from dataclasses import replace  # noqa: PLC0415
 
-    from medperf_git.registry.remotes import Remote  # noqa: PLC0415
+    from medperf_git.forge.host import Host  # noqa: PLC0415
+    from medperf_git.registry.remotes import Remote, Transport  # noqa: PLC0415
 
     fork = None if address == "none" else Remote.parse(address).url
+    if fork and workspace.known.kind is Host.PLAIN:
+        raise UsageProblem("this registry lies at no forge", hint="nobody forks it: your branches go to it directly")
+    if fork and Remote.parse(fork).transport is Transport.PATH:
+        raise UsageProblem("a fork at a forge is no folder", hint="give its address, like git@FORGE:YOU/REGISTRY.git")
     workspace.remember(replace(workspace.known, fork=fork), only_here=dry_run)
     word = "would" if dry_run else "now"
     echo_text(f"branches of yours {word} go to {fork or 'the registry, or a fork made by token'}", err=True)

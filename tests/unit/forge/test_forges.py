@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import UsageProblem
+from medperf_git.forge import browser
 from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.credentials import find_credential, find_token
 from medperf_git.forge.host import Host, api_of, host_of
 from medperf_git.forge.plain import PlainGit
+from medperf_git.forge.port import Words
 from medperf_git.registry.remotes import Remote
-from medperf_git.registry.transport import Credential
+from medperf_git.registry.transport import Access, Credential, Push, PushOutcome, PushResult
 from tests.support.people import Town
 
 NOTHING = {"PATH": "/nowhere"}  # no environment, and no command to ask
@@ -175,3 +177,30 @@ def test_the_page_of_a_fork_has_the_port_of_the_registrys_page_not_that_of_ssh()
     registry, fork = Remote.parse("https://host.example:8443/a.git"), Remote.parse("ssh://git@host.example:22/b/a.git")
     page = Browser(registry, host=Host.GITLAB, own=fork).page_of(ID)
     assert page.startswith("https://host.example:8443/b/a/-/merge_requests/new?")
+
+
+@pytest.mark.parametrize(
+    ("fork", "bears_it"),
+    [
+        ("https://forge.example/moa/eval", True),
+        ("https://FORGE.example/moa/eval", True),
+        ("https://forge.example:8443/moa/eval", False),
+        ("https://elsewhere.example/moa/eval", False),
+        ("git@forge.example:moa/eval.git", False),
+    ],
+)
+def test_a_fork_by_hand_gets_the_token_at_the_registrys_own_host_by_https_only(
+    fork: str, bears_it: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    given: list[Access] = []
+
+    def accepted(_copy: Path, remote: Remote, pushes: list[Push], *, access: Access) -> list[PushResult]:
+        assert remote.url == fork
+        given.append(access)
+        return [PushResult(one.ref, PushOutcome.ACCEPTED, "", ()) for one in pushes]
+
+    monkeypatch.setattr(browser, "push", accepted)
+    forge = forge_for("https://forge.example/org/eval", {"MEDPERF_GIT_TOKEN": "secret"}, host=Host.FORGEJO, fork=fork)
+    forge.propose(tmp_path, ID, "0" * 40, Words("", ""))
+    forge.forget(tmp_path, ID, "")
+    assert [access.credential is not None for access in given] == [bears_it, bears_it]
