@@ -113,3 +113,14 @@ def test_a_rehearsed_join_names_no_key_file_that_is_gone_already(town: Town) -> 
     assert "you sign with SHA256:" in said
     assert "new key" not in said
     assert "recovery key" not in said
+
+
+def test_what_can_never_be_sent_says_how_it_is_given_up(town: Town, waiting: Human) -> None:
+    request, withdrawal = waiting.run("status", "--json").value
+    waiting.run("submit", withdrawal["id"], "--yes")
+    said = waiting.run("submit", "--resume", "--yes", code=1).out
+    (kept,) = (waiting.home / "outbox" / "heart").glob(f"{request['id']}*.json")
+    assert f"to give it up, move {kept} away" in said
+    assert "was withdrawn and takes part in nothing new" in said
+    kept.rename(town.folder / "given-up.json")
+    assert "nothing of yours is unfinished" in waiting.run("submit", "--resume", "--yes").out
