@@ -124,3 +124,8 @@ def test_what_can_never_be_sent_says_how_it_is_given_up(town: Town, waiting: Hum
     assert "was withdrawn and takes part in nothing new" in said
     kept.rename(town.folder / "given-up.json")
     assert "nothing of yours is unfinished" in waiting.run("submit", "--resume", "--yes").out
+
+
+def test_of_another_registry_than_the_current_one_the_command_names_it(waiting: Human) -> None:
+    assert waiting.run("status", "--json").value[0]["waits_for"] == "you: medperf-git submit"
+    assert waiting.run("-R", "heart", "status", "--json").value[0]["waits_for"] == "you: medperf-git submit -R heart"
