@@ -10,7 +10,7 @@ from typing import Any
 from medperf_git.flows.decisions import next_place, waiting_for
 from medperf_git.flows.merging import title_of
 from medperf_git.flows.propose import waits_for
-from medperf_git.flows.status import age
+from medperf_git.flows.status import age, command
 from medperf_git.flows.under_way import asks_me, proposed_by_me
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.host import Host
@@ -45,11 +45,6 @@ def list_inbox(workspace: Workspace, *, everything: bool = False) -> list[dict[s
         rows += [_request(workspace, one, decided, now=now) for one in waiting_for(workspace.view, workspace.member)]
     shown = [row for row in rows if everything or _is_for_me(workspace, row)]
     return sorted(shown, key=lambda row: (KINDS.index(str(row["what"])), str(row["since"]), str(row["about"])))
-
-
-def command(workspace: Workspace, text: str) -> str:
-    """Return the command that a person types, for this registry also where another one is the current one."""
-    return f"medperf-git {text}" + (f" -R {workspace.alias}" if workspace.context.registry else "")
 
 
 def _is_for_me(workspace: Workspace, row: dict[str, object]) -> bool:

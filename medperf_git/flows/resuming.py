@@ -7,6 +7,7 @@ anew is signed again, and the author is told of the rest, which is proposed no m
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from medperf_git.errors import Refused
 from medperf_git.flows.keyring import gather_keys
@@ -86,15 +87,21 @@ def _resume(workspace: Workspace, entry: Entry, *, renumber: bool) -> Resumed:
         return _sign_again(workspace, entry, dead)
     if not renumber or not _lost_place(verdict.findings):
         mendable = _lost_place(verdict.findings) or _dead_signatures(verdict.findings)
-        hint = "; run `medperf-git submit --resume`" if mendable else ""
+        give_up = f"; as things stand it cannot be sent; to give it up, move {_place_of(workspace, entry)} away"
+        hint = "; run `medperf-git submit --resume`" if mendable else give_up
         note = f"it would be refused as it stands{hint}"
         return Resumed(entry.id, entry.title, done=False, note=note, verdict=verdict)
     return _find_new_place(workspace, entry, verdict)
 
 
+def _place_of(workspace: Workspace, entry: Entry) -> Path:
+    """Return the file in which a proposal is kept."""
+    return Outbox.of(workspace.context.home, workspace.alias).folder / f"{entry.id}.json"
+
+
 def _not_from_here(workspace: Workspace, entry: Entry, registry: str) -> Resumed:
     """Keep what was signed for another registry that had this alias before: what it says was meant for that one."""
-    place = Outbox.of(workspace.context.home, workspace.alias).folder / f"{entry.id}.json"
+    place = _place_of(workspace, entry)
     note = (
         f"it was signed for another registry, {registry}, and goes nowhere else; to send it, `registry rm "
         f"{workspace.alias}` and add that one again under this alias; to give it up, move {place} away"

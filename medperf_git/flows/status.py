@@ -24,6 +24,11 @@ def list_submissions(workspace: Workspace, *, everything: bool = False) -> list[
     return rows
 
 
+def command(workspace: Workspace, text: str) -> str:
+    """Return the command that a person types, for this registry also where another one is the current one."""
+    return f"medperf-git {text}" + (f" -R {workspace.alias}" if workspace.context.registry else "")
+
+
 def age(since: str, now: datetime) -> str:
     """Say how long ago a time was, in the largest unit that fits."""
     seconds = max(0, int((now - parse_time(since)).total_seconds()))
@@ -57,10 +62,11 @@ def _standing(workspace: Workspace, entry: Entry, now: datetime) -> dict[str, ob
     sent = entry.id in workspace.proposals() or bool(there.url)
     findings = [finding.as_value() for finding in verdict.findings]
     if verdict.outcome is Outcome.FAIL:
-        return {**row, "state": "refused", "waits_for": "you: medperf-git submit --resume", "findings": findings}
+        again = f"you: {command(workspace, 'submit --resume')}"
+        return {**row, "state": "refused", "waits_for": again, "findings": findings}
     if there.closed:
         return {**row, "state": "closed", "waits_for": f"you: read why at {there.url}", "findings": findings}
-    waits = waits_for(verdict) if sent else "you: medperf-git submit"
+    waits = waits_for(verdict) if sent else f"you: {command(workspace, 'submit')}"
     if there.to_open:
         waits = f"{OPEN_IT} (below), if you have not yet"
     return {**row, "state": str(verdict.outcome) if sent else "not sent", "waits_for": waits, "findings": findings}

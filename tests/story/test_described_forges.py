@@ -312,6 +312,17 @@ def test_a_request_that_somebody_closed_keeps_no_other_one_from_being_merged(tow
     assert "no open pull request holds" in town.founder.run("merge", sent[0], code=1).err
 
 
+def test_a_fork_by_hand_is_remembered_by_no_rehearsal_and_is_no_folder(town: ForgeTown) -> None:
+    moa = town.join("moa")
+    config, fork = moa.home / "config.json", "git@forge.example:moa/heart.git"
+    before = config.read_bytes()
+    assert f"would go to {fork}" in moa.run("submit", "--fork", fork, "--dry-run").err
+    assert "is no folder" in moa.run("submit", "--fork", "garbage", code=2).err
+    assert config.read_bytes() == before
+    moa.run("submit", "--fork", fork)
+    assert f'"fork": "{fork}"' in config.read_text(encoding="utf-8")
+
+
 def test_a_token_is_in_no_file_and_no_message(town: ForgeTown) -> None:
     moa = town.ask("moa")
     said = moa.run("status").out + moa.run("sync").err

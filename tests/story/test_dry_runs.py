@@ -1,6 +1,5 @@
 """`--dry-run` writes and sends nothing, `--json` prints one document, and all that was done is told."""
 
-import json
 from pathlib import Path
 
 import pytest
@@ -26,15 +25,13 @@ def test_a_rehearsed_hook_is_not_written(town: Town) -> None:
     assert "medperf-git init" in hook.read_text(encoding="utf-8")
 
 
-def test_a_rehearsed_fork_is_not_remembered(town: Town) -> None:
+def test_a_registry_at_no_forge_has_no_forks(town: Town) -> None:
     south = town.human("south")
-    config = south.home / "config.json"
-    before = json.loads(config.read_bytes())
-    said = south.run("submit", "--fork", "git@forge.example:south/heart.git", "--dry-run").err
-    assert "would go to git@forge.example:south/heart.git" in said
-    assert json.loads(config.read_bytes()) == before
-    south.run("submit", "--fork", "git@forge.example:south/heart.git")
-    assert json.loads(config.read_bytes())["registries"]["heart"]["fork"] == "git@forge.example:south/heart.git"
+    config = (south.home / "config.json").read_bytes()
+    for fork in ("git@forge.example:south/heart.git", "garbage"):
+        assert "nobody forks it" in south.run("submit", "--fork", fork, code=2).err
+    assert (south.home / "config.json").read_bytes() == config
+    assert "nothing to do" in south.run("submit", "--fork", "none").out
 
 
 def test_a_rehearsal_in_json_is_one_document(town: Town, tmp_path: Path) -> None:
@@ -116,3 +113,19 @@ def test_a_rehearsed_join_names_no_key_file_that_is_gone_already(town: Town) -> 
     assert "you sign with SHA256:" in said
     assert "new key" not in said
     assert "recovery key" not in said
+
+
+def test_what_can_never_be_sent_says_how_it_is_given_up(town: Town, waiting: Human) -> None:
+    request, withdrawal = waiting.run("status", "--json").value
+    waiting.run("submit", withdrawal["id"], "--yes")
+    said = waiting.run("submit", "--resume", "--yes", code=1).out
+    (kept,) = (waiting.home / "outbox" / "heart").glob(f"{request['id']}*.json")
+    assert f"to give it up, move {kept} away" in said
+    assert "was withdrawn and takes part in nothing new" in said
+    kept.rename(town.folder / "given-up.json")
+    assert "nothing of yours is unfinished" in waiting.run("submit", "--resume", "--yes").out
+
+
+def test_of_another_registry_than_the_current_one_the_command_names_it(waiting: Human) -> None:
+    assert waiting.run("status", "--json").value[0]["waits_for"] == "you: medperf-git submit"
+    assert waiting.run("-R", "heart", "status", "--json").value[0]["waits_for"] == "you: medperf-git submit -R heart"
