@@ -29,7 +29,7 @@ def test_a_registry_at_no_forge_has_no_forks(town: Town) -> None:
     south = town.human("south")
     config = (south.home / "config.json").read_bytes()
     for fork in ("git@forge.example:south/heart.git", "garbage"):
-        assert "nobody forks it" in south.run("submit", "--fork", fork, code=2).err
+        assert "which has no forks" in south.run("submit", "--fork", fork, code=1).err
     assert (south.home / "config.json").read_bytes() == config
     assert "nothing to do" in south.run("submit", "--fork", "none").out
 
