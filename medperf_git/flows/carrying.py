@@ -90,7 +90,9 @@ def _entry(workspace: Workspace, file: Path, proposal: str, commit: str) -> Entr
         files = as_text(judgement.files)
     except UnicodeDecodeError as error:
         hint = "ask who wrote it; nothing was sent"
-        raise Unacceptable(f"{file}: a file of submit/{proposal[:12]} is no text", judgement.findings, hint=hint) from error
+        raise Unacceptable(
+            f"{file}: a file of submit/{proposal[:12]} is no text", judgement.findings, hint=hint
+        ) from error
     made = workspace.store.commit(commit)
     by = workspace.store.author(commit)
     member = by if name_fault(by) is None else CARRIER

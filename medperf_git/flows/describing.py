@@ -26,8 +26,8 @@ def describe(proposal: str, title: str, paths: Iterable[str], *, member: str) ->
         "",
         f"<sub>medperf-git {__version__} · submit/{proposal}</sub>",
     ]
-    shown = "".join(char if char.isprintable() else " " for char in title).strip() or f"submit/{proposal[:12]}"
-    short = shown if len(shown) <= _LONGEST_TITLE else shown[: _LONGEST_TITLE - 1] + "…"
+    told = "".join(char if char.isprintable() else " " for char in title).strip() or f"submit/{proposal[:12]}"
+    short = told if len(told) <= _LONGEST_TITLE else told[: _LONGEST_TITLE - 1] + "…"
     return Words(short, "\n".join(lines))
 
 

@@ -96,7 +96,7 @@ class GitLab:
             return [_request(one, slug if _is_own(one) else "") for one in found]
 
     def requests_of(self, slug: str, branch: str) -> Sequence[Request]:
-        """See `Api.requests_of`; those that are open by themselves, for anybody may open and close as many as they like."""
+        """See `Api.requests_of`; what is open is asked for apart: anybody may open and close as many as they like."""
         asked = {"source_branch": branch, "target_branch": "main", "order_by": "created_at", "sort": "desc"}
         with _faults():
             listed = self._lazy(slug).mergerequests.list

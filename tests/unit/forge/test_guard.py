@@ -278,7 +278,8 @@ def test_what_went_well_or_was_refused_loses_nothing(guard: Guard, clock: Time) 
 
 
 @pytest.mark.parametrize(
-    "bad", [KeyError("id"), TypeError("None"), ValueError("x"), AttributeError("x"), IndexError(), OverflowError("1e999")]
+    "bad",
+    [KeyError("id"), TypeError("None"), ValueError("x"), AttributeError("x"), IndexError(), OverflowError("1e999")],
 )
 def test_an_answer_of_another_shape_is_a_broken_answer(guard: Guard, bad: Exception) -> None:
     with pytest.raises(ForgeProblem, match="it has not the documented form"):

@@ -44,7 +44,7 @@ def test_a_bundle_that_leaves_contents_out_is_not_taken_in(
     (tmp_path / "file").write_bytes(head.encode() + pack)
     with pytest.raises(EnvironmentProblem, match="no Git bundle that this client writes"):
         fetch_carried(store.path, tmp_path / "file")
-    assert not [path for path in store.path.rglob("*.promisor")]
+    assert not list(store.path.rglob("*.promisor"))
     assert not store.has_commit(commit)
 
 
