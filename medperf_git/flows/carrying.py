@@ -90,10 +90,17 @@ def _entry(workspace: Workspace, file: Path, proposal: str, commit: str) -> Entr
         findings = judgement.findings
         hint = "it was changed on the way, or belongs to another registry; ask who wrote it"
         raise Unacceptable(f"{file}: submit/{proposal[:12]} does not hold what its name says", findings, hint=hint)
+    try:
+        files = as_text(judgement.files)
+    except UnicodeDecodeError as error:
+        hint = "ask who wrote it; nothing was sent"
+        raise Unacceptable(
+            f"{file}: a file of submit/{proposal[:12]} is no text", judgement.findings, hint=hint
+        ) from error
     made = workspace.store.commit(commit)
     by = workspace.store.author(commit)
     member = CARRIER if name_fault(by) else by
-    return Entry(proposal, _title(workspace, commit), member, format_time(made.time), as_text(judgement.files))
+    return Entry(proposal, _title(workspace, commit), member, format_time(made.time), files)
 
 
 def _title(workspace: Workspace, commit: str) -> str:

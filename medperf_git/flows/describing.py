@@ -26,5 +26,11 @@ def describe(proposal: str, title: str, paths: Iterable[str], *, member: str) ->
         "",
         f"<sub>medperf-git {__version__} · submit/{proposal}</sub>",
     ]
-    short = title if len(title) <= _LONGEST_TITLE else title[: _LONGEST_TITLE - 1] + "…"
+    told = "".join(char if char.isprintable() else " " for char in title).strip() or f"submit/{proposal[:12]}"
+    short = told if len(told) <= _LONGEST_TITLE else told[: _LONGEST_TITLE - 1] + "…"
     return Words(short, "\n".join(lines))
+
+
+def describe_merge(proposal: str, title: str) -> Words:
+    """Return the message of a merge; whoever wrote the title cannot tell a forge in brackets to skip what follows."""
+    return Words(f"Merge submit/{proposal}", title.translate({ord("["): "(", ord("]"): ")"}))

@@ -4,8 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
+from medperf_git.flows.describing import describe_merge
 from medperf_git.flows.workspace import Workspace
-from medperf_git.forge.port import Merging, State, Words
+from medperf_git.forge.port import Merging, State
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.registry.commits import Author, write_merge
@@ -109,7 +110,7 @@ def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: st
         hint = f"see {workspace.forge.page_of(proposal)}, then run `medperf-git sync` and look again"
         raise Refused(f"no open pull request holds {commit[:12]}, which was judged", hint=hint)
     commit = found.commit or commit
-    workspace.forge.merge(found, commit, Words(f"Merge submit/{proposal}", title))
+    workspace.forge.merge(found, commit, describe_merge(proposal, title))
     workspace.refresh()
     merged = workspace.store.descends(workspace.base, commit) or not _judge_now(workspace, commit).change.added
     if merged:

@@ -126,14 +126,16 @@ class Pulls:
         places = [one for one in (self._upstream(guard), self._find_fork(guard)) if one is not None and one.may_push]
         slugs = {place.slug for place in places}
         known = self._requests(guard, proposal)
-        mine = [one for one in known if one.source in slugs]
+        gone, kept = {one.source for one in known if one.source in slugs}, set()
         for request in known:
-            own = request in mine and request.author == self._me(guard).name
+            own = request.source in slugs and request.author == self._me(guard).name
             done = self._upstream(guard).may_push and _is_in_main(copy, request.commit)
             if request.state is State.OPEN and (own or done):
                 self._close(guard, request, why)
+            elif request.state is State.OPEN:
+                kept.add(request.source)
         for place in places:
-            if place.slug in {one.source for one in mine}:
+            if place.slug in gone - kept:  # with its branch somebody else's request would be closed
                 push(copy, self._remote_of(guard, place), [Push(proposal_ref(proposal), None)], access=self._access())
 
     def comment(self, request: Request, text: str) -> None:

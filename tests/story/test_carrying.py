@@ -8,6 +8,11 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem
+from medperf_git.records.names import Ref
+from medperf_git.registry.carried import write_bundle
+from medperf_git.registry.commits import Author, submission_id, write_commit
+from medperf_git.registry.objects import Store
+from tests.support import registry_builder as rb
 from tests.support.people import Human, Town, git_environ
 from tests.support.story import RESULT, copy_town, house_of, send
 
@@ -193,3 +198,26 @@ def test_a_title_that_somebody_changed_on_the_way_harms_no_outbox(closed: Town, 
     (row,) = post.run("status", "--all", "--json").value
     assert row["what"].isprintable()
     assert 0 < len(row["what"]) <= 200
+
+
+def carried_by_hand(town: Town, out: Path, *, title: str, more: dict[str, bytes]) -> None:
+    """Write a bundle with a new model of moa, under a title and with files that somebody made by hand."""
+    files = {**house_of(town).propose(rb.cube(Ref("moa", "late", 1))).sign("moa", head=town.main).files, **more}
+    copy = Store.open(town.repository)
+    author = Author("moa", "moa@example.invalid", town.clock())
+    commit = write_commit(copy, town.main, files, message=title, author=author)
+    write_bundle(copy, out, {submission_id(files): commit}, base=town.main)
+
+
+def test_a_title_that_acts_on_terminals_spoils_no_outbox(closed: Town, tmp_path: Path) -> None:
+    carried_by_hand(closed, tmp_path / "file", title="Add\ta \x1b[31mmodel\n", more={})
+    post = closed.add("post")
+    assert "merged" in post.run("submit", "--from-bundle", tmp_path / "file", "--yes").out
+    assert "nothing of yours is unfinished" in post.run("status").out
+    post.run("submit")
+
+
+def test_a_carried_file_that_is_no_text_is_refused(closed: Town, tmp_path: Path) -> None:
+    carried_by_hand(closed, tmp_path / "file", title="Add\n", more={"cubes/moa/late/2.yaml": b"\xff"})
+    said = closed.add("post").run("submit", "--from-bundle", tmp_path / "file", "--yes", code=1)
+    assert "cubes/moa/late/2.yaml" in said.err + said.out

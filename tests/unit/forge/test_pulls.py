@@ -339,7 +339,7 @@ def test_t37_a_forge_leads_no_push_and_no_token_to_another_place(
 ) -> None:
     pulls = replace(forge.pulls("alice"), remote=Remote.parse(address), slug="org/heart")
     pulls._registry = Repository("org/heart", registry, may_push=False)
-    with pytest.raises(ForgeProblem, match=r"nothing was sent|does not end with|another place"):
+    with pytest.raises(ForgeProblem, match=r"does not end with|lies at another place"):
         pulls._remote_of(pulls._guard(), Repository("me/heart", fork, may_push=True))
 
 
@@ -350,3 +350,12 @@ def test_what_a_stranger_opened_from_our_fork_and_closed_is_no_word_of_people(fo
     sent = forge.pulls("alice").propose(copy, ID, record(copy, "one"), WORDS)
     assert sent.accepted
     assert [(one.author, one.source) for one in forge.open] == [("alice", "alice/heart")]
+
+
+def test_the_branch_of_a_request_that_somebody_else_opened_is_left_alone(forge: PaperForge, copy: Path) -> None:
+    forge.writers.add("alice")
+    commit = record(copy, "one")
+    forge.pulls("maint").propose(copy, ID, commit, WORDS)
+    forge.pulls("alice").forget(copy, ID, "Its author gives it up.")
+    assert [one.author for one in forge.open] == ["maint"]
+    assert forge.git("rev-parse", BRANCH) == commit
