@@ -105,7 +105,8 @@ def running_github(
     """Run a GitHub in which `owner` has an empty repository `name`."""
     folder.mkdir(parents=True, exist_ok=True)
     world = GitHubWorld(folder / "repositories", owner, name, dict(tokens), clock, Contract.load())
-    with running(type("Handler", (_Handler,), {"world": world, "folder": world.folder, "asked": []}), folder) as place:
+    own = {"world": world, "folder": world.folder, "asked": [], "clock": staticmethod(clock)}
+    with running(type("Handler", (_Handler,), own), folder) as place:
         world.url, world.certificate = place
         with _emulating(folder, world):
             world.make(world.slug)
