@@ -103,7 +103,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Host], tuple
             ana = town.found("ana")
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(house_pins, "find_pin", lambda: PIN)
-                ana.run("doctor", "forge", "--write", "--host", host.value)
+                ana.run("doctor", "forge", "--write", "--host", host.value, "--yes")
             ana.run("registry", "use", "heart", "--merge", "manual")
             for name in ("lab-x", "labx", "waiting"):
                 town.ask(name)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from medperf_git.cli.options import dry_run_option, json_option, registry_option
+from medperf_git.cli.options import dry_run_option, json_option, registry_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text, table
 from medperf_git.cli.session import open_context, open_workspace
 from medperf_git.errors import UsageProblem
@@ -40,6 +40,7 @@ MISSING: Mapping[str, tuple[str, ...]] = {"container engine": ("warn", "fail")}
 @click.option("--install-hook", type=click.Path(path_type=Path), help="Write hook and settings of a bare repository.")
 @registry_option
 @dry_run_option
+@yes_option
 @json_option
 def doctor(
     *,
@@ -50,6 +51,7 @@ def doctor(
     install_hook: Path | None,
     registry: str | None,
     dry_run: bool,
+    yes: bool,
     as_json: bool,
 ) -> int:
     """Look at everything this program needs here, and say what to do about what is missing.
@@ -63,7 +65,7 @@ def doctor(
             raise UsageProblem("these options look at a host", hint="say `medperf-git doctor forge`")
         return _machine(as_json=as_json)
     if write:
-        return _write(registry, host, dry_run=dry_run, as_json=as_json)
+        return _write(registry, host, dry_run=dry_run, yes=yes, as_json=as_json)
     return _forge(url, registry, host, as_json=as_json)
 
 
@@ -121,14 +123,14 @@ def _forge(url: str | None, registry: str | None, host: str | None, *, as_json: 
     return _code([one.state for one in findings])
 
 
-def _write(registry: str | None, host: str | None, *, dry_run: bool, as_json: bool) -> int:
+def _write(registry: str | None, host: str | None, *, dry_run: bool, yes: bool, as_json: bool) -> int:
     from medperf_git.cli.closing import report_proposed  # noqa: PLC0415
     from medperf_git.flows.house import PINS  # noqa: PLC0415
     from medperf_git.flows.house_pins import Pin, find_pin  # noqa: PLC0415
     from medperf_git.flows.house_update import plan_renewal, propose_renewal  # noqa: PLC0415
     from medperf_git.forge.host import Host  # noqa: PLC0415
 
-    workspace = open_workspace(registry, refresh=True)
+    workspace = open_workspace(registry, yes=yes, refresh=True)
     kind = Host(host) if host else workspace.known.kind
     pin = find_pin() if kind in PINS else Pin("")
     renewal = plan_renewal(workspace, kind, pin)

@@ -81,7 +81,7 @@ def ana(tmp_path: Path) -> Human:
 def renew(ana: Human, pin: Pin, *argv: str, code: int = 0, host: str = "github") -> str:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(house_pins, "find_pin", lambda: pin)
-        said = ana.run("doctor", "forge", "--write", "--host", host, *argv, code=code)
+        said = ana.run("doctor", "forge", "--write", "--host", host, "--yes", *argv, code=code)
     return said.out + said.err
 
 
