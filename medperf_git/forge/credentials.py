@@ -15,6 +15,7 @@ from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.transport import Credential
 
 VARIABLE = "MEDPERF_GIT_TOKEN"
+VARIABLE_HOST = "MEDPERF_GIT_TOKEN_HOST"  # whose token it is; without it, that of whichever registry is used
 _SECONDS = 20
 _LONGEST = 4096
 # Tokens that these tools would say for whatever host they are asked about, so they are asked without them.
@@ -102,7 +103,8 @@ def token_in(environ: Mapping[str, str], host: Host, name: str) -> Token | None:
     """Return the token for the host of a name that stands in the environment; UsageProblem for what can be none."""
     kept = KEPT.get(host)
     own = [one.name for one in (kept.variables if kept else ()) if one.is_for(name, environ)]
-    for variable in (VARIABLE, *own):
+    bound = environ.get(VARIABLE_HOST, "").strip()
+    for variable in (*((VARIABLE,) if not bound or _host_in(bound) == name else ()), *own):
         if secret := environ.get(variable, "").strip():
             if not _is_token(secret):
                 raise UsageProblem(f"{variable} holds no token", hint="set it to the token alone, without blanks")

@@ -26,6 +26,7 @@ from medperf_git.registry.transport import (
 )
 
 MOST = 500
+MOST_BYTES = 64 * 1024 * 1024  # of all pull requests that are new at once; a proposal has at most some MB
 OWN = "refs/upstream/own/"
 
 
@@ -97,7 +98,7 @@ def _fetch_sound(
     while waiting:
         some = waiting.pop()
         try:
-            fetch(copy, remote, some, access=access)
+            fetch(copy, remote, some, access=access, most=MOST_BYTES)
         except Silence:
             raise
         except EnvironmentProblem as problem:

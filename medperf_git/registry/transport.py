@@ -46,6 +46,7 @@ LIGHT_DEPTH = 256  # some 100 KB of commits
 ALL_HISTORY = 0
 COMMITS_ALONE, NO_CONTENTS = "tree:0", "blob:none"
 
+_ONE_PACK = ("fetch.unpackLimit", "1")  # what comes is one file, whose size tells all
 _LIGHT = "light"  # a file in the copy: how many commits back it goes
 _UPSTREAM = "upstream"
 _FILTER = re.compile(r"tree:0|blob:none|blob:limit=[0-9]+")
@@ -129,10 +130,12 @@ class PushResult:
     messages: tuple[str, ...]
 
 
-def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access = NO_ACCESS) -> None:
-    """Fetch `refspecs` (full ref names) into the bare repository `copy`.
+def fetch(
+    copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access = NO_ACCESS, most: int | None = None
+) -> None:
+    """Fetch `refspecs` (full ref names) into the bare repository `copy`, with `most` at most so many bytes (Linux).
 
-    EnvironmentProblem: unreachable, not allowed, or what arrived is not sound.
+    EnvironmentProblem: unreachable, not allowed, more than that, or what arrived is not sound.
     """
     for refspec in refspecs:
         if not _FETCHED.fullmatch(refspec):
@@ -143,7 +146,13 @@ def fetch(copy: Path, remote: Remote, refspecs: Sequence[str], *, access: Access
     else:
         some = [f"--depth={depth}"] if depth else []
         command = ["fetch", *_FETCH, "--prune", *some, f"--filter={COMMITS_ALONE}", _UPSTREAM, *refspecs]
-    done = _git(copy, command, remote, access, more=_promised(remote) if depth is not None else ())
+    more = [*(_promised(remote) if depth is not None else ()), *([_ONE_PACK] if most is not None else [])]
+    done = _git(copy, command, remote, access, more=more, most=most)
+    if done.code != 0 and most is not None:
+        for left in (copy / "objects" / "pack").glob(
+            "tmp_pack_*"
+        ):  # of this fetch: whoever fetches holds the copy's lock
+            left.unlink(missing_ok=True)
     if done.code != 0:
         raise _failed("cannot fetch", remote, done)
 
@@ -296,8 +305,9 @@ def _git(
     heard: Path | None = None,
     said: str = "",
     more: Sequence[tuple[str, str]] = (),
+    most: int | None = None,
 ) -> _Done:
-    """Run git with `said` on its standard input and `more` settings.
+    """Run git with `said` on its standard input and `more` settings; no file that it writes is larger than `most`.
 
     `heard` is a file for what the other side said in Git's own protocol, to tell it from no Git host.
     """
@@ -321,12 +331,24 @@ def _git(
         except OSError as error:
             hint = "install Git 2.30 or later, and see that it is on PATH"
             raise EnvironmentProblem("the git command cannot be started", hint=hint) from error
+        if most is not None:
+            _cap_files(process.pid, most)
         with process, _watching(process, errors, remote) as gone:
             output = _limited(process)
             process.wait()
         errors.seek(0)
         told = _without(_settled(errors.read(MAX_LISTING).decode("utf-8", "replace")), access)
     return _Done(process.returncode, output, clean(told), gone.is_set())
+
+
+def _cap_files(process: int, most: int) -> None:
+    """Let a process and all that it will start write no larger file; a system that cannot do that has no such cap."""
+    try:
+        import resource  # noqa: PLC0415  (not on every system)
+
+        resource.prlimit(process, resource.RLIMIT_FSIZE, (most, most))
+    except (ImportError, AttributeError, OSError):
+        return
 
 
 def _in_own_group(remote: Remote) -> bool:

@@ -278,3 +278,21 @@ def test_a_path_and_an_ssh_remote_ask_for_no_credential(machine: Machine) -> Non
     assert find_token(Remote.parse(str(machine.home)), Host.PLAIN, environ) is None
     assert find_credential(Remote.parse("git@github.com:ana/heart.git"), environ) is None
     assert os.environ.get(VARIABLE) is None
+
+
+@pytest.mark.parametrize(
+    ("named", "address", "found"),
+    [
+        ("forge.example", "https://forge.example/org/r", True),
+        ("https://forge.example/", "https://forge.example/org/r", True),
+        ("forge.example:8443", "https://forge.example:8443/org/r", True),
+        ("forge.example", "https://elsewhere.example/org/r", False),
+        ("forge.example", "https://forge.example:8443/org/r", False),
+        ("", "https://elsewhere.example/org/r", True),
+    ],
+)
+def test_the_token_of_all_hosts_is_bound_to_the_one_that_is_named_beside_it(
+    named: str, address: str, found: bool
+) -> None:
+    environ = {"PATH": "/nowhere", "MEDPERF_GIT_TOKEN": "secret", "MEDPERF_GIT_TOKEN_HOST": named}
+    assert (find_token(Remote.parse(address), Host.FORGEJO, environ) is not None) == found

@@ -1,5 +1,6 @@
 """The order in which a forge is spoken to: never two proposals, none over people's heads, from a fork where need be."""
 
+import os
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -46,10 +47,10 @@ def copy(forge: PaperForge, tmp_path: Path) -> Path:
     return folder
 
 
-def record(copy: Path, text: str, parent: str = "main") -> str:
+def record(copy: Path, text: str, parent: str = "main", *, data: bytes = b"") -> str:
     """Commit one more file; return the commit."""
     blob = copy / "new"
-    blob.write_text(text, encoding="utf-8")
+    blob.write_bytes(data or text.encode())
     made = git(copy, "hash-object", "-w", str(blob))
     index = {"GIT_INDEX_FILE": str(copy / "index")}
     env = {**git_environ(), **index}
@@ -359,3 +360,18 @@ def test_the_branch_of_a_request_that_somebody_else_opened_is_left_alone(forge: 
     forge.pulls("alice").forget(copy, ID, "Its author gives it up.")
     assert [one.author for one in forge.open] == ["maint"]
     assert forge.git("rev-parse", BRANCH) == commit
+
+
+def test_t35_a_pull_request_of_a_size_that_no_proposal_has_is_left_out_and_fills_no_disk(
+    forge: PaperForge, copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gathering, "MOST_BYTES", 1024 * 1024)
+    forge.pulls("alice").propose(copy, ID, record(copy, "small"), WORDS)
+    forge.pulls("mallory").propose(copy, "f" * 32, record(copy, "huge", data=os.urandom(3 * 1024 * 1024)), WORDS)
+    reader = tmp_path / "reader.git"
+    subprocess.run(["git", "init", "-q", "--bare", "-b", "main", reader], check=True, env=git_environ())
+    said: list[str] = []
+    forge.pulls("maint", say=said.append).fetch(reader)
+    assert git(reader, "for-each-ref", "--format=%(refname)", "refs/upstream/pull") == "refs/upstream/pull/1"
+    assert "refs/pull/2/head cannot be fetched" in said[-1]
+    assert sum(one.stat().st_size for one in reader.rglob("*") if one.is_file()) < 1024 * 1024
