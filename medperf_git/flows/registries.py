@@ -16,7 +16,7 @@ from medperf_git.forge.probe import find_host
 from medperf_git.records.folds import members, registry_state
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.history import line_between
-from medperf_git.registry.remotes import Remote
+from medperf_git.registry.remotes import Remote, Transport
 from medperf_git.registry.sync import registry_id
 from medperf_git.registry.transport import UPSTREAM_MAIN
 
@@ -116,6 +116,8 @@ def use_fork(workspace: Workspace, address: str, *, dry_run: bool = False) -> st
         hint = "if it lies at a forge all the same, say so: medperf-git registry add ADDRESS --host KIND"
         raise Refused(f"{workspace.url} is taken for a plain Git host, which has no forks", hint=hint)
     remote = Remote.parse(address)
+    if remote.transport is Transport.PATH and Remote.parse(workspace.url).transport is not Transport.PATH:
+        raise UsageProblem("a fork at a forge is no folder", hint="give its address, like git@FORGE:YOU/REGISTRY.git")
     known = replace(workspace.known, fork=remote.url)
     forge = forge_for(known.url, workspace.context.environ, host=known.kind, fork=known.fork, say=workspace.context.say)
     main = forge.main_of_fork() if isinstance(forge, Browser) else None

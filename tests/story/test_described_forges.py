@@ -313,7 +313,7 @@ def test_a_request_that_somebody_closed_keeps_no_other_one_from_being_merged(tow
 
 def test_a_fork_by_hand_is_remembered_by_no_rehearsal_and_is_no_folder(town: ForgeTown) -> None:
     moa = town.join("moa")
-    config, fork = moa.home / "config.json", "git@forge.example:moa/heart.git"
+    config, fork = moa.home / "config.json", moa.workspace().url.replace("/ana/", "/moa/")
     before = config.read_bytes()
     assert f"would go to {fork}" in moa.run("submit", "--fork", fork, "--dry-run").err
     assert "is no folder" in moa.run("submit", "--fork", "garbage", code=2).err
