@@ -24,7 +24,7 @@ tools:  ## what only the tests need
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
 	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)
-	$(BIN)/python -m pytest -q -m "engine or browser" $(COVERAGE) --cov-append
+	$(BIN)/python -m pytest -q -m "engine or browser"
 	$(BIN)/python scripts/coverage_gate.py 95 records signing policy
 
 test-portable: dev  ## what runs without an engine and a browser, on any system

@@ -172,6 +172,7 @@ class _Trees:
 
     data: bytes
     read: list[bytes] = field(default_factory=list)
+    supply: None = None  # everything is here
 
     def tree(self, raw_id: bytes) -> bytes:
         """Return the bytes, whichever folder is meant."""

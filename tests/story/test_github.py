@@ -8,6 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -309,6 +310,7 @@ def test_the_token_is_in_no_argument_no_file_and_no_word(town: GitHubTown, tmp_p
         "GIT_TRACE_CURL": str(tmp_path / "trace"),
     }
     argv = ("join", "--as", "north", "--key", str(north.key), "--yes")
+    town.world.clock = lambda: datetime.now(UTC)  # a program of its own has the machine's
     done = north.spawn(*argv, env=environment)
     assert done.returncode == 0, done.stderr
     assert len(log.read_text(encoding="utf-8").splitlines()) >= 3

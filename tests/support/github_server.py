@@ -105,7 +105,8 @@ def running_github(
     """Run a GitHub in which `owner` has an empty repository `name`."""
     folder.mkdir(parents=True, exist_ok=True)
     world = GitHubWorld(folder / "repositories", owner, name, dict(tokens), clock, Contract.load())
-    own = {"world": world, "folder": world.folder, "asked": [], "clock": staticmethod(clock)}
+    own: dict[str, object] = {"world": world, "folder": world.folder, "asked": []}
+    own["clock"] = staticmethod(lambda: world.clock())  # noqa: PLW0108  (a test may set another clock later)
     with running(type("Handler", (_Handler,), own), folder) as place:
         world.url, world.certificate = place
         with _emulating(folder, world):

@@ -301,9 +301,9 @@ def test_one_damaged_request_keeps_no_other_out_and_costs_few_questions(
     bad = stranger(forge, damaged(forge, tmp_path))
     asked: list[int] = []
 
-    def fetched(folder: Path, remote: Remote, specs: Sequence[str], *, access: Access) -> None:
+    def fetched(folder: Path, remote: Remote, specs: Sequence[str], *, access: Access, most: int | None = None) -> None:
         asked.append(len(specs))
-        fetch(folder, remote, specs, access=access)
+        fetch(folder, remote, specs, access=access, most=most)
 
     monkeypatch.setattr(gathering, "fetch", fetched)
     said: list[str] = []
