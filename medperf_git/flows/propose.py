@@ -192,7 +192,7 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
         outbox.put(entry.moved("merged"))
     waits = "" if merged else waits_for(verdict)
     if workspace.forge.merging is Merging.PAGE and not known:
-        waits = f"{OPEN_IT}: {sent.url}; then for {waits}"
+        waits = f"{OPEN_IT}; then for {waits}"
     return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
 
 
