@@ -1,18 +1,12 @@
 """Ask one question of a forge's REST interface; the token goes to that address and nowhere else."""
 
-import ipaddress
-import json
-from http.client import HTTPException
+import os
 from typing import Any, Protocol
-from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import ProxyHandler, Request
 
-from medperf_git.errors import EnvironmentProblem, UsageProblem
-from medperf_git.flows.fetching import opened
+from medperf_git.forge.api import Cause, Fault
+from medperf_git.forge.faults import Surroundings, problem_of
 from medperf_git.forge.host import Host
-
-_LARGEST = 4 * 1024 * 1024
 
 
 class Ask(Protocol):
@@ -25,43 +19,14 @@ class Ask(Protocol):
 
 def rest(url: str, *, host: Host, token: str) -> tuple[int, Any]:
     """Ask over https, on this machine also http; EnvironmentProblem when nothing sensible answers."""
-    parts = urlsplit(url)
-    if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(parts.hostname or "")):
-        raise UsageProblem("a token travels by https only", hint="give an https address")
-    headers = {"Accept": "application/json", "User-Agent": "medperf-git", **_login(host, token)}
-    handlers = [ProxyHandler({})] if _is_loopback(parts.hostname or "") else []
+    from medperf_git.forge.http import open_session  # noqa: PLC0415  (requests is not needed to say what is unknown)
+
+    word = "Bearer" if host in (Host.GITHUB, Host.GITLAB) else "token"
+    session = open_session(os.environ, login={"Authorization": f"{word} {token}"})
     try:
-        with opened(Request(url, headers=headers), *handlers) as answer:  # noqa: S310  (the scheme was looked at)
-            data = answer.read(_LARGEST + 1)
-            status = answer.status
-    except HTTPError as refused:
-        with refused:
-            return refused.code, None
-    except (URLError, OSError, HTTPException) as error:
-        raise EnvironmentProblem(f"{parts.netloc} does not answer: {error}", hint="check the network") from error
-    try:
-        return status, json.loads(data)
-    except ValueError as error:
-        hint = "check the address: this is no such forge"
-        raise EnvironmentProblem(f"{parts.netloc} answered with something else than JSON", hint=hint) from error
-
-
-def _login(host: Host, token: str) -> dict[str, str]:
-    match host:
-        case Host.GITHUB:
-            return {
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/vnd.github+json",
-                "X-GitHub-Api-Version": "2022-11-28",
-            }
-        case Host.GITLAB:
-            return {"PRIVATE-TOKEN": token}
-        case _:
-            return {"Authorization": f"token {token}"}
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name == "localhost"
+        return 200, session.ask("GET", url)
+    except Fault as fault:
+        if fault.status and fault.cause in (Cause.STATUS, Cause.REDIRECT):
+            return fault.status, None
+        where = Surroundings(host, urlsplit(url).netloc)
+        raise problem_of(fault, "look at the settings", where) from fault

@@ -23,11 +23,11 @@ def refuse_unready(workspace: Workspace) -> None:
 
     What only sending needs is said and no more: what is signed is kept, and sent when it can be.
     """
-    for one in preflight(workspace):
-        if one.state == "fail" and one.what == "clock":
-            raise EnvironmentProblem(f"this machine's clock is {one.found}", hint=f"{one.remedy}; nothing was signed")
-        if one.state == "fail" and one.what == "token":
-            workspace.context.say(f"note: {one.found}; {one.remedy}")
+    clock, token = _clock(workspace), _account(workspace)
+    if clock is not None and clock.state == "fail":
+        raise EnvironmentProblem(f"this machine's clock is {clock.found}", hint=f"{clock.remedy}; nothing was signed")
+    if token is not None and token.state == "fail":
+        workspace.context.say(f"note: {token.found}; {token.remedy}")
 
 
 def _identity(workspace: Workspace) -> Examined:

@@ -3,7 +3,8 @@
 An adapter makes one call an operation, retries nothing and explains nothing: it raises `Fault`, and `guard` decides.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -35,6 +36,15 @@ class Fault(Exception):
     def __str__(self) -> str:
         """Say it in one line."""
         return f"{self.status or self.cause}: {self.said}" if self.said else str(self.status or self.cause)
+
+
+@contextmanager
+def as_documented() -> Iterator[None]:
+    """Read an answer as its documentation has it; Fault where it has another form."""
+    try:
+        yield
+    except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise Fault(Cause.GARBLED, said="it has not the documented form") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,12 @@ urllib3 and pydantic for a dozen calls and follow one release of one of the two 
 gives its own errors without the headers that say how long to wait. `forge.http` has the caps that are needed here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from medperf_git.forge.api import Cause, Comment, Fault, Repository
+from medperf_git.forge.api import Cause, Comment, Fault, Repository, as_documented
 from medperf_git.forge.http import Session, check_address, open_session
 from medperf_git.forge.port import Account, Checks, Request, State, Words
 
@@ -40,19 +39,19 @@ class Forgejo:
 
     def me(self) -> Account:
         """See `Api.me`; a server does not tell what a token may do."""
-        with _faults():
+        with as_documented():
             self._name = str(self._ask("GET", "/user")["login"])
         return Account(self._name)
 
     def repository(self, slug: str) -> Repository | None:
         """See `Api.repository`."""
-        with _faults():
+        with as_documented():
             found = self._find(f"/repos/{slug}")
             return _repository(found) if found is not None else None
 
     def find_fork(self, slug: str, owner: str) -> Repository | None:
         """See `Api.find_fork`: mostly it has the name of what it was made from."""
-        with _faults():
+        with as_documented():
             named = self._find(f"/repos/{owner}/{slug.partition('/')[2]}")
             if named and ((named.get("parent") or {}).get("full_name") or "").lower() == slug.lower():
                 return _repository(named)
@@ -63,12 +62,12 @@ class Forgejo:
 
     def fork(self, slug: str) -> Repository:
         """See `Api.fork`."""
-        with _faults():
+        with as_documented():
             return _repository(self._ask("POST", f"/repos/{slug}/forks", json={}))
 
     def open_requests(self, slug: str, limit: int) -> Sequence[Request]:
         """See `Api.open_requests`."""
-        with _faults():
+        with as_documented():
             found = self._listed(f"/repos/{slug}/pulls", limit, state="open")
             return [_request(one) for one in found if one["base"]["ref"] == "main"]
 
@@ -77,7 +76,7 @@ class Forgejo:
 
         So: ours and the registry's own by name, in any state; others' while they are open, or closed of late.
         """
-        with _faults():
+        with as_documented():
             owners = [f"{self._fork or self._name or self.me().name}:"] if self.known else []
             named = [
                 self._find(f"/repos/{slug}/pulls/main/{quote(head + branch, safe=':/')}") for head in ("", *owners)
@@ -92,7 +91,7 @@ class Forgejo:
         """See `Api.open_request`; whether maintainers may push is the server's own default."""
         head = branch if source.slug == slug else f"{source.slug.partition('/')[0]}:{branch}"
         wanted = {"base": "main", "head": head, "title": words.title, "body": words.body}
-        with _faults():
+        with as_documented():
             return _request(self._ask("POST", f"/repos/{slug}/pulls", json=wanted))
 
     def edit_request(self, slug: str, request: Request, words: Words) -> None:
@@ -112,7 +111,7 @@ class Forgejo:
             "head_commit_id": commit,
             "delete_branch_after_merge": False,
         }
-        with _faults():
+        with as_documented():
             try:
                 self._ask("POST", f"/repos/{slug}/pulls/{request.number}/merge", json=wanted)
             except Fault as fault:
@@ -122,7 +121,7 @@ class Forgejo:
         """See `Api.checks`; a check of a workflow is called `judge / judge (pull_request)`."""
         if not request.commit:
             return Checks.NONE
-        with _faults():
+        with as_documented():
             told = self._ask("GET", f"/repos/{slug}/commits/{request.commit}/status")
             statuses = [(str(one["context"]), str(one["status"])) for one in told["statuses"] or ()]
         judges = [status for context, status in statuses if JUDGE in context.partition(" (")[0].split(" / ")]
@@ -135,18 +134,18 @@ class Forgejo:
 
     def comments(self, slug: str, request: Request) -> Sequence[Comment]:
         """See `Api.comments`; the server gives all at once."""
-        with _faults():
+        with as_documented():
             found = self._ask("GET", f"/repos/{slug}/issues/{request.number}/comments")
             return [Comment(str(one["id"]), str(one["user"]["login"]), str(one["body"])) for one in found]
 
     def add_comment(self, slug: str, request: Request, text: str) -> None:
         """See `Api.add_comment`."""
-        with _faults():
+        with as_documented():
             self._ask("POST", f"/repos/{slug}/issues/{request.number}/comments", json={"body": text})
 
     def edit_comment(self, slug: str, request: Request, comment: Comment, text: str) -> None:  # noqa: ARG002  (by id)
         """See `Api.edit_comment`."""
-        with _faults():
+        with as_documented():
             self._ask("PATCH", f"/repos/{slug}/issues/comments/{comment.id}", json={"body": text})
 
     def _ask(self, method: str, path: str, **more: Any) -> Any:
@@ -163,7 +162,7 @@ class Forgejo:
         return dict(found)
 
     def _change(self, slug: str, request: Request, changed: Mapping[str, str]) -> None:
-        with _faults():
+        with as_documented():
             self._ask("PATCH", f"/repos/{slug}/pulls/{request.number}", json=changed)
 
     def _listed(self, path: str, limit: int, **asked: str) -> list[Any]:
@@ -184,15 +183,6 @@ class Forgejo:
         now = self._ask("GET", f"/repos/{slug}/pulls/{request.number}")
         ours = now["state"] == "open" and now["base"]["repo"]["permissions"]["push"]
         return Fault(Cause.STATUS, 425 if ours else 405, fault.said, fault.headers)
-
-
-@contextmanager
-def _faults() -> Iterator[None]:
-    """Turn an answer of another form than described into a `Fault`."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Fault(Cause.GARBLED, said="the answer is of another form") from error
 
 
 def _repository(one: Any) -> Repository:

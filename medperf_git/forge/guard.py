@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from medperf_git.errors import EnvironmentProblem
-from medperf_git.forge.api import Cause, Fault
+from medperf_git.forge.api import Cause, Fault, as_documented
 from medperf_git.forge.deadline import ending_in
 from medperf_git.forge.faults import Surroundings, is_limit, problem_of, reset_time, wait_asked
 
 T = TypeVar("T")
 
 _LONGEST_WAIT = 20.0
-_MISSHAPEN = (LookupError, TypeError, AttributeError, ValueError, OverflowError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +135,8 @@ def in_time(call: Callable[[], T], seconds: float) -> T:
 
     def work() -> None:
         try:
-            with ending_in(seconds):
+            with ending_in(seconds), as_documented():  # an adapter reads what is documented
                 answer.append(call())
-        except _MISSHAPEN as problem:  # an adapter reads what is documented
-            raised.append(Fault(Cause.GARBLED, said="it has not the documented form"))
-            raised[0].__cause__ = problem
         except BaseException as problem:  # noqa: BLE001  (it is raised again where it was asked for)
             raised.append(problem)
 

@@ -5,12 +5,11 @@ A person's own API key may fork, open and describe; merging, closing and comment
 which its maintainers make. What a key may not do is answered with 401, as if it were none: that is told as 403 here.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
-from medperf_git.forge.api import Cause, Comment, Fault, Repository
+from medperf_git.forge.api import Cause, Comment, Fault, Repository, as_documented
 from medperf_git.forge.http import Session, check_address, open_session
 from medperf_git.forge.port import Account, Checks, Request, State, Words
 from medperf_git.registry.transport import clean
@@ -43,7 +42,7 @@ class Pagure:
     def me(self) -> Account:
         """See `Api.me`; Pagure does not tell what a key may do."""
         if self._account is None:
-            with _reading():
+            with as_documented():
                 self._account = Account(str(self._ask("POST", "-/whoami")["username"]))
         return self._account
 
@@ -55,7 +54,7 @@ class Pagure:
     def find_fork(self, slug: str, owner: str) -> Repository | None:
         """See `Api.find_fork`; a fork of the same name of something else is none."""
         value = self._project(_fork_slug(slug, owner))
-        with _reading():
+        with as_documented():
             if value is None or (value["parent"] or {}).get("url_path") != slug:
                 return None
         return self._repository(value)
@@ -118,7 +117,7 @@ class Pagure:
         now = self._with_head(self._request(slug, value))
         if now.state is not State.OPEN or now.commit != commit:
             raise Fault(Cause.STATUS, 409, said=f"the pull request is {now.state} and its head is {now.commit[:12]}")
-        with _reading():
+        with as_documented():
             forked = value["cached_merge_status"] == "MERGE"  # main went on meanwhile, so there must be a merge
         if not forked and not self._always_merges(slug):
             raise Fault(Cause.STATUS, 405, said=_FORWARD)
@@ -127,7 +126,7 @@ class Pagure:
     def checks(self, slug: str, request: Request) -> Checks:
         """See `Api.checks`; on Pagure a check is a flag."""
         value = self._ask("GET", f"{slug}/pull-request/{request.number}/flag")
-        with _reading():
+        with as_documented():
             flags = sorted(value["flags"], key=lambda flag: float(flag["date_updated"]))
             latest = {str(flag["username"]): str(flag["status"]) for flag in flags}
         said = {_VERDICTS.get(status, Checks.FAILED) for status in _judged(latest)}
@@ -136,7 +135,7 @@ class Pagure:
     def comments(self, slug: str, request: Request) -> Sequence[Comment]:
         """See `Api.comments`; what Pagure itself notes there is left out."""
         value = self._ask("GET", f"{slug}/pull-request/{request.number}")
-        with _reading():
+        with as_documented():
             written = [one for one in value["comments"] if not one["notification"]]
             return [Comment(str(one["id"]), str(one["user"]["name"]), str(one["comment"])) for one in written]
 
@@ -166,7 +165,7 @@ class Pagure:
             raise
 
     def _repository(self, value: Any) -> Repository:
-        with _reading():
+        with as_documented():
             slug = str(value["url_path"])
             people, groups = value["access_users"], value["access_groups"]
             may = {str(name) for role in ("owner", "admin", "commit") for name in people.get(role, ())}
@@ -179,7 +178,7 @@ class Pagure:
         for page in range(1, -(-limit // _PAGE) + 1):
             fields = {"per_page": str(_PAGE), "page": str(page), **wanted}
             value = self._ask("GET", f"{slug}/pull-requests", params=fields)
-            with _reading():
+            with as_documented():
                 some = [one for one in value["requests"] if one["branch"] == "main"]
                 last = len(value["requests"]) < _PAGE
             found += [self._request(slug, one) for one in some]
@@ -188,7 +187,7 @@ class Pagure:
         return found[:limit]
 
     def _request(self, slug: str, value: Any) -> Request:
-        with _reading():
+        with as_documented():
             number = int(value["id"])
             page = f"{self._address.removesuffix('/api/0')}/{slug}/pull-request/{number}"
             return Request(
@@ -215,7 +214,7 @@ class Pagure:
             if fault.status == 404:
                 return request
             raise
-        with _reading():
+        with as_documented():
             head = value["branches"].get(request.branch)
         return replace(request, commit=str(head)) if head else request
 
@@ -226,7 +225,7 @@ class Pagure:
             if fault.status in (401, 403):
                 return False
             raise
-        with _reading():
+        with as_documented():
             return value["settings"].get("always_merge") is True
 
 
@@ -249,12 +248,3 @@ def _fork_slug(slug: str, owner: str) -> str:
 
 def _git_path(slug: str) -> str:
     return f"forks/{slug.removeprefix('fork/')}.git" if slug.startswith("fork/") else f"{slug}.git"
-
-
-@contextmanager
-def _reading() -> Iterator[None]:
-    """Turn an answer of another form into a `Fault`."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise Fault(Cause.GARBLED, said="an answer of another form than Pagure's") from error
