@@ -17,7 +17,7 @@ from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_p
 from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan, Unfit
 from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
-from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step, outputs_match
+from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
 from medperf_git.runner.wish import Wish
 
@@ -121,7 +121,7 @@ def _infer(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark:
 def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark | None:
     other = run.store.find_predictions(model.infer_key)
     mark = other.mark("infer") if other else None
-    if other is None or mark is None or not outputs_match(other.predictions, mark.files):
+    if other is None or mark is None:
         return None
     if other.folder != state.folder:
         state.adopt_predictions(other)
