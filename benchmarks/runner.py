@@ -39,12 +39,10 @@ from medperf_git.runner.engine import Limits, Profile, StepResult, StepSpec
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.engines.sandbox import container_body
 from medperf_git.runner.execute import execute
-from medperf_git.runner.one_model import Run as RunOfModels
 from medperf_git.runner.owners import labels_of_this_client
 from medperf_git.runner.plan import PinnedCube, TaskPlan, plan_task
 from medperf_git.runner.store import RunStore
 from medperf_git.runner.tasks import Bench, run_task
-from tests.support import registry_builder as rb
 
 MODELS = 41
 STEP_TARGET, MODELS_TARGET, GROWTH = 1.10, 1.15, 8 * 2**20

@@ -140,11 +140,11 @@ def _founded(folder: Path, images: list[str]) -> Site:
 
 def _data(folder: Path) -> dict[Role, Path]:
     roots: dict[Role, Path] = {"data": folder / "data", "labels": folder / "labels"}
-    for role in roots:
-        roots[role].mkdir(mode=0o700, parents=True)
+    for role, root in roots.items():
+        root.mkdir(mode=0o700, parents=True)
         for case in range(12):
-            (roots[role] / f"{case:02d}.txt").write_text(f"{role} of case {case}\n" * 100)
-            (roots[role] / f"{case:02d}.txt").chmod(0o600)
+            (root / f"{case:02d}.txt").write_text(f"{role} of case {case}\n" * 100)
+            (root / f"{case:02d}.txt").chmod(0o600)
     return roots
 
 

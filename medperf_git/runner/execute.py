@@ -23,6 +23,7 @@ from medperf_git.records.times import format_time
 from medperf_git.runner.disk import MAKE_ROOM, room_for_containers
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import EventKind, OnEvent
+from medperf_git.runner.leaving import putting_away
 from medperf_git.runner.manifest import Progress, Role, verify_content
 from medperf_git.runner.one_model import DatasetFolders, Run, kept_outcome, run_model
 from medperf_git.runner.outcome import Outcome
@@ -73,7 +74,7 @@ def execute(
     asked, or `resume`, goes on with that one. Raises EnvironmentProblem when the engine goes away, IntegrityBroken
     when the dataset is not what was registered, Interrupted when stopped.
     """
-    with store.held(plan) as folder, _noted(folder, now, noting), stoppable(bench.stop):
+    with store.held(plan) as folder, _noted(folder, now, noting), stoppable(bench.stop), putting_away(bench.engine):
         info = bench.engine.info()
         engine = EngineUsed(info.name, info.version)  # type: ignore[arg-type]  # engines bear the names of the schema
         wish = _taken_up(folder, _wished(folder, plan, bench, again=again, retry_failed=retry_failed), resume=resume)
