@@ -22,6 +22,7 @@ from docker.utils import kwargs_from_env
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import Digest
+from medperf_git.runner.durable import write_durably
 from medperf_git.runner.engine import (
     GIB,
     MIB,
@@ -193,7 +194,7 @@ class DockerEngine:
         warnings = (*info.warnings, *self._probe(profile))
         if kept:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            kept.write_text(marker + "\n".join(warnings))
+            write_durably(kept, (marker + "\n".join(warnings)).encode())
         return warnings
 
     def _probe(self, profile: Profile) -> tuple[str, ...]:
