@@ -132,8 +132,12 @@ class ModelState:
 
     def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
         """Take back marks, so that the steps are done again."""
-        for name in names:
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+        marks = [mark for name in names if (mark := self.folder / f"{name}.json").exists()]
+        if marks:
+            with keeping(self.folder):
+                for mark in marks:
+                    mark.unlink(missing_ok=True)
+                sync_folder(self.folder)  # a mark that came back after a power cut would count
 
     def forget_steps_before(self, attempt: int) -> None:
         """Take back the marks of steps that an attempt before that one made, or took over from another run."""
@@ -401,11 +405,16 @@ def _ref_of(folder: Path) -> Ref | None:
 
 def outputs_match(path: Path, files: tuple[TakenFile, ...]) -> bool:
     """Tell whether a file, or the files of a folder, are those that were noted: all of them, none besides."""
+    if path.is_symlink():
+        return False
     if path.is_file():
         return len(files) == 1 and hashed_file(path) == (files[0].size, files[0].digest)
     if not path.is_dir():
         return False
-    found = {entry.relative_to(path).as_posix(): entry for entry in path.rglob("*") if entry.is_file()}
+    entries = [entry for entry in path.rglob("*") if entry.is_symlink() or not entry.is_dir()]
+    if any(entry.is_symlink() or not entry.is_file() for entry in entries):
+        return False
+    found = {entry.relative_to(path).as_posix(): entry for entry in entries}
     if set(found) != {file.path for file in files}:
         return False
     return all(hashed_file(found[file.path]) == (file.size, file.digest) for file in files)
