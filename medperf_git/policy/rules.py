@@ -338,6 +338,13 @@ RULES: tuple[Rule, ...] = (
         values.check_disclosed_cases,
     ),
     Rule(
+        "distributions",
+        "Quantiles and counts show no single patient",
+        "A quantile with few cases beyond it is near somebody's value, and a small count is about a few people.",
+        "Leave them out; the commands hold them back.",
+        values.check_distributions,
+    ),
+    Rule(
         "statistics",
         "Statistics of a dataset show no single patient",
         "The oldest patient's age is somebody's age.",
