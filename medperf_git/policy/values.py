@@ -24,8 +24,8 @@ class Limits:
     exact: bool
 
 
-def limits_for(case: Case, result: models.Result) -> Limits:
-    """Return the limits of policy and site on a result."""
+def limits_for(case: Case, result: models.Result | models.Comparison) -> Limits:
+    """Return the limits of policy and site on what is said of a dataset in a benchmark."""
     policy = policy_state(case.change.before, result.benchmark.ref)
     dataset = record_at(case.change.after, layout.dataset_path(result.dataset.ref), models.Dataset)
     site = (dataset.disclosure if dataset else None) or models.SiteDisclosure()
