@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
-from medperf_git.records.digests import Digest, bare_hex
+from medperf_git.records.digests import Digest, bare_hex, is_digest
 from medperf_git.runner.hashing import NoFile, hash_file, hash_files
 
 Role = Literal["data", "labels", "metadata"]
@@ -57,6 +57,21 @@ def digest_of_entries(entries: Iterable[ManifestEntry]) -> Digest:
     for line in sorted(entry.line() for entry in entries):
         total.update(line)
     return Digest("sha256:" + total.hexdigest())
+
+
+def parse_manifest(data: bytes) -> tuple[ManifestEntry, ...]:
+    """Read the sorted lines of a manifest; ValueError when it is none."""
+    entries = []
+    *lines, last = data.split(b"\n")
+    if last:
+        raise ValueError("the last line of a manifest is torn")
+    for line in lines:
+        role, path, size, digest = line.split(b"\0")
+        entry = ManifestEntry(os.fsdecode(role), os.fsdecode(path), int(size), Digest(f"sha256:{digest.decode()}"))
+        if entry.line() != line + b"\n" or not is_digest(entry.digest):
+            raise ValueError(f"no line of a manifest: {line[:80]!r}")
+        entries.append(entry)
+    return tuple(entries)
 
 
 def manifest_of(roots: Mapping[Role, Path], *, progress: Progress | None = None) -> tuple[ManifestEntry, ...]:
