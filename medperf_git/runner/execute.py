@@ -14,6 +14,7 @@ from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Interrupted,
 from medperf_git.records.digests import Digest
 from medperf_git.records.models import EngineUsed
 from medperf_git.records.names import Ref
+from medperf_git.records.times import format_time
 from medperf_git.runner.disk import MAKE_ROOM, room_for_containers
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import EventKind, OnEvent
@@ -122,6 +123,7 @@ def _verify(run: Run, moment: str) -> None:
         run.tell(EventKind.VERIFYING, text=moment, done=done, total=total)
 
     verify_after_run(run.folder, run.site.roots, run.plan.content, moment=moment, progress=progress)
+    run.folder.note_look(moment, format_time(run.now()))
 
 
 def _run_models(run: Run, todo: list[ModelPlan], *, max_parallel: int) -> dict[Ref, Outcome]:
