@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any, TypeVar
 
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.naming import at_ref
@@ -13,10 +14,12 @@ from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
+from medperf_git.records.view import record_at
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.outcome import Outcome
 from tests.support.flows_world import ANA, CLINIC, TIME, World, world
 
+R = TypeVar("R", m.Registry, m.Member, m.Cube, m.Benchmark)
 WHERE = Where("https://example.org/eval.git", "mg1:" + "ab" * 32)
 LOOKS = (("before the run", "2026-11-25T09:00:00Z"), ("after the run", "2026-11-25T12:00:00Z"))
 SITE = m.SiteDisclosure(min_cases=20, decimals=2)
@@ -33,7 +36,7 @@ def registry(*, models: int = 1, text: str = "") -> World:
         benchmark = at_ref(made.view, m.Benchmark, benchmark.ref)
     path = layout.dataset_path(Ref("clinic", "cohort", 1))
     cohort = at_ref(made.view, m.Dataset, Ref("clinic", "cohort", 1)).record
-    words = {"title": text or "Cohort of 2025", "description": text or None, "terms": text or None}
+    words: dict[str, Any] = {"title": text or "Cohort of 2025", "description": text or None, "terms": text or None}
     made.add(path, replace(cohort, disclosure=SITE, **words))
     cohort_found = at_ref(made.view, m.Dataset, cohort.ref)
     made.put(build_request(made.view, benchmark, cohort_found, member=CLINIC, created=TIME))
@@ -89,17 +92,15 @@ def _reword(made: World, text: str) -> None:
     path = layout.benchmark_path(Ref("ana", "cells", 1))
     old = _read(made, path, m.Benchmark)
     metric = replace(old.metrics[0], title=text, unit=text[:20])
-    changed = {"title": text, "description": text, "metrics": (metric,)}
-    references = {
+    changed: dict[str, Any] = {"title": text, "description": text, "metrics": (metric,)}
+    references: dict[str, Any] = {
         role: at_ref(made.view, m.Cube, getattr(old, role).ref).reference
         for role in ("data_preparator", "reference_model", "metrics_cube")
     }
     made.add(path, replace(old, **changed, **references))
 
 
-def _read(made: World, path: str, model: type) -> object:  # type: ignore[type-arg]
-    from medperf_git.records.view import record_at  # noqa: PLC0415
-
+def _read(made: World, path: str, model: type[R]) -> R:
     found = record_at(made.view, path, model)
     assert found is not None
     return found
