@@ -44,11 +44,15 @@ def sign(
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True, healing=True)
+    nobody_yet = workspace.member is None
     workspace.act_as(member, key)
     if out is not None:
         write_page(workspace, find_proposal(workspace, proposal), out)
         return
     ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json, dry_run=dry_run)
+    if nobody_yet and member is not None and not dry_run:
+        workspace.settle_as(member, key)
+        echo_text(f"from now on you sign here as {member}, with this key", err=True)
 
 
 def write_page(workspace: "Workspace", proposal: str, out: Path) -> None:
