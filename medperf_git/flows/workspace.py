@@ -244,6 +244,11 @@ class Workspace:
             ask = self.context.person.passphrase
             self._signer = FileSigner.load(key, passphrase=lambda path: ask(f"Passphrase of {path}"))
 
+    def settle_as(self, member: str, key: Path | None) -> None:
+        """Be a member here for good, with the key that signed last: for whoever holds a second key of a member."""
+        fingerprint, file = self.signer().public.fingerprint, str(key.absolute()) if key else None
+        self.remember(replace(self.known, member=member, key=fingerprint, key_file=file))
+
     def remember(self, known: Known, *, only_here: bool = False) -> None:
         """Keep who I am in this registry; with `only_here` for this command alone."""
         if (known.url, known.host, known.fork) != (self.known.url, self.known.host, self.known.fork):
