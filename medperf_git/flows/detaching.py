@@ -24,7 +24,6 @@ from medperf_git.runner.store import RunFolder
 
 _LOOK_SECONDS = 0.1
 _PATIENCE = 300.0
-_TAIL = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +60,8 @@ def detach(context: Context, run_id: str, words: Sequence[str], *, patience: flo
     run.refuse_running()
     with keeping(run.path):
         private_folder(run.path)
-        begin = run.output.stat().st_size if run.output.exists() else 0
+        if run.output.exists():
+            run.output.replace(run.output.with_suffix(".log.1"))
         process = _started(words, run.output, context.environ, home=context.home)
     until = time.monotonic() + patience
     while process.poll() is None and time.monotonic() < until:
@@ -70,20 +70,10 @@ def detach(context: Context, run_id: str, words: Sequence[str], *, patience: flo
         time.sleep(_LOOK_SECONDS)
     code = process.poll()
     if code:
-        raise _ended_at_once(run, begin, code)
+        raise _ended_at_once(run, code)
     if code is None:
         process.returncode = 0  # it is left to itself: nobody here waits for it
     return Detached(run_id, process.pid, run.output, holds=code is None and run.holder() == process.pid)
-
-
-def last_words(run: RunFolder, most: int = _TAIL) -> str:
-    """Return the last of what a detached command said."""
-    try:
-        with run.output.open("rb") as file:
-            file.seek(max(0, run.output.stat().st_size - most))
-            return file.read().decode("utf-8", "replace")
-    except OSError:
-        return ""
 
 
 def _started(
@@ -115,8 +105,8 @@ def _hang_up_ignored() -> Iterator[None]:
         signal.signal(signal.SIGHUP, before)
 
 
-def _ended_at_once(run: RunFolder, begin: int, code: int) -> MedperfGitError:
-    said = run.output.read_bytes()[begin:].decode("utf-8", "replace").strip().splitlines()
+def _ended_at_once(run: RunFolder, code: int) -> MedperfGitError:
+    said = run.output.read_text(encoding="utf-8", errors="replace").splitlines()
     error = next((line.removeprefix("error: ") for line in said if line.startswith("error: ")), "it ended at once")
     hint = next((line.removeprefix("do now: ") for line in said if line.startswith("do now: ")), "")
     problem = EnvironmentProblem(error, hint=hint or f"what it said is in {run.output}")

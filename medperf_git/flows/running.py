@@ -75,6 +75,10 @@ class PlannedRun:
             models = tuple(site.needs_of(model.record, self._unfit(model.ref)) for model in self.models)
         return RunNeeds(models, self.settings.max_parallel, room_for_containers(home), home)
 
+    def plan_refs(self) -> tuple[Ref, ...]:
+        """Return the models in the order in which they start."""
+        return tuple(model.model.ref for model in self.plan.models)
+
     def expected_seconds(self) -> dict[Ref, float | None]:
         """Return how long each model should take, by its owner's own test; None where nobody knows."""
         cases = self.prepared.cases
@@ -89,7 +93,7 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What came of each model of a run: outcomes, those of them that had been finished before, and what was not started."""
+    """What came of each model: outcomes, which of them had been finished before, and what was not started."""
 
     run_id: str
     outcomes: tuple[Outcome, ...]
@@ -195,7 +199,7 @@ def run_planned(
     `on_event` shows how it goes; without it each event is one line.
     """
     context, plan = workspace.context, planned.plan
-    tally = Tally(on_event or RunProgress(context.say, [model.ref for model in planned.models]))
+    tally = Tally(on_event or RunProgress(context.say, planned.plan_refs()))
     with opened_bench(context, settings, run_id=plan.run_id) as bench:
         _warn_of_room(context, planned, bench.scratch)
         outcomes = execute(

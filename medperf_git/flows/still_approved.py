@@ -12,7 +12,6 @@ from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.flows.amounts import size_text
-from medperf_git.flows.context import Context
 from medperf_git.flows.naming import Found, at_ref, refuse_withdrawn
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.folds import Status, association_state, is_associated_model

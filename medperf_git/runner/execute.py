@@ -170,6 +170,7 @@ def _verify(run: Run, moment: str) -> None:
         run.tell(EventKind.VERIFYING, text=moment, done=done, total=total)
 
     verify_after_run(run.folder, run.site.roots, run.plan.content, moment=moment, progress=progress)
+    run.folder.note_look(moment, format_time(run.now()))
 
 
 def _run_models(run: Run, todo: list[ModelPlan], admit: Admit, *, max_parallel: int) -> dict[Ref, Outcome]:

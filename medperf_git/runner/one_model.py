@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -219,6 +219,7 @@ def _outcome(
         seconds=sum(mark.seconds for mark in marks),
         peak_memory=max(mark.peak_memory or 0 for mark in marks) or None,
         peak_disk=max(mark.peak_disk or 0 for mark in marks),
+        exit_code=marks[0].exit_code or marks[1].exit_code,
     )
 
 
@@ -241,6 +242,7 @@ def _failure(
         seconds=result.seconds if result else 0.0,
         peak_memory=result.peak_memory if result else None,
         peak_disk=result.peak_disk if result else None,
+        exit_code=result.exit_code if result else None,
     )
 
 
@@ -257,5 +259,6 @@ def _described(run: Run, model: ModelPlan, attempt: int, *, started: datetime, *
         "finished": format_time(run.now()),
         "infer_key": model.infer_key,
         "evaluate_key": model.evaluate_key,
+        "limits": asdict(run.bench.limits),
     }
     return Outcome(**common | fields)  # type: ignore[arg-type]  # two calls above name every field

@@ -4,7 +4,7 @@ One folder per run, named by the run's id. A mark is written beside a finished s
 renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts while both still fit.
 One run has one holder, by a lock that the kernel lets go when the process ends.
 
-    <root>/<run id>/lock  plan.json  wish.json  unverified  command.json  output.log  reviewed.json
+    <root>/<run id>/lock  plan.json  wish.json  unverified  looks.json  command.json  output.log  reviewed.json
                     models/<member.name.version>/{attempts,infer,evaluate,outcome,skipped}.json
                     models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/<step>.log
 """
@@ -33,6 +33,7 @@ from medperf_git.runner.wish import Wish, wish_from_value
 
 Step = Literal["infer", "evaluate"]
 _PAUSES = (0.05, 0.1, 0.2)
+_MOST_LOOKS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +133,12 @@ class ModelState:
 
     def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
         """Take back marks, so that the steps are done again."""
-        for name in names:
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+        marks = [mark for name in names if (mark := self.folder / f"{name}.json").exists()]
+        if marks:
+            with keeping(self.folder):
+                for mark in marks:
+                    mark.unlink(missing_ok=True)
+                sync_folder(self.folder)  # a mark that came back after a power cut would count
 
     def forget_steps_before(self, attempt: int) -> None:
         """Take back the marks of steps that an attempt before that one made, or took over from another run."""
@@ -228,6 +233,16 @@ class RunFolder:
     def note_verified(self) -> None:
         """Note that the dataset is what was registered, after all that has run."""
         self._awaiting.unlink(missing_ok=True)
+
+    def note_look(self, moment: str, time: str) -> None:
+        """Note when the dataset was looked at and found to be what was registered."""
+        write_json(self.path / "looks.json", {"looks": [*self.looks(), (moment, time)][-_MOST_LOOKS:]})
+
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Return when the dataset was looked at and found unchanged, oldest first: (moment, time)."""
+        noted = (read_json(self.path / "looks.json") or {}).get("looks")
+        pairs = noted if isinstance(noted, list) else []
+        return tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2)
 
     def forget_unverified(self) -> None:
         """Take back all that models made since the dataset was last looked at."""
@@ -401,11 +416,16 @@ def _ref_of(folder: Path) -> Ref | None:
 
 def outputs_match(path: Path, files: tuple[TakenFile, ...]) -> bool:
     """Tell whether a file, or the files of a folder, are those that were noted: all of them, none besides."""
+    if path.is_symlink():
+        return False
     if path.is_file():
         return len(files) == 1 and hashed_file(path) == (files[0].size, files[0].digest)
     if not path.is_dir():
         return False
-    found = {entry.relative_to(path).as_posix(): entry for entry in path.rglob("*") if entry.is_file()}
+    entries = [entry for entry in path.rglob("*") if entry.is_symlink() or not entry.is_dir()]
+    if any(entry.is_symlink() or not entry.is_file() for entry in entries):
+        return False
+    found = {entry.relative_to(path).as_posix(): entry for entry in entries}
     if set(found) != {file.path for file in files}:
         return False
     return all(hashed_file(found[file.path]) == (file.size, file.digest) for file in files)

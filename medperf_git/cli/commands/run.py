@@ -95,7 +95,7 @@ def _run(workspace: "Workspace", planned: "PlannedRun", *, as_json: bool) -> Non
     from medperf_git.flows.running import run_planned  # noqa: PLC0415
 
     parallel = planned.settings.max_parallel
-    with run_progress([model.ref for model in planned.models], planned.expected_seconds(), parallel=parallel) as show:
+    with run_progress(planned.plan_refs(), planned.expected_seconds(), parallel=parallel) as show:
         done = run_planned(workspace, planned, planned.settings, on_event=show)
     if as_json:
         echo_json(done.as_value())
