@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from medperf_git.runner.manifest import Progress, Role, verify_content
 from medperf_git.runner.one_model import DatasetFolders, Run, kept_outcome, run_model
 from medperf_git.runner.outcome import Outcome
 from medperf_git.runner.plan import ModelPlan, RunPlan
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.signals import stoppable
 from medperf_git.runner.store import RunFolder, RunStore
 from medperf_git.runner.tasks import Bench
@@ -79,8 +80,8 @@ def execute(
         engine = EngineUsed(info.name, info.version)  # type: ignore[arg-type]  # engines bear the names of the schema
         wish = _taken_up(folder, _wished(folder, plan, bench, again=again, retry_failed=retry_failed), resume=resume)
         run = Run(
-            plan=plan, site=site, bench=bench, store=store, folder=folder, engine=engine, now=now, on_event=on_event,
-            wish=wish,
+            plan=plan, site=site, bench=replace(bench, views={}), kept=KeptPredictions(store), folder=folder,
+            engine=engine, now=now, on_event=on_event, wish=wish,
         )  # fmt: skip
         known = {model.model.ref: kept for model in plan.models if (kept := kept_outcome(run, model))}
         todo = [model for model in plan.models if model.model.ref not in known]
