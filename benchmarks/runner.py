@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -61,6 +60,10 @@ class Verdicts:
         """Add one figure and the most that it may be."""
         verdict = "holds" if got <= most else "OVER"
         self.lines.append((what, f"{got:.2f} {unit}{beside}", f"{most:.2f} {unit}", verdict))
+
+    def note(self, what: str, got: str) -> None:
+        """Add a figure of which nothing is asked."""
+        self.lines.append((what, got, "", ""))
 
     def show(self) -> None:
         """Print the table."""
@@ -244,32 +247,36 @@ def measure_start(site: Site, rounds: int, verdicts: Verdicts) -> None:
     """Time what comes before the first container, and what only looks."""
     number = len(site.models)
     many = _with_many_runs(site)
+    first, listed = "run, until its first model starts", f"runs ls, {MANY_RUNS} runs"
     table = Table(f"{number} models: before and around", rounds)
-    table.rows["until the first model starts"] = lambda: until_first(site)
-    table.add("medperf-git --help", ours("--help"), environ=site.environ)
-    table.add("medperf-git run --dry-run", site.words("--dry-run"), environ=site.environ)
-    table.add(f"medperf-git runs ls, {MANY_RUNS} runs", ours("runs", "ls"), environ=many)
+    table.add("python -c pass", [sys.executable, "-I", "-c", "pass"])
+    table.add("--help", ours("--help"), environ=site.environ)
+    table.rows[first] = lambda: until_first(site)
+    table.add("run --dry-run", site.words("--dry-run"), environ=site.environ)
+    table.add(listed, ours("runs", "ls"), environ=many)
     medians = table.run()
-    for name, run in medians.items():
-        if name != "medperf-git --help":
-            verdicts.add(name, run.cpu, 0.25 if "ls" in name else 0.5, unit="s", beside=" of processor time")
+    bare_python = medians["python -c pass"].cpu
+    of_processor = " of processor time"
+    verdicts.add("--help over bare Python", medians["--help"].cpu - bare_python, 0.06, unit="s", beside=of_processor)
+    verdicts.add(listed, medians[listed].cpu, 0.25, unit="s", beside=of_processor)
+    for name in (first, "run --dry-run"):
+        verdicts.note(name, f"{medians[name].cpu:.2f} s{of_processor}")
 
 
 def until_first(site: Site) -> Run:
     """Run a command until it tells that its first model starts, then stop it."""
     site.forget_runs()
-    before, start = os.times(), time.perf_counter()
+    start = time.perf_counter()
     with subprocess.Popen(
         site.words(), env=site.environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as command:
         assert command.stderr is not None
         for line in command.stderr:
-            if re.search(r": infer …$", line):
+            if line.endswith(": infer …\n"):
                 break
         wall, used = time.perf_counter() - start, _processor_time(command.pid)
         command.terminate()
         command.stderr.read()
-    del before
     return Run(wall, used, 0)
 
 
