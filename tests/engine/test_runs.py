@@ -28,12 +28,12 @@ from medperf_git.runner.fetch import fetch_asset
 from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.outcome import Outcome
-from medperf_git.runner.owners import OWNER
+from medperf_git.runner.owners import RUN
 from medperf_git.runner.plan import ModelPlan, PinnedCube, RunPlan
 from medperf_git.runner.store import RunStore
 from medperf_git.runner.tasks import Bench
 from medperf_git.runner.unpack import unpack
-from tests.engine.conftest import ROOT, clock, docker, wide
+from tests.engine.conftest import ROOT, RUN_ID, clock, docker, wide
 
 MakeCube = Callable[..., PinnedCube]
 MakePlan = Callable[..., RunPlan]
@@ -67,7 +67,7 @@ def site(bench: Bench, data: DatasetFolders, tmp_path: Path) -> Site:
 
 
 def my_containers() -> list[str]:
-    return docker("ps", "-aq", "--filter", f"label={OWNER}={os.getuid()}").split()
+    return docker("ps", "-aq", "--filter", f"label={RUN}={RUN_ID}").split()
 
 
 def test_a_run_gives_declared_metrics_and_nothing_else(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
@@ -234,24 +234,23 @@ def test_contract_9_a_stopped_run_leaves_no_container_and_goes_on(
 ) -> None:
     models = [make_cube("predict", name="one"), make_cube("slow", "predict", name="two")]
     plan = make_plan(models, make_cube("score", name="score", role="metrics"))
-    timer = threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    timer.start()
+    stop_during(site, "two", number=signal.SIGTERM)
     with pytest.raises(Interrupted):
         site.run(plan)
-    timer.join()
+    assert EventKind.STOPPING in {event.kind for event in site.events}
     assert my_containers() == []
     assert [outcome.outcome for outcome in site.run(plan)] == ["complete", "complete"]
     assert ("one", "infer") not in site.steps()
 
 
-def stop_during(site: Site, model: str, step: str = "infer") -> None:
-    """Send SIGINT a little after a step has begun."""
+def stop_during(site: Site, model: str, step: str = "infer", *, number: int = signal.SIGINT) -> None:
+    """Send a signal a little after a step has begun."""
     tell = site.events.append
 
     def told(event: Event) -> None:
         tell(event)
         if event.kind is EventKind.STARTED and event.model and (event.model.name, event.step) == (model, step):
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
 
     site.on_event = told
 
@@ -357,7 +356,7 @@ from medperf_git.runner.tasks import Bench
 from medperf_git.runner.unpack import unpack
 from tests.engine.conftest import clock
 plan, data, limits, scratch, runs, address = pickle.load(open(sys.argv[1], "rb"))
-bench = Bench(engine=DockerEngine.connect(address=address), limits=limits, scratch=scratch, run_id=plan.run_id)
+bench = Bench(engine=DockerEngine.connect(address=address), limits=limits, scratch=scratch, run_id=sys.argv[2])
 def tell(event):
     print(event.kind, event.model, event.step, flush=True)
 execute(plan, data, bench=bench, store=RunStore(runs), now=clock, on_event=tell)
@@ -377,7 +376,7 @@ def client(site: Site, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pope
             pickle.dumps((plan, site.data, site.bench.limits, tmp_path / "client", site.store.root, address))
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT, str(what)],
+            [sys.executable, "-c", CLIENT, str(what), RUN_ID],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
