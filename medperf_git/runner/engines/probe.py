@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass
 
 from medperf_git.records.digests import Digest, digest_of
-from medperf_git.runner.engine import Limits, Profile
+from medperf_git.runner.engine import KIB, Limits, Profile
 
 PATHS = (
     "/proc/self/status",
@@ -24,6 +24,8 @@ PATHS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/pids/pids.max",
     "/sys/fs/cgroup/pids.max",
+    "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+    "/sys/fs/cgroup/cpu.max",
 )
 
 # Machine code that prints every path after it and the file it names: open, read and write in a loop, exit.
@@ -115,13 +117,22 @@ def weak_limits_in(output: str, limits: Limits) -> tuple[str, ...]:
     """Return which caps the probe's output shows to be ignored, as half sentences."""
     files = _files(output)
     rlimits = dict(re.findall(r"^Max (file size|open files)\s+(\S+)", files.get(PATHS[1], ""), re.MULTILINE))
+    shared = re.search(r"^(?:\S+ ){4}/dev/shm .*\bsize=(\d+)k", files.get(PATHS[2], ""), re.MULTILINE)
     measured = {
         "memory": (files.get(PATHS[4]) or files.get(PATHS[5]) or "", limits.memory_bytes),
         "the number of processes": (files.get(PATHS[6]) or files.get(PATHS[7]) or "", limits.pids),
         "the size of a file": (rlimits.get("file size", ""), limits.file_bytes),
         "the number of open files": (rlimits.get("open files", ""), limits.open_files),
+        "shared memory": (str(int(shared[1]) * KIB) if shared else "", limits.shm_bytes),
     }
     return tuple(f"{name} is not limited" for name, (text, cap) in measured.items() if not _at_most(text.strip(), cap))
+
+
+def notes_in(output: str) -> tuple[str, ...]:
+    """Return what the probe's output shows to be open and does no harm, as half sentences."""
+    files = _files(output)
+    quota = (files.get(PATHS[8]) or files.get(PATHS[9]) or "").split()
+    return () if quota and quota[0].isdigit() else ("the number of processors is not limited",)
 
 
 _CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
