@@ -28,12 +28,16 @@ class Submission:
 
     def parts(self, workspace: Workspace) -> tuple[list[list[Draft]], str]:
         """Return the records in as few proposals as the limits allow, and a sentence where they are several."""
-        registry, owner = registry_state(workspace.view), member_state(workspace.view, self.review.dataset.member)
+        registry = registry_state(workspace.view)
         if registry is None:
             return [self.drafts], ""
-        asked = owner.cosigning.result if owner and owner.cosigning else 1
-        parts = split_drafts(self.drafts, registry.limits, signatures=asked)
+        parts = split_drafts(self.drafts, registry.limits, signatures=self.keys(workspace))
         return parts, say_parts(parts, registry.limits, what="result")
+
+    def keys(self, workspace: Workspace) -> int:
+        """Return how many of its own keys the dataset's owner wants on a result."""
+        owner = member_state(workspace.view, self.review.dataset.member)
+        return owner.cosigning.result if owner and owner.cosigning else 1
 
     @property
     def benchmark(self) -> str:

@@ -23,6 +23,7 @@ from medperf_git.records.folds import is_associated_model, result_chain
 from medperf_git.records.models import Benchmark, Dataset, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored, read_record, write_record
+from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView, next_number
 from medperf_git.runner.durable import write_json
 from medperf_git.runner.execute import verify_after_run
@@ -52,7 +53,10 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class RunReview:
-    """Every result of a run that is not published yet, and sentences about the others."""
+    """Every result of a run that is not published yet, and sentences about the others.
+
+    `looks` says when the data were found unchanged: (moment, time), oldest first.
+    """
 
     run_id: str
     benchmark: Ref
@@ -60,6 +64,7 @@ class RunReview:
     records: tuple[Reviewed, ...]
     notes: tuple[str, ...]
     seen_by: str
+    looks: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Say in plain words and exact bytes what would leave."""
@@ -111,6 +116,7 @@ def _verify(workspace: Workspace, run: RunFolder) -> None:
     workspace.context.say(f"looking at the data of {dataset.ref} again, since the run was interrupted")
     with run.held():
         verify_after_run(run, prepared.roots, prepared.content, moment="after the run")
+        run.note_look("after the run, at its review", format_time(workspace.context.clock()))
 
 
 def build_review(view: RecordView, run: RunFolder) -> RunReview:
@@ -141,9 +147,8 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
             notes.append(f"{outcome.model.ref}: stays here, it is not approved any more")
         else:
             records.append(_reviewed(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases))
-    return RunReview(
-        run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), who_sees(view, benchmark.ref)
-    )
+    seen_by = who_sees(view, benchmark.ref)
+    return RunReview(run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), seen_by, looks=run.looks())
 
 
 def reviewed_digests(run: RunFolder) -> dict[str, str]:

@@ -55,12 +55,21 @@ def prepare(**options: object) -> None:
 
 @dataset.command()
 @click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it as a page to print and sign (.html).")
 @json_option
-def review(name: str, as_json: bool) -> None:
+def review(name: str, out: Path | None, as_json: bool) -> None:
     """Show exactly what would leave this house if the dataset NAME were registered."""
     from medperf_git.flows.datasets import review_dataset  # noqa: PLC0415
 
-    shown = review_dataset(fresh_workspace(), name)
+    workspace = fresh_workspace()
+    shown = review_dataset(workspace, name)
+    if out is not None:
+        from medperf_git.flows.papers import write_dataset_page  # noqa: PLC0415  (loads the templates)
+
+        write_dataset_page(workspace, name, shown, out)
+        if not as_json:
+            echo_text(f"wrote {out}: open it in a browser, print it, let it be signed")
+            return
     if as_json:
         echo_json(shown.as_value())
         return

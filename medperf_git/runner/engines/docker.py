@@ -18,6 +18,7 @@ from docker.errors import NotFound
 from docker.utils import kwargs_from_env
 
 from medperf_git.errors import EnvironmentProblem, Refused
+from medperf_git.runner.durable import write_durably
 from medperf_git.runner.engine import (
     GIB,
     MIB,
@@ -127,7 +128,7 @@ class DockerEngine:
         warnings = (*info.warnings, *self._probe(profile))
         if kept:
             kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            kept.write_text(marker + "\n".join(warnings))
+            write_durably(kept, (marker + "\n".join(warnings)).encode())
         return warnings
 
     def _probe(self, profile: Profile) -> tuple[str, ...]:
