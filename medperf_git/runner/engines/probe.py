@@ -76,7 +76,7 @@ def build_program(architecture: str) -> bytes:
 
 def build_image(architecture: str) -> ProbeImage:
     """Return the probe's image; the same bytes every time."""
-    layer = _tar({"probe": (build_program(architecture), 0o755)})
+    layer = tar_of({"probe": (build_program(architecture), 0o755)})
     config = json.dumps(
         {
             "architecture": architecture,
@@ -91,7 +91,7 @@ def build_image(architecture: str) -> ProbeImage:
     name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]).encode()
     files = {name: (config, 0o644), "layer.tar": (layer, 0o644), "manifest.json": (manifest, 0o644)}
-    return ProbeImage(digest_of(config), _tar(files))
+    return ProbeImage(digest_of(config), tar_of(files))
 
 
 def faults_in(output: str, profile: Profile) -> tuple[str, ...]:
@@ -151,7 +151,8 @@ def _files(output: str) -> dict[str, str]:
     return {path: content for path, _, content in parts}
 
 
-def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+def tar_of(files: dict[str, tuple[bytes, int]]) -> bytes:
+    """Return a tar archive of these files: content and mode by name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, (data, mode) in files.items():
