@@ -211,7 +211,7 @@ def build_result(
         attempt=max(outcome.attempt, _last_attempt(chain) + 1),
         cases=dataset.record.cases,
         values=shown.values or None,
-        sandbox="strict" if outcome.sandbox == "strict" else "compat",
+        sandbox=outcome.sandbox.value,
         engine=outcome.engine,
         started=outcome.started,
         finished=outcome.finished,

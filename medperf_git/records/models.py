@@ -535,7 +535,7 @@ class Result:
     attempt: int
     cases: Cases
     values: dict[str, MetricValue] | None = None
-    sandbox: Literal["strict", "compat"]
+    sandbox: Literal["strict", "unlimited", "compat"]
     engine: EngineUsed
     started: str
     finished: str

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
@@ -30,6 +31,7 @@ from medperf_git.runner.engine import (
     User,
 )
 from medperf_git.runner.explain import explain
+from medperf_git.runner.image_uses import ImageUses
 from medperf_git.runner.plan import Slot, TaskPlan, wanted_image
 from medperf_git.runner.staging import make_output_file, make_output_folder, private_folder, readable_view
 from medperf_git.runner.trees import remove_tree
@@ -71,7 +73,8 @@ class Bench:
     """What every task of a command shares; `scratch` is on the disk that outputs and `/tmp` may fill.
 
     `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants;
-    `parallel` is how many tasks share the disk.
+    `parallel` is how many tasks share the disk; `uses` knows which images are needed once more; `on_fetch` is told of
+    an image's name, and its bytes here and in all, while it is fetched.
     """
 
     engine: Engine
@@ -83,6 +86,8 @@ class Bench:
     gpus: str = ""
     run_id: str = ""
     parallel: int = 1
+    uses: ImageUses = field(default_factory=ImageUses)
+    on_fetch: Callable[[str, int, int], None] = lambda *_: None
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def close(self) -> None:
@@ -97,7 +102,10 @@ def resolve(bench: Bench, plan: TaskPlan) -> str:
     try:
         if image.archive is not None and not bench.engine.has_image(wanted) and bench.fetch is not None:
             wanted = wanted_image(image, _brought(bench.fetch, image.archive))
-        return bench.engine.resolve_image(wanted)
+        image_id = bench.engine.resolve_image(wanted, progress=partial(bench.on_fetch, image.reference))
+        if wanted.archive is not None:
+            bench.uses.loaded(wanted.archive)
+        return image_id
     except (ImageUnavailable, IntegrityBroken, Refused) as error:
         raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
 
