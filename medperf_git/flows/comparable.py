@@ -34,11 +34,15 @@ def fitting(cases: Mapping[Ref, Cases], published: Mapping[Ref, Sequence[Used]],
     chosen: dict[Ref, Cases] = {}
     left: dict[Ref, str] = {}
     for own, refs in sorted(groups.items(), key=lambda group: (-len(group[1]), -len(group[0]), min(group[1]))):
-        trial = chosen | dict.fromkeys(refs, own)
-        if fault := _fault(trial, published, least):
-            left |= dict.fromkeys(refs, fault)
-        else:
-            chosen = trial
+        whole = chosen | dict.fromkeys(refs, own)
+        if not _fault(whole, published, least):
+            chosen = whole
+            continue
+        for ref in refs:  # perhaps only what is public of one of them stands against it
+            if fault := _fault(chosen | {ref: own}, published, least):
+                left[ref] = fault
+            else:
+                chosen = chosen | {ref: own}
     return Fitting(tuple(ref for ref in cases if ref in chosen), left)
 
 
@@ -53,7 +57,9 @@ def _fault(chosen: Mapping[Ref, Cases], published: Mapping[Ref, Sequence[Used]],
         for one, two in combinations(sets, 2):
             few = abs(len(one) - len(two)) or len(one ^ two)
             if few < least:
-                return f"numbers would rest on sets of cases that differ by {few}, and show those; at least {least} must"
+                return (
+                    f"numbers would rest on sets of cases that differ by {few}, and show those; at least {least} must"
+                )
         for ref in (ref for ref, cases in chosen.items() if cases == own):
             if fault := _near(sets, published.get(ref, ()), ref, least):
                 return fault

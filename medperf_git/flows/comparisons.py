@@ -82,8 +82,8 @@ class Compared:
         for model in self.record.models:
             yield f"  {model.ref}: mean {format_number(model.mean)}, mean rank {format_number(model.mean_rank)}"
         yield (
-            f"For each of {len(self.record.pairs)} pairs: mean difference and its standard deviation, the sum of signed "
-            "ranks and its variance, wins, ties and losses; and the covariances of the models."
+            f"For each of {len(self.record.pairs)} pairs: mean difference and its standard deviation, the sum of "
+            "signed ranks and its variance, wins, ties and losses; and the covariances of the models."
         )
         yield f"{self.draft.path} ({len(self.data)} bytes, SHA-256 {digest_of(self.data)[7:19]}…)" + ":" * exact
         yield from ("  " + line for line in self.data.decode().splitlines() if exact)

@@ -154,7 +154,13 @@ def check_differencing(case: Case) -> Iterator[Finding]:
                 want, fix = f"a difference of at least {max(least, used.least)} cases", "leave that model out"
                 pointer, got = f"/models/{number}", f"{n} and {used.n}"
                 yield Finding(
-                    "comparison-differencing", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
+                    "comparison-differencing",
+                    message,
+                    path=stored.path,
+                    pointer=pointer,
+                    expected=want,
+                    got=got,
+                    fix=fix,
                 )
 
 

@@ -117,9 +117,7 @@ def test_t65_a_model_over_almost_the_same_cases_is_left_out(compared_town: Town)
     compare(north, "--yes")
     house: House = house_of(compared_town)
     content: Any = cb.content(TREE, failed=lacking)
-    content["cases"] = {
-        name: one or {"dice": float("nan"), "hd95": 1.0} for name, one in content["cases"].items()
-    }
+    content["cases"] = {name: one or {"dice": float("nan"), "hd95": 1.0} for name, one in content["cases"].items()}
     keep_run(north, house, TREE, content)
     north.run("review")
     north.run("result", "submit", "--yes")

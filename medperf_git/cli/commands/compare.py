@@ -40,7 +40,11 @@ def compare(
         for line in comparing.lines(exact=exact):
             echo_text(line)
     drafts, sent = comparing.drafts, []
-    if drafts and not dry_run and not workspace.context.agrees(f"Sign and submit {len(drafts)} comparison(s) as shown?"):
+    if (
+        drafts
+        and not dry_run
+        and not workspace.context.agrees(f"Sign and submit {len(drafts)} comparison(s) as shown?")
+    ):
         echo_text("nothing was sent", err=as_json)
         return
     parts, said = comparing.parts(workspace) if drafts else ([], "")

@@ -379,7 +379,9 @@ def with_site_limit(least: int) -> Example:
 
     def example(house: House) -> Proposal:
         policy = house.policy_now(cb.BENCHMARK)
-        house.merge(house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil"))
+        house.merge(
+            house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil")
+        )
         return compared_with(house)
 
     return example
@@ -855,9 +857,7 @@ RULE_EXAMPLES: dict[str, Examples] = {
             }.items()
         },
     ),
-    "comparison-few-cases": Examples(
-        a_comparison(), {"comparison-few-cases": under(with_site_limit(61))}
-    ),
+    "comparison-few-cases": Examples(a_comparison(), {"comparison-few-cases": under(with_site_limit(61))}),
     "comparison-differencing": Examples(
         under(with_a_model_that_lacks(10)),
         {"comparison-differencing": under(with_a_model_that_lacks(9))},
