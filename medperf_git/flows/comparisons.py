@@ -208,7 +208,7 @@ def _by_metric(
 ) -> Compared:
     out, usable = list(left), []
     for one in kept:
-        if why := differs_from_published(workspace, one, metric, dataset):
+        if why := differs_from_published(workspace, one, metric, dataset) or _too_few(one, metric, limits):
             out.append(Left(one.model, why))
         else:
             usable.append(one)
@@ -230,6 +230,16 @@ def _by_metric(
     except NotComparable as error:
         return Compared(metric, tuple(out), note=f"Nothing leaves: {error}.")
     return _placed(workspace, record, metric, tuple(out))
+
+
+def _too_few(kept: Kept, metric: Metric, limits: DisclosureLimits) -> str:
+    """Say when too few cases have a value of their own, the others entering as the worst one."""
+    value = (kept.result.values or {}).get(metric.id)
+    if value is None or metric.undefined != "worst":
+        return ""
+    own = (value.n or 0) - (value.n_failed or 0) - (value.n_undefined or 0)
+    few = f"only {own} cases have a value of {metric.id}; at least {limits.min_cases} ({limits.min_cases_by})"
+    return few if own < limits.min_cases else ""
 
 
 def _placed(workspace: Workspace, record: Comparison, metric: Metric, left: tuple[Left, ...]) -> Compared:

@@ -115,7 +115,7 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
     """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        for pointer, n in (("/n", comparison.n), *((f"/pairs/{i}/n", one.n) for i, one in enumerate(comparison.pairs))):
+        for pointer, n in _numbers_of_cases(case, comparison):
             if n < least:
                 message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
                 yield Finding(
@@ -127,6 +127,19 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
                     got=str(n),
                     fix=fix,
                 )
+
+
+def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tuple[str, int]]:
+    """Yield where a comparison rests on how many cases; those that enter as the worst value hide nobody."""
+    yield "/n", comparison.n
+    yield from ((f"/pairs/{number}/n", pair.n) for number, pair in enumerate(comparison.pairs))
+    benchmark = _benchmark(case.change.after, comparison)
+    metric = _metric(benchmark, comparison) if benchmark else None
+    for number, model in enumerate(comparison.models):
+        live = _live(case, comparison, model.ref)
+        value = _value(live, comparison.metric) if live else None
+        if metric is not None and metric.undefined == "worst" and value is not None:
+            yield f"/models/{number}", comparison.n - (value.n_failed or 0) - (value.n_undefined or 0)
 
 
 def check_differencing(case: Case) -> Iterator[Finding]:

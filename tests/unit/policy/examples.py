@@ -387,6 +387,16 @@ def with_site_limit(least: int) -> Example:
     return example
 
 
+def mostly_failed(house: House) -> Proposal:
+    failed = range(30)
+    house.merge(house.propose(cb.result(house, cb.TREE, undefined="worst", failed=failed)).sign("north"))
+    policy = house.policy_now(cb.BENCHMARK)
+    house.merge(house.propose(replace(policy, disclosure=models.Disclosure(31, 3, "exact"))).sign("dora", "emil"))
+    metric = replace(cb.DICE, undefined="worst")
+    record = cb.comparison(house, (REFERENCE, cb.TREE), metric=metric, failed={cb.TREE: failed})
+    return house.propose(record).sign("north")
+
+
 def with_a_model_that_lacks(cases: int) -> Example:
     """Return a comparison with a third model that has no value for some cases."""
 
@@ -857,7 +867,13 @@ RULE_EXAMPLES: dict[str, Examples] = {
             }.items()
         },
     ),
-    "comparison-few-cases": Examples(a_comparison(), {"comparison-few-cases": under(with_site_limit(61))}),
+    "comparison-few-cases": Examples(
+        a_comparison(),
+        {
+            "comparison-few-cases": under(with_site_limit(61)),
+            "comparison-few-cases: the others are the worst value": under(mostly_failed, undefined="worst"),
+        },
+    ),
     "comparison-differencing": Examples(
         under(with_a_model_that_lacks(10)),
         {"comparison-differencing": under(with_a_model_that_lacks(9))},
