@@ -5,6 +5,7 @@ from typing import Any
 
 from medperf_git.errors import Refused
 from medperf_git.flows.batches import say_parts, split_drafts
+from medperf_git.flows.naming import at_ref
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.reviewing import Reviewed, RunReview, build_review, reviewed_digests
 from medperf_git.flows.runbook import find_run
@@ -12,6 +13,7 @@ from medperf_git.flows.running import outcome_row
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import digest_of
 from medperf_git.records.folds import member_state, registry_state
+from medperf_git.records.models import Benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,14 @@ class Submission:
         count = len(self.records)
         what = f"{count} results" if count > 1 else f"the result of {self.records[0].result.model.ref}"
         return f"Submit {what} on {self.review.dataset}" if count else "Nothing to submit"
+
+    def next_step(self, workspace: Workspace) -> str:
+        """Return what can be done once it is merged."""
+        after = f"medperf-git leaderboard show {self.benchmark}"
+        record = at_ref(workspace.view, Benchmark, self.review.benchmark).record
+        if not record.comparisons or not any(metric.is_per_case for metric in record.metrics):
+            return after
+        return f"{after}; once all are merged: medperf-git compare {self.benchmark} --dataset {self.review.dataset}"
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one line for each result."""

@@ -625,17 +625,7 @@ class Quarantine:
 
 
 Record: TypeAlias = (
-    Registry
-    | Quarantine
-    | Member
-    | Cube
-    | Dataset
-    | Benchmark
-    | Policy
-    | Association
-    | Result
-    | Comparison
-    | Notice
+    Registry | Quarantine | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Comparison | Notice
 )
 
 MODELS: dict[Kind, type[Record]] = {

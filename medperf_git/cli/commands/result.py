@@ -33,7 +33,7 @@ def submit(run: str | None, yes: bool, dry_run: bool) -> None:
     if not dry_run and not workspace.context.agrees(f"Sign and submit {count} result(s) as reviewed?"):
         echo_text("nothing was sent")
         return
-    after = f"medperf-git leaderboard show {submission.benchmark}"
+    after = submission.next_step(workspace)
     parts, said = submission.parts(workspace)
     if said:
         echo_text(said)
