@@ -132,6 +132,11 @@ class _Unpacking:
         return Refused(said, hint="ask its owner to pack plain files and folders")
 
 
+def is_unpackable(path: str) -> bool:
+    """Tell whether a file of that relative path would be unpacked."""
+    return all(part != ".." and _NAME.fullmatch(part) for part in path.split("/"))
+
+
 def unpack(archive: Path, target: Path, *, caps: UnpackCaps = UnpackCaps()) -> Path:
     """Unpack a tar (plain, gzip, bzip2, xz) or zip file into the new folder `target`; Refused names a bad entry."""
     if target.is_dir():
