@@ -81,6 +81,12 @@ class CubeTrial:
     failure: str
     hint: str
     kept: bool
+    reason: str = ""
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether the test says nothing of the container: this machine could not run it."""
+        return self.reason in _NEVER_RAN
 
     def lines(self) -> Iterator[str]:
         """Say how it went."""
@@ -118,6 +124,10 @@ class CubeTrial:
             raise ContainerFailed(self.failure, hint=self.hint)
 
 
+class NeverRan(ContainerFailed):
+    """A container could not be run on this machine, which says nothing of the container."""
+
+
 @dataclass(frozen=True, slots=True)
 class BenchmarkTrial:
     """What the reference model reached on the demo data."""
@@ -153,7 +163,10 @@ class BenchmarkTrial:
 
 
 def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> BenchmarkTrial:
-    """Run a benchmark draft's reference model on its demo data; ContainerFailed says which task went wrong."""
+    """Run a benchmark draft's reference model on its demo data; ContainerFailed says which task went wrong.
+
+    NeverRan when this machine cannot run it (no GPU, no image).
+    """
     context, view, data = workspace.context, workspace.view, file.read_bytes()
     folder = file.resolve().parent
     created = format_time(context.clock())
@@ -165,7 +178,8 @@ def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> Be
         try:
             walk = _walk(_Trial(context, bench, settings, place), view, benchmark, raw=raw, tried=None)
         except StepFailed as failed:
-            raise ContainerFailed(failed.message, hint=failed.hint) from failed
+            kind = NeverRan if failed.reason in _NEVER_RAN else ContainerFailed
+            raise kind(failed.message, hint=failed.hint) from failed
     return BenchmarkTrial(benchmark, walk)
 
 
@@ -176,19 +190,19 @@ def try_cube(
     cube, is_draft = _subject(context, workspace, name)
     data = _tested_on(workspace, cube, inputs)
     needs: dict[str, Measured] = {}
-    walk, failure, hint = Walk({}, (), None, needs), "", ""
+    walk, failure, hint, reason = Walk({}, (), None, needs), "", "", ""
     tested: Tested | None = Tested(data, "complete")
     with _stage(context, settings, inputs.out) as (bench, place):
         trial = _Trial(context, bench, settings, place, needs)
         try:
             walk = _try(trial, workspace, cube, inputs)
         except StepFailed as failed:
-            failure, hint = f"{cube.name}: {failed.message} ({failed.reason})", failed.hint
+            failure, hint, reason = f"{cube.name}: {failed.message} ({failed.reason})", failed.hint, failed.reason
             hint = hint or f"its logs are in {context.home / 'logs'}"
             tested = None if failed.reason in _NEVER_RAN else Tested(data, "failed")
     if is_draft:
         drafts.save_cube(context.home, replace(cube, resources=_resources(cube, walk), tested=tested))
-    return CubeTrial(name, cube, walk, failure, hint, is_draft)
+    return CubeTrial(name, cube, walk, failure, hint, is_draft, reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -360,6 +360,7 @@ class Benchmark:
     partial: bool
     visibility: Literal["public"]
     bias: dict[str, str] | None = None
+    tested: Tested | None = None
 
     @property
     def ref(self) -> Ref:
