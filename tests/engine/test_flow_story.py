@@ -89,6 +89,11 @@ def add_cube(owner: Human, folder: Path, name: str, role: str, *actions: str) ->
 def town(tmp_path: Path, images: dict[str, str]) -> Town:
     """A benchmark with a reference model and one more, and a clinic with an approved dataset."""
     assert images
+    return build_town(tmp_path)
+
+
+def build_town(tmp_path: Path) -> Town:
+    """Make the town of the fixture in a folder."""
     town = Town(tmp_path / "town")
     ana = town.found("ana")
     clinic = town.join("clinic")

@@ -2,15 +2,29 @@
 
 from pathlib import Path
 
-from tests.engine.test_flow_story import BENCHMARK, add_cube, config_of, town  # noqa: F401  (a fixture)
+import pytest
+
+from tests.engine.test_flow_story import BENCHMARK, add_cube, build_town, config_of
 from tests.support.people import Town
 
 
-def test_benchmarks_and_models_are_tested_before_they_are_submitted(town: Town, tmp_path: Path) -> None:  # noqa: F811
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("gates")
+
+
+@pytest.fixture(scope="module")
+def town(folder: Path, images: dict[str, str]) -> Town:
+    """One town for all tests here: each works on things of its own."""
+    assert images
+    return build_town(folder)
+
+
+def test_benchmarks_and_models_are_tested_before_they_are_submitted(town: Town, folder: Path, tmp_path: Path) -> None:
     ana = town.human("ana")
     assert "tested:\n  data: sha256:" in ana.run("benchmark", "show", BENCHMARK).out
 
-    draft = tmp_path / "cells.yaml"
+    draft = folder / "cells.yaml"
     right = draft.read_text()
     draft.write_text(right.replace("/cases/*/dice", "/cases/*/nothing").replace("name: cells", "name: others"))
     submit = ("benchmark", "submit", draft, "--yes")
@@ -43,11 +57,10 @@ def test_benchmarks_and_models_are_tested_before_they_are_submitted(town: Town, 
 
 
 def test_a_dataset_that_asks_to_join_is_tried_with_the_reference_model_and_nothing_is_done_twice(
-    town: Town,  # noqa: F811
-    tmp_path: Path,
+    town: Town, folder: Path, tmp_path: Path
 ) -> None:
     clinic = town.human("clinic")
-    raw = tmp_path / "raw"
+    raw = folder / "raw"
     (raw / "data" / "a.txt").write_text("other data of a")
     words = ("dataset", "prepare", "--benchmark", BENCHMARK, "--data", raw / "data", "--labels", raw / "labels")
     clinic.run(*words, "--name", "second", "--title", "Second", code=4)  # this preparator lets a person look first
@@ -73,10 +86,7 @@ def test_a_dataset_that_asks_to_join_is_tried_with_the_reference_model_and_nothi
     assert "merged" in clinic.run("result", "submit", ran.value["run"], "--yes").out
 
 
-def test_a_trial_run_leaves_nothing_to_submit_and_data_elsewhere_are_not_tried(
-    town: Town,  # noqa: F811
-    tmp_path: Path,
-) -> None:
+def test_a_trial_run_leaves_nothing_to_submit_and_data_elsewhere_are_not_tried(town: Town, tmp_path: Path) -> None:
     clinic, ana = town.human("clinic"), town.human("ana")
     ana.run("benchmark", "edit", BENCHMARK, "--auto-approve-datasets", "never", "--yes")
     clinic.run("association", "ls")
