@@ -24,7 +24,7 @@ from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.models import Benchmark, Cube, Dataset, Number, Reference
 from medperf_git.records.names import name_fault
-from medperf_git.runner.durable import locked
+from medperf_git.runner.durable import locked, sync_folder
 from medperf_git.runner.plan import PinnedCube
 from medperf_git.runner.prepare import prepare_dataset as run_preparator
 from medperf_git.runner.trees import remove_tree
@@ -112,6 +112,7 @@ def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
     number = 1 + max([registered, *(one.number for one in older)])
     place = datasets_folder(home) / f"{stem}.{number}"
     prepared.folder.rename(place)
+    sync_folder(place.parent)
     replaced = [one for one in older if one.folder.name.startswith(f"{stem}.")]
     try:
         unnamed = [one for one in replaced if not _is_named(workspace, one)]

@@ -15,6 +15,7 @@ from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
 from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
+from medperf_git.flows.strays import remove_strays
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.credentials import find_credential
 from medperf_git.forge.port import Forge
@@ -182,6 +183,7 @@ class Workspace:
         """
         with locked(self.pin_file.with_name("lock")):
             first = self.store.ref(UPSTREAM_MAIN) is None
+            remove_strays(self.context.home, copy=self.copy)
             try:
                 self.forge.fetch(self.copy)
             except EnvironmentProblem as problem:

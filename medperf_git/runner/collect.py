@@ -69,6 +69,11 @@ class _Seen:
     is_folder: bool
 
 
+def is_plain_name(name: str) -> bool:
+    """Tell whether a file of that name would be taken over."""
+    return _NAME.fullmatch(name) is not None
+
+
 def collect(source: Path, target: Path, *, caps: Caps = Caps()) -> tuple[TakenFile, ...]:
     """Copy `source` (a folder, or one file) to `target`, which must not exist; HostileOutput names what is refused.
 

@@ -1,5 +1,10 @@
-"""A real engine, tiny images made from the base image, cubes made of them."""
+"""A real engine, tiny images made from the base image, cubes made of them.
 
+The engine is Docker, or what MEDPERF_GIT_TEST_ENGINE names: `podman`, at the address in CONTAINER_HOST
+(scripts/test-podman.sh sets both). The images are built through the same API as the steps are run.
+"""
+
+import os
 import subprocess
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -50,16 +55,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.engine)
 
 
+ENGINE = os.environ.get("MEDPERF_GIT_TEST_ENGINE", "docker")
+
+
 def docker(*arguments: str, text: str = "") -> str:
-    """Run the docker command."""
-    return subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, check=True).stdout.strip()
+    """Run the docker command at the engine under test."""
+    return subprocess.run(
+        ["docker", *arguments], input=text, capture_output=True, text=True, check=True, env=docker_environment()
+    ).stdout.strip()
+
+
+def docker_environment() -> dict[str, str]:
+    """Return the environment in which the docker command speaks to the engine under test."""
+    return dict(os.environ) | ({"DOCKER_HOST": os.environ["CONTAINER_HOST"]} if ENGINE == "podman" else {})
 
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
     """Image ids by style of entry point, built from the base image."""
-    subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
-    subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
+    if ENGINE == "docker":
+        subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
+        subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
     docker(
         "build", "-q", "--network", "none", "--build-arg", f"BASE={BASE}", "-t", "medperf-git-test/full:1", str(ACTOR)
     )
@@ -73,7 +89,7 @@ def images() -> dict[str, str]:
 @pytest.fixture
 def engine() -> Iterator[DockerEngine]:
     """The engine of this machine; there is none: the test fails."""
-    engine = DockerEngine.connect()
+    engine = DockerEngine.connect(ENGINE)
     yield engine
     engine.close()
 

@@ -93,7 +93,7 @@ def town(tmp_path: Path, images: dict[str, str]) -> Town:
 
 
 def build_town(tmp_path: Path) -> Town:
-    """Make the town of the fixture in a folder."""
+    """Let people found a benchmark and prepare a dataset, in a folder."""
     town = Town(tmp_path / "town")
     ana = town.found("ana")
     clinic = town.join("clinic")

@@ -15,6 +15,7 @@ from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.plan import PinnedCube, plan_task
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
+from tests.engine.conftest import ENGINE
 
 MakeCube = Callable[..., PinnedCube]
 
@@ -38,7 +39,7 @@ def infer(bench: Bench, data: DatasetFolders, tmp_path: Path, make_cube: MakeCub
 def test_the_probe_finds_the_strict_sandbox_whole(engine: DockerEngine, tmp_path: Path) -> None:
     engine.check_sandbox(Profile.STRICT, cache=tmp_path)
     engine.check_sandbox(Profile.COMPAT, cache=tmp_path)
-    assert (tmp_path / "sandbox-docker-strict.ok").is_file()
+    assert (tmp_path / f"sandbox-{ENGINE}-strict.ok").is_file()
 
 
 def test_the_probe_runs_again_when_the_engine_is_set_otherwise(

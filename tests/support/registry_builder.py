@@ -128,6 +128,10 @@ class Proposal:
         self.files = {path: data for path, data in self.files.items() if path not in paths}
         return self
 
+    def unsigned(self) -> "Proposal":
+        """Leave every signature out again."""
+        return self.without(*(path for path in self.files if layout.split_bundle(path)))
+
     def fault(self, rule: str) -> "Proposal":
         """Add what Git would have found wrong."""
         self.faults = (*self.faults, Finding(rule, "Git shows this to be wrong", fix="build the commit anew"))

@@ -104,9 +104,9 @@ def faults_in(output: str, profile: Profile) -> tuple[str, ...]:
     interfaces = set(re.findall(r"^\s*([^\s:|]+):", files.get(PATHS[3], ""), re.MULTILINE))
     if interfaces - {"lo"}:
         faults.append(f"there is a network: {', '.join(sorted(interfaces - {'lo'}))}")
-    if profile is Profile.STRICT and status.get("Uid", "0").split()[0] == "0":
+    if profile.is_closed and status.get("Uid", "0").split()[0] == "0":
         faults.append("it runs as root")
-    if profile is Profile.STRICT and not re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", files.get(PATHS[2], ""), re.MULTILINE):
+    if profile.is_closed and not re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", files.get(PATHS[2], ""), re.MULTILINE):
         faults.append("the root file system is writable")
     return tuple(faults)
 

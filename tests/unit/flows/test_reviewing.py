@@ -11,8 +11,9 @@ from medperf_git.flows.prepared import prepared_for
 from medperf_git.flows.results import build_submission
 from medperf_git.flows.reviewing import review_run
 from medperf_git.flows.runbook import find_run, list_runs, show_run
-from medperf_git.flows.running import plan_run, refuse_unapproved_model
+from medperf_git.flows.running import plan_run
 from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.still_approved import refuse_unapproved_model
 from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of, short
 from medperf_git.records.folds import result_chain
