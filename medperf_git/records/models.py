@@ -384,6 +384,7 @@ class Benchmark:
     visibility: Literal["public"]
     comparisons: bool | None = None
     bias: dict[str, str] | None = None
+    tested: Tested | None = None
 
     @property
     def ref(self) -> Ref:

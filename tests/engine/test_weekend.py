@@ -21,7 +21,7 @@ from medperf_git.flows.running import PlannedRun, plan_run
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.still_approved import StillApproved
 from tests.engine.conftest import docker
-from tests.engine.test_flow_story import BENCHMARK, add_cube, build_town
+from tests.engine.test_flow_story import BENCHMARK, add_cube, build_town, join_untested
 from tests.support.people import Human, Town
 
 RUN = ("run", BENCHMARK, "--dataset", "cohort")
@@ -36,7 +36,8 @@ def town(tmp_path_factory: pytest.TempPathFactory, images: dict[str, str]) -> To
     ana = town.human("ana")
     for name, actions in (("endless", ("never-ends",)), ("quick", ("predict",))):
         add_cube(ana, folder, name, "model", *actions)
-        ana.run("association", "request", BENCHMARK, "--model", name, "--yes")
+    join_untested(ana, "endless")
+    ana.run("association", "request", BENCHMARK, "--model", "quick", "--yes")
     return town
 
 
