@@ -9,8 +9,8 @@ from medperf_git.flows.batches import say_parts, split_drafts
 from medperf_git.flows.naming import at_ref, find
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.reviewing import Reviewed, RunReview, build_review, reviewed_digests
+from medperf_git.flows.run_rows import outcome_row
 from medperf_git.flows.runbook import find_run
-from medperf_git.flows.running import outcome_row
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import digest_of
 from medperf_git.records.folds import member_state, registry_state

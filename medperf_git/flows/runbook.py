@@ -8,7 +8,7 @@ from typing import Any
 
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.amounts import duration_text, size_text
-from medperf_git.flows.running import outcome_row, run_store, skipped_row
+from medperf_git.flows.run_rows import outcome_row, run_store, skipped_row
 from medperf_git.records.names import Ref
 from medperf_git.runner.outcome import Outcome, outcome_from_plain
 from medperf_git.runner.sizes import size_of

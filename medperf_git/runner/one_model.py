@@ -15,9 +15,10 @@ from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan, Unfit
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
-from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step
+from medperf_git.runner.store import Mark, ModelState, RunFolder, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
 from medperf_git.runner.wish import Wish
 
@@ -48,7 +49,7 @@ class Run:
     plan: RunPlan
     site: DatasetFolders
     bench: Bench
-    store: RunStore
+    kept: KeptPredictions
     folder: RunFolder
     engine: EngineUsed
     now: Callable[[], datetime]
@@ -130,7 +131,7 @@ def _nothing_to_infer(run: Run, model: ModelPlan, attempt: int) -> Mark:
 
 
 def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark | None:
-    other = run.store.find_predictions(model.infer_key)
+    other = run.kept.find(model.infer_key)
     mark = other.mark("infer") if other else None
     if other is None or mark is None:
         return None

@@ -348,21 +348,6 @@ class RunStore:
             folder.write_plan(plan)
             yield folder
 
-    def find_predictions(self, key: Digest) -> ModelState | None:
-        """Return a model state of any run whose finished inference has that key, and whose predictions are whole."""
-        for run in self.runs():
-            unverified = run.unverified()
-            for ref in run.models():
-                if ref in unverified:
-                    continue
-                state = run.model(ref)
-                mark = state.mark("infer")
-                if mark is None or (mark.key, mark.exit_code) != (key, 0):
-                    continue
-                if outputs_match(state.predictions, mark.files):
-                    return state
-        return None
-
     def remove(self, run_id: str) -> None:
         """Remove a run and all it kept; Refused while it is under way."""
         folder = self.run(run_id)
