@@ -105,7 +105,9 @@ def _without_single_cases(
         held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond the outermost; {limit}")
         value = replace(value, quantiles=None)
     if value.counts and (small := too_small(value.counts, limits.min_cases)):
-        held.append(f"{metric.id}: its counts are held back, {len(small)} of them are above 0 and below the limit; {limit}")
+        held.append(
+            f"{metric.id}: its counts are held back, {len(small)} of them are above 0 and below the limit; {limit}"
+        )
         value = replace(value, counts=None)
     return value, held
 
@@ -140,9 +142,7 @@ def _least_of(view: RecordView, path: str) -> int:
 
 def _counted(value: MetricValue, decimals: int) -> MetricValue:
     quantiles = tuple(record_number(Decimal(one), decimals) for one in value.quantiles or ()) or None
-    return replace(
-        value, value=_rounded(value.value, decimals), sd=_rounded(value.sd, decimals), quantiles=quantiles
-    )
+    return replace(value, value=_rounded(value.value, decimals), sd=_rounded(value.sd, decimals), quantiles=quantiles)
 
 
 def _uncounted(value: MetricValue, decimals: int) -> MetricValue:

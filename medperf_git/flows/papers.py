@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows import paper_datasets, paper_results
+from medperf_git.flows import paper_comparisons, paper_datasets, paper_results
 from medperf_git.flows.datasets import DatasetReview
 from medperf_git.flows.naming import find
 from medperf_git.flows.paper_parts import Leaving, Where, count, exact_bytes, recipients
@@ -16,7 +16,7 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.paper import Bullets, Paper, Section, is_paper, render_paper
 from medperf_git.records.folds import Status, association_state
 from medperf_git.records.layout import dataset_path
-from medperf_git.records.models import Benchmark, Dataset, Result
+from medperf_git.records.models import Benchmark, Comparison, Dataset, Result
 from medperf_git.records.record import read_record
 from medperf_git.records.view import RecordView, record_at
 from medperf_git.runner.durable import write_durably
@@ -78,6 +78,9 @@ def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mappi
         elif isinstance(record, Dataset):
             sections = paper_datasets.dataset_sections(view, where, one, record)
             parts.append((paper_datasets.lead_of(view, record), list(sections)))
+        elif isinstance(record, Comparison):
+            sections = paper_comparisons.comparison_sections(view, where, one, record)
+            parts.append((paper_comparisons.lead_of(view, record), list(sections)))
         else:
             rest.append(one)
     for results in groups.values():
@@ -93,7 +96,7 @@ def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mappi
 
 
 def proposal_sentences(view: RecordView, records: Mapping[str, bytes]) -> Iterator[str]:
-    """Say in one line each what results and datasets of a proposal publish."""
+    """Say in one line each what results, comparisons and datasets of a proposal publish."""
     for path, data in sorted(records.items()):
         stored = read_record(path, data).stored
         record = stored.record if stored else None
@@ -101,6 +104,8 @@ def proposal_sentences(view: RecordView, records: Mapping[str, bytes]) -> Iterat
             yield paper_results.sentence_of(view, record)
         elif isinstance(record, Dataset):
             yield paper_datasets.sentence_of(view, record)
+        elif isinstance(record, Comparison):
+            yield paper_comparisons.sentence_of(view, record)
 
 
 def write_dataset_page(workspace: Workspace, name: str, review: DatasetReview, out: Path) -> None:

@@ -3,8 +3,9 @@
 What the numbers themselves must satisfy is in `comparison_numbers`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Self, TypeAlias
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
@@ -17,6 +18,24 @@ from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, versions_of
 
 UNCHANGED = "submit what `medperf-git compare` made, unchanged"
+
+
+OfASite: TypeAlias = models.Result | models.Comparison
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """One model's values of a metric on a dataset."""
+
+    benchmark: Ref
+    dataset: Ref
+    metric: str
+    model: Ref
+
+    @classmethod
+    def of(cls, comparison: models.Comparison, model: Ref) -> Self:
+        """Return what a comparison says of one of its models."""
+        return cls(comparison.benchmark.ref, comparison.dataset.ref, comparison.metric, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +115,7 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
     """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        for pointer, n in (("/n", comparison.n), *((f"/pairs/{i}/n", one.n) for i, one in enumerate(comparison.pairs))):
+        for pointer, n in _numbers_of_cases(case, comparison):
             if n < least:
                 message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
                 yield Finding(
@@ -110,19 +129,36 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
                 )
 
 
+def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tuple[str, int]]:
+    """Yield where a comparison rests on how many cases; those that enter as the worst value hide nobody."""
+    yield "/n", comparison.n
+    yield from ((f"/pairs/{number}/n", pair.n) for number, pair in enumerate(comparison.pairs))
+    benchmark = _benchmark(case.change.after, comparison)
+    metric = _metric(benchmark, comparison) if benchmark else None
+    for number, model in enumerate(comparison.models):
+        live = _live(case, comparison, model.ref)
+        value = _value(live, comparison.metric) if live else None
+        if metric is not None and metric.undefined == "worst" and value is not None:
+            yield f"/models/{number}", comparison.n - (value.n_failed or 0) - (value.n_undefined or 0)
+
+
 def check_differencing(case: Case) -> Iterator[Finding]:
     """Refuse a comparison over almost the same cases as something else that is published of one of its models.
 
     A mean over 60 and one over 59 of the same cases show the sixtieth. So all numbers of cases on which values,
     means and differences of one model rest are equal, or lie at least the smallest number of cases apart.
     """
+
+    def least_of(record: OfASite) -> int:
+        return limits_for(case, record).min_cases
+
     for stored, comparison in case.of(models.Comparison):
-        least = limits_for(case, comparison).min_cases
+        least = least_of(comparison)
         for number, model in enumerate(comparison.models):
             here = sorted(numbers_of(comparison, model.ref))
             others = [
                 *(Used(stored.path, n, least) for n in here),
-                *published_numbers(case.change.after, comparison, model.ref, case=case, path=stored.path),
+                *published_numbers(case.change.after, About.of(comparison, model.ref), least_of, path=stored.path),
             ]
             near = [(n, used) for n in here for used in others if 0 < abs(n - used.n) < max(least, used.least)]
             if near:
@@ -131,7 +167,13 @@ def check_differencing(case: Case) -> Iterator[Finding]:
                 want, fix = f"a difference of at least {max(least, used.least)} cases", "leave that model out"
                 pointer, got = f"/models/{number}", f"{n} and {used.n}"
                 yield Finding(
-                    "comparison-differencing", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
+                    "comparison-differencing",
+                    message,
+                    path=stored.path,
+                    pointer=pointer,
+                    expected=want,
+                    got=got,
+                    fix=fix,
                 )
 
 
@@ -145,30 +187,30 @@ def numbers_of(comparison: models.Comparison, model: Ref) -> set[int]:
 
 
 def published_numbers(
-    view: RecordView, comparison: models.Comparison, model: Ref, *, case: Case, path: str = ""
+    view: RecordView, about: About, least_of: Callable[[OfASite], int], *, path: str = ""
 ) -> Iterator[Used]:
     """Yield on how many cases values of a model are public: its results, and comparisons but the one at `path`.
 
     Of every version of the dataset and of the benchmark, superseded and withdrawn ones too: they were read.
     """
-    live = live_result(view, comparison.benchmark.ref, comparison.dataset.ref, model)
+    live = live_result(view, about.benchmark, about.dataset, about.model)
     for record in [live.record] if live else []:
         if isinstance(record, models.Result):
-            for where, n in published_values(view, "", record, comparison.metric):
+            for where, n in published_values(view, "", record, about.metric):
                 beside = record_at(view, where, models.Result)
-                yield Used(where, n, limits_for(case, beside).min_cases if beside else 0)
-    for other in comparisons_beside(view, comparison):
+                yield Used(where, n, least_of(beside) if beside else 0)
+    for other in _comparisons_beside(view, about):
         if other.path != path and isinstance(other.record, models.Comparison):
-            least = limits_for(case, other.record).min_cases
-            yield from (Used(other.path, n, least) for n in sorted(numbers_of(other.record, model)))
+            least = least_of(other.record)
+            yield from (Used(other.path, n, least) for n in sorted(numbers_of(other.record, about.model)))
 
 
-def comparisons_beside(view: RecordView, comparison: models.Comparison) -> Iterator[Stored]:
+def _comparisons_beside(view: RecordView, about: About) -> Iterator[Stored]:
     """Yield every comparison by the same metric on versions of the same dataset and benchmark."""
-    benchmark, dataset = comparison.benchmark.ref, comparison.dataset.ref
+    benchmark, dataset = about.benchmark, about.dataset
     for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
         for other in versions_of(view, "datasets", member=dataset.member, name=dataset.name):
-            yield from comparison_chain(view, version, other, comparison.metric)
+            yield from comparison_chain(view, version, other, about.metric)
 
 
 def _benchmark(view: RecordView, comparison: models.Comparison) -> models.Benchmark | None:

@@ -140,9 +140,7 @@ def _quantiles_fault(
     return None
 
 
-def _counts_fault(
-    metric: models.Metric, entry: models.MetricValue, limits: Limits
-) -> tuple[str, str, str] | None:
+def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limits) -> tuple[str, str, str] | None:
     counts, wanted = entry.counts, metric.counts.length if metric.counts else 0
     if counts is None:
         return None

@@ -225,6 +225,10 @@ class Engine(Protocol):
         """Remove an image that this connection fetched or loaded; tell whether it was, others' images stay."""
         ...
 
+    def brought_images(self) -> tuple[str, ...]:
+        """Return the ids of the images that this connection fetched or loaded and has not removed."""
+        ...
+
     def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:
         """Run a probe and raise Refused when a limit does not hold; return warnings."""
         ...

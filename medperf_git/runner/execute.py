@@ -21,7 +21,6 @@ from medperf_git.records.models import EngineUsed
 from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
 from medperf_git.runner.disk import MAKE_ROOM, room_for_containers
-from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import EventKind, OnEvent
 from medperf_git.runner.leaving import putting_away
 from medperf_git.runner.manifest import Progress, Role, verify_content
@@ -159,7 +158,7 @@ def _make_ready(run: Run, todo: Iterable[ModelPlan], sandbox_cache: Path | None)
         run.tell(EventKind.REAPED, text=f"removed {len(gone)} container(s) that a stopped command left behind")
     if not room_for_containers(run.folder.path):
         raise EnvironmentProblem(f"the disk of {run.folder.path} is full", hint=MAKE_ROOM)
-    for profile in {Profile.STRICT, *(model.profile for model in todo)}:
+    for profile in sorted({model.profile for model in todo}):
         for warning in engine.check_sandbox(profile, cache=sandbox_cache):
             run.tell(EventKind.WARNING, text=warning)
 
@@ -176,6 +175,7 @@ def _verify(run: Run, moment: str) -> None:
 
 def _run_models(run: Run, todo: list[ModelPlan], admit: Admit, *, max_parallel: int) -> dict[Ref, Outcome]:
     with ThreadPoolExecutor(max_workers=max(1, max_parallel), thread_name_prefix="model") as pool:
+        run.bench.uses.expect(image for model in todo for image in _images_of(model))
         futures = {pool.submit(_run_one, run, model, admit): model.model.ref for model in todo}
         if waiting := _await(run, futures):
             run.bench.stop.set()
@@ -213,6 +213,12 @@ def _run_one(run: Run, model: ModelPlan, admit: Admit) -> Outcome | Skipped | Ex
         raise
     except Exception as unforeseen:  # noqa: BLE001  (raised once the others have ended)
         return unforeseen
+    finally:
+        run.bench.uses.done(_images_of(model))
+
+
+def _images_of(model: ModelPlan) -> tuple[Digest, ...]:
+    return model.image, model.evaluate.image.id
 
 
 def _passed_over(run: Run, model: ModelPlan, why: str) -> Skipped:

@@ -95,7 +95,7 @@ def strike(world: World, command: Command, point: Point, known: Undisturbed, sta
     """Let one fault happen, repeat the command, and say what does not hold; nothing when the fault did not come."""
     world.back_to(command.moment)
     first = world.run(command.words(world), point)
-    if not first.struck:
+    if not first.struck and first.code != -9:
         yield MISSED
         return
     yield from (f"{said}\n{first}" for said in oracle.faults_of_ending(first))

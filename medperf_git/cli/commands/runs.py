@@ -147,16 +147,14 @@ def prune(
     age = parse_duration(older_than) if older_than else None
     choice = Choice(names=run, older_than=age, keep=keep, predictions=predictions, force=force)
     found = plan_pruning(context, choice)
-    going = [one for one in found if not one.stays]
+    going, rows = [one for one in found if not one.stays], [one.row() for one in found]
     if not as_json:
-        listing(
-            (one.row() for one in found), as_json=False, columns=("run", "state", "frees", "stays"), empty="no runs"
-        )
+        listing(rows, as_json=False, columns=("run", "state", "frees", "stays"), empty="no runs")
     if dry_run or not going or not context.agrees(f"Remove {_what(len(going), predictions=predictions)}?"):
-        _say_pruned([one.row() for one in found], 0, as_json=as_json)
+        _say_pruned(rows, 0, as_json=as_json)
         return
     gone = remove(context, going, choice)
-    _say_pruned([one.row() for one in found], sum(one.freed for one in gone), as_json=as_json)
+    _say_pruned(rows, sum(one.freed for one in gone), as_json=as_json)
 
 
 def _what(count: int, *, predictions: bool) -> str:

@@ -141,7 +141,9 @@ class DockerEngine:
         if self._images.find(wanted) is None:
             self._images.load(image.archive, "the sandbox probe")
         found = self._images.find(wanted) or image.id
-        limits = Limits(memory_bytes=64 * MIB, cpus=1, wall_seconds=60, pids=32, open_files=512, file_bytes=GIB)
+        limits = Limits(
+            memory_bytes=64 * MIB, cpus=1, wall_seconds=60, pids=32, open_files=512, file_bytes=GIB, shm_bytes=MIB
+        )
         output = self._probe_output(found, limits, profile)
         faults, weak = probe.faults_in(output, profile), probe.weak_limits_in(output, limits)
         if faults:
@@ -154,7 +156,7 @@ class DockerEngine:
                 f"this engine does not keep the limits: {'; '.join(weak)}",
                 hint="use another engine (--engine) or a system with cgroup v2, or accept it: --profile unlimited",
             )
-        return weak
+        return (*weak, *probe.notes_in(output))
 
     def _probe_output(self, image_id: str, limits: Limits, profile: Profile) -> str:
         body = container_body(
@@ -186,11 +188,10 @@ class DockerEngine:
             )
         labels = labels_of_this_client(spec.run_id)
         body = self._adapted(container_body(spec, self.user(spec.profile), image=image, labels=labels))
-        disk = self._info.root if self._info else None
         with contextlib.ExitStack() as stack:
             with self._starting(spec.profile):
                 container = stack.enter_context(self._container(body, spec.run_id))
-                running = Running(self._api, container, answers=self.answers, disk=disk)
+                running = Running(self._api, container, answers=self.answers, disk=self.info().root)
                 stack.enter_context(running.started())
             return running.follow(spec, log, stop)
 

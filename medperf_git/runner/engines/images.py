@@ -34,7 +34,7 @@ class Images:
         self._answers = answers
         self._mirrors = mirrors
         self._seen: dict[str, dict[str, Any]] = {}
-        self._brought: set[str] = set()
+        self._brought: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def has(self, wanted: WantedImage) -> bool:
@@ -52,18 +52,21 @@ class Images:
                     return found
                 self._bring(wanted, progress)
                 if found := self.find(wanted):
-                    self._brought.add(found)
+                    self._brought[wanted.id] = found
                     return found
         raise ImageUnavailable(
             f"the image {wanted.reference} ({wanted.id[:19]}…) is not here and cannot be fetched",
             hint="its owner must publish it in an image registry by digest, or as an archive; build it here to try it",
         )
 
-    def remove(self, image_id: str) -> bool:
-        """Remove an image that was brought here by this connection; one that somebody named or uses stays."""
-        if image_id not in self._brought:
+    def remove(self, wanted_id: str) -> bool:
+        """Remove an image that was brought here by this connection; one that somebody named or uses stays.
+
+        It is named by the id of its record, which newer engines do not run it by.
+        """
+        image_id = self._brought.pop(wanted_id, None)
+        if image_id is None:
             return False
-        self._brought.discard(image_id)
         self._seen.pop(image_id, None)
         try:
             image = self._api.inspect_image(image_id)
@@ -79,7 +82,7 @@ class Images:
         return True
 
     def brought(self) -> tuple[str, ...]:
-        """Return the ids of the images that this connection brought and has not removed."""
+        """Return the ids, as records name them, of the images that were brought and not removed."""
         return tuple(sorted(self._brought))
 
     def configuration(self, image_id: str) -> dict[str, Any] | None:

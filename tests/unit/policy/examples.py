@@ -379,10 +379,22 @@ def with_site_limit(least: int) -> Example:
 
     def example(house: House) -> Proposal:
         policy = house.policy_now(cb.BENCHMARK)
-        house.merge(house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil"))
+        house.merge(
+            house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil")
+        )
         return compared_with(house)
 
     return example
+
+
+def mostly_failed(house: House) -> Proposal:
+    failed = range(30)
+    house.merge(house.propose(cb.result(house, cb.TREE, undefined="worst", failed=failed)).sign("north"))
+    policy = house.policy_now(cb.BENCHMARK)
+    house.merge(house.propose(replace(policy, disclosure=models.Disclosure(31, 3, "exact"))).sign("dora", "emil"))
+    metric = replace(cb.DICE, undefined="worst")
+    record = cb.comparison(house, (REFERENCE, cb.TREE), metric=metric, failed={cb.TREE: failed})
+    return house.propose(record).sign("north")
 
 
 def with_a_model_that_lacks(cases: int) -> Example:
@@ -856,7 +868,11 @@ RULE_EXAMPLES: dict[str, Examples] = {
         },
     ),
     "comparison-few-cases": Examples(
-        a_comparison(), {"comparison-few-cases": under(with_site_limit(61))}
+        a_comparison(),
+        {
+            "comparison-few-cases": under(with_site_limit(61)),
+            "comparison-few-cases: the others are the worst value": under(mostly_failed, undefined="worst"),
+        },
     ),
     "comparison-differencing": Examples(
         under(with_a_model_that_lacks(10)),
