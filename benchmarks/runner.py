@@ -145,7 +145,7 @@ class Workshop:
 def workshop(site: Site) -> Iterator[Workshop]:
     """Open a bench in this process, with predictions for the metrics container to read."""
     engine, folder = DockerEngine.connect(), site.folder / "workshop"
-    (folder / "predictions").mkdir(parents=True)
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
     (folder / "predictions" / "prediction.txt").write_text("1\n")
     limits = Limits.share_of(engine.info())
     try:
