@@ -46,11 +46,8 @@ def new(role: str, name: str, base: str | None, out: Path | None) -> None:
     options = write_template(_ROLES.get(role, role), name, folder, base=base or DEFAULT_BASE)
     echo_text(f"wrote {folder}: main.py is yours to fill, container_config.yaml says what it is given")
     echo_text(f"next: docker build -t {name}:0.1 {folder}")
-    echo_text(
-        f"then: medperf-git cube test ./{folder} {options}"
-        if not folder.is_absolute()
-        else f"then: medperf-git cube test {folder} {options}"
-    )
+    place = folder if folder.is_absolute() else f"./{folder}"
+    echo_text(f"then: medperf-git cube test {place} {options}")
 
 
 @cube.command("import")
