@@ -143,7 +143,9 @@ class DockerEngine:
     def _found(self, wanted: WantedImage) -> str | None:
         names: list[str] = [wanted.id]
         if wanted.manifest:
-            names += [wanted.manifest, f"{repository_of(wanted.reference)}@{wanted.manifest}"]
+            names.append(wanted.manifest)
+            if wanted.type == "DockerImage":  # the reference of an archive is an address
+                names.append(f"{repository_of(wanted.reference)}@{wanted.manifest}")
         accepted = {wanted.id, wanted.manifest}
         for name in names:
             image = self._inspect_image(name)
