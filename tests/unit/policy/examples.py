@@ -575,6 +575,7 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "cube-task: a script without weights to run": a_cube(
                 role="metrics", tasks={"run_script": rb.task("data_path", "labels_path", outputs=("results_path",))}
             ),
+            "cube-task: a script for a preparator": a_cube(role="data-preparator", tasks={"run_script": SCRIPT}),
             "cube-task: a script beside a model's own task": a_cube(
                 tasks={"run_script": SCRIPT, "infer": rb.task("data_path", "labels_path")}
             ),

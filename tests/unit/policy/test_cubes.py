@@ -29,3 +29,8 @@ def test_a_script_stands_for_the_metrics_and_weights_for_a_model() -> None:
 def test_a_preparator_may_read_its_own_report() -> None:
     tasks = rb.TASKS["data-preparator"] | {"sanity_check": rb.task("data_path", "report_file", outputs=())}
     assert judged(a_cube(role="data-preparator", tasks=tasks)).findings == ()
+
+
+def test_what_other_tasks_of_a_model_mount_is_their_own_business() -> None:
+    tasks = {"infer": rb.task("data_path"), "train": rb.task("model_files")}
+    assert judged(a_cube(tasks=tasks)).findings == ()
