@@ -144,6 +144,7 @@ def test(
             parameters=parameters if alone else None,
             additional_files=additional_files if alone else None,
             engine=settings.engine,
+            for_trial=True,
         )
         chosen.append(Subject(name, build_cube(context, wish)))
     given = Given(**{key: more[key] for key in ("data", "labels", "predictions", "metadata", "report", "model_files")})
