@@ -20,7 +20,6 @@ import pytest
 from medperf_git.flows.running import PlannedRun, plan_run
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.still_approved import StillApproved
-from medperf_git.runner.plan import ModelPlan
 from tests.engine.conftest import docker
 from tests.engine.test_flow_story import BENCHMARK, add_cube, build_town
 from tests.support.people import Human, Town
