@@ -317,15 +317,16 @@ class ApptainerEngine:
             is_root=os.getuid() == 0, limited=self._can_limit(),
         )  # fmt: skip
         command = with_rlimits(spec, (self._command, "--silent", *words))
-        process = Process(command, step_environment(spec, os.environ))
+        process = Process(command, step_environment(spec, os.environ), memory_cap=spec.limits.memory_bytes)
         with contextlib.closing(process), self._noted(process.pid, spec.run_id):
             seen = follow(process, spec, log=log, stop=stop)
         if seen.ended is Ended.EXITED and (found := _FATAL.search(tail_of(log))) and seen.exit_code == 255:
             hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
             raise NotStarted(shortened(found[1]), hint=hint)
-        if seen.ended is Ended.EXITED and seen.exit_code == _KILLED:
-            near = (seen.peak_memory or 0) > spec.limits.memory_bytes // 2
-            seen.ended = Ended.OOM if near and self._can_limit() else Ended.KILLED
+        if seen.ended is Ended.EXITED and process.out_of_memory:
+            seen.ended = Ended.OOM
+        elif seen.ended is Ended.EXITED and seen.exit_code == _KILLED:
+            seen.ended = Ended.KILLED
         return StepResult(
             exit_code=seen.exit_code, ended=seen.ended, seconds=seen.seconds, peak_memory=seen.peak_memory,
             peak_disk=seen.peak_disk, broke=seen.broke,

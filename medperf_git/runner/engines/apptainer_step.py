@@ -7,14 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from medperf_git.runner.watch import MemoryWatch
+
 _PIECE = 1 << 16
+_NEAR = 0.98
 _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 
 
 class Process:
-    """A started apptainer command; what it started is below it and goes with it."""
+    """A started apptainer command; what it started is below it and goes with it.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    It is ended when it comes so near to its cap on memory that it only fetches its own program again and again, and
+    when the kernel has killed a process of it.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], *, memory_cap: int) -> None:
+        self._cap = memory_cap
+        self._watch = MemoryWatch("")
+        self.out_of_memory = False
         self._process = subprocess.Popen(
             command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
             start_new_session=True, cwd="/",
@@ -38,7 +48,15 @@ class Process:
 
     def memory(self) -> int | None:
         """Return bytes of memory of all its processes that no file backs."""
-        return sum(_anonymous(pid) for pid in (self.pid, *_below(self.pid)))
+        processes = (self.pid, *_below(self.pid))
+        used = sum(_anonymous(pid) for pid in processes)
+        self._watch.folder = self._watch.folder or next(filter(None, map(_own_group, processes)), None)
+        if self._watch.folder is not None:
+            self._watch.in_use()
+        if used > self._cap * _NEAR or self._watch.kills:
+            self.out_of_memory = True
+            self.kill()
+        return used
 
     def layer_disk(self) -> Path | None:
         """Return None: what it writes outside the mounts is in memory."""
@@ -75,6 +93,18 @@ def _below(pid: int) -> list[int]:
                 found += children
                 waiting += children
     return found
+
+
+def _own_group(pid: int) -> Path | None:
+    """Return the folder of the control group that Apptainer made for a process; None when it made none."""
+    with suppress(OSError):
+        for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+            _, controllers, place = line.split(":", 2)
+            if "apptainer" in place and controllers in ("memory", ""):
+                folder = Path("/sys/fs/cgroup", controllers, place.lstrip("/"))
+                if (folder / "memory.stat").exists():
+                    return folder
+    return None
 
 
 def _anonymous(pid: int) -> int:
