@@ -75,6 +75,15 @@ def ids_in_archive(path: Path) -> tuple[Digest, ...]:
     return (image.id, *image.manifests)
 
 
+def configuration_of(path: Path) -> dict[str, Any]:
+    """Return the `Config` of the image in an archive: what it runs, where, with which environment."""
+    with _opened(path) as archive:
+        manifest = _json_member(archive, "manifest.json", path)
+        value = _json_member(archive, str(manifest[0].get("Config")), path)
+    configuration = value.get("config") if isinstance(value, dict) else None
+    return configuration if isinstance(configuration, dict) else {}
+
+
 def without_tags(path: Path) -> Iterator[bytes]:
     """Yield the archive's bytes with every image name taken out, a piece at a time."""
     pieces: queue.Queue[bytes | BaseException | None] = queue.Queue(maxsize=16)

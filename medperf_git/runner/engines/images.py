@@ -188,12 +188,13 @@ def _id_of(image: dict[str, Any]) -> Digest:
 
 def _consume(events: Iterable[Any], name: str, progress: OnFetch | None) -> None:
     """Read a progress stream to its end; ImageUnavailable when it reports an error."""
-    layers = Layers()
+    layers, error = Layers(), ""
     for event in events:
         record = json.loads(event) if isinstance(event, bytes | str) else event
         if not isinstance(record, dict):
             continue
-        if record.get("error"):
-            raise ImageUnavailable(f"the engine could not take {name}: {shortened(str(record['error']))}", hint=_ASK)
+        error = error or str(record.get("error") or "")
         if progress is not None and layers.take(record):
             progress(layers.done, layers.total)
+    if error:
+        raise ImageUnavailable(f"the engine could not take {name}: {shortened(error)}", hint=_ASK)
