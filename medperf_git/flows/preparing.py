@@ -94,6 +94,8 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
     with _work_folder(workspace, wish, preparator.reference) as folder:
         if (kept := _kept(workspace, wish, pinned, settings)) is not None:
             context.say("nothing has changed in the raw data: what was prepared before is kept (--again prepares anew)")
+            if not PreparationFolder(folder).state():  # nothing was begun in it
+                remove_tree(folder)
             return _renamed(kept, wish, words)
         with opened_bench(context, settings) as bench:
             made = _make(workspace, wish, pinned, folder=folder, bench=bench, settings=settings)
