@@ -66,6 +66,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "submit": Entry("submit:submit", "send what is yours and not there yet"),
         "status": Entry("status:status", "where your proposals stand"),
         "merge": Entry("merge:merge", "merge what passes"),
+        "compare": Entry("compare:compare", "publish how models compare on the same cases"),
         "result": Entry("result:result", "submit, list and show results"),
         "leaderboard": Entry("leaderboard:leaderboard", "build or show the leaderboard"),
     },

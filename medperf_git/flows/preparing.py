@@ -28,6 +28,7 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.records.models import Benchmark, Cube, Dataset, Number, Reference
 from medperf_git.records.names import name_fault
 from medperf_git.runner import prepare as runner
+from medperf_git.runner.durable import sync_folder
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.plan import PinnedCube
 from medperf_git.runner.preparation import PreparationFolder, held
@@ -221,6 +222,7 @@ def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
     number = 1 + max([registered, *(one.number for one in older)])
     place = datasets_folder(home) / f"{stem}.{number}"
     prepared.folder.rename(place)
+    sync_folder(place.parent)
     replaced = [one for one in older if one.folder.name.startswith(f"{stem}.")]
     unnamed = [one for one in replaced if not _may_be_named(workspace, one)]
     for one in unnamed:

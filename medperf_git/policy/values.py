@@ -1,6 +1,7 @@
 """Rules about the values of a result: declared, explained, in range, in few digits, over enough cases."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,8 +24,8 @@ class Limits:
     exact: bool
 
 
-def limits_for(case: Case, result: models.Result) -> Limits:
-    """Return the limits of policy and site on a result."""
+def limits_for(case: Case, result: models.Result | models.Comparison) -> Limits:
+    """Return the limits of policy and site on what is said of a dataset in a benchmark."""
     policy = policy_state(case.change.before, result.benchmark.ref)
     dataset = record_at(case.change.after, layout.dataset_path(result.dataset.ref), models.Dataset)
     site = (dataset.disclosure if dataset else None) or models.SiteDisclosure()
@@ -93,6 +94,72 @@ def check_values(case: Case) -> Iterator[Finding]:
         if entry.value is None and not near and not _explained(entry, result, limits):
             message = f"{metric.id} has no value and no count of cases that explains it"
             yield Finding("missing-metric", message, path=path, pointer=pointer, fix=UNCHANGED)
+
+
+def check_distributions(case: Case) -> Iterator[Finding]:
+    """Refuse quantiles and counts that were not declared so, out of range or order, or about too few cases.
+
+    The outermost quantile needs the smallest number of cases beyond it, or it is near a single patient's value; a
+    count above 0 and below that number is about a few patients who could be recognised.
+    """
+    for path, result, metric, entry in _entries(case):
+        limits, pointer = limits_for(case, result), f"/values/{metric.id}"
+        for field, fault in (
+            ("quantiles", _quantiles_fault(metric, entry, limits, most=at_most(result.cases))),
+            ("counts", _counts_fault(metric, entry, limits)),
+        ):
+            if fault:
+                message, want, got = fault
+                where, fix = f"{pointer}/{field}", f"leave `{field}` out, or submit what `medperf-git run` made"
+                yield Finding("distributions", message, path=path, pointer=where, expected=want, got=got, fix=fix)
+
+
+def _quantiles_fault(
+    metric: models.Metric, entry: models.MetricValue, limits: Limits, *, most: int
+) -> tuple[str, str, str] | None:
+    numbers = entry.quantiles
+    if numbers is None:
+        return None
+    wanted, low, high = metric.quantiles or (), Decimal(metric.range.min), Decimal(metric.range.max)
+    written = ", ".join(map(format_number, numbers))
+    if len(numbers) != len(wanted) or entry.value is None:
+        return f"{metric.id} has other quantiles than declared", f"{len(wanted)}, beside a value", str(len(numbers))
+    if any(after < before for before, after in itertools.pairwise(numbers)):
+        return f"the quantiles of {metric.id} go down", "none below the one before", written
+    if not low <= Decimal(numbers[0]) or not Decimal(numbers[-1]) <= high:
+        return f"a quantile of {metric.id} is out of its range", f"{low} to {high}", written
+    decimals = min(metric.decimals, limits.decimals)
+    if any(len(format_number(one).partition(".")[2]) > decimals for one in numbers):
+        return f"the quantiles of {metric.id} say more digits than allowed", f"at most {decimals} decimals", written
+    cases = entry.n if entry.n is not None else most
+    if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
+        cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+    if beyond(metric, cases) < limits.min_cases:
+        message = f"the quantiles of {metric.id} come near single cases"
+        return message, f"at least {limits.min_cases} cases beyond the outermost", format_number(beyond(metric, cases))
+    return None
+
+
+def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limits) -> tuple[str, str, str] | None:
+    counts, wanted = entry.counts, metric.counts.length if metric.counts else 0
+    if counts is None:
+        return None
+    if len(counts) != wanted or entry.value is None:
+        return f"{metric.id} has other counts than declared", f"{wanted}, beside a value", str(len(counts))
+    if small := too_small(counts, limits.min_cases):
+        return f"a count of {metric.id} is about very few", f"0, or at least {limits.min_cases}", str(small[0])
+    return None
+
+
+def beyond(metric: models.Metric, cases: int) -> Decimal:
+    """Return how many of the cases lie beyond the outermost quantile of a metric."""
+    shares = [Decimal(share) for share in metric.quantiles or ()]
+    return cases * min((min(share, 1 - share) for share in shares), default=Decimal(1))
+
+
+def too_small(counts: Iterable[int], least: int) -> list[int]:
+    """Return the counts that are above 0 and below the smallest number of cases."""
+    return [count for count in counts if 0 < count < least]
 
 
 def _explained(entry: models.MetricValue, result: models.Result, limits: Limits) -> bool:

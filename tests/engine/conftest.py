@@ -1,7 +1,13 @@
-"""A real engine, tiny images made from the base image, cubes made of them."""
+"""A real engine, tiny images made from the base image, cubes made of them.
 
+The engine is Docker, or what MEDPERF_GIT_TEST_ENGINE names: `podman`, at the address in CONTAINER_HOST
+(scripts/test-podman.sh sets both). The images are built through the same API as the steps are run.
+"""
+
+import os
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -24,12 +30,19 @@ from medperf_git.records.models import (
     RunArgs,
     Task,
 )
-from medperf_git.runner.engine import GIB, MIB, Limits
+from medperf_git.runner.engine import GIB, MIB, Limits, Profile
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.manifest import content_digest
 from medperf_git.runner.one_model import DatasetFolders
-from medperf_git.runner.plan import PinnedBenchmark, PinnedCube, PinnedDataset, RunPlan, build_run_plan
-from medperf_git.runner.tasks import Bench
+from medperf_git.runner.plan import (
+    PinnedBenchmark,
+    PinnedCube,
+    PinnedDataset,
+    RunPlan,
+    build_run_plan,
+    plan_task,
+)
+from medperf_git.runner.tasks import Bench, TaskRun, run_task
 
 ROOT = Path(__file__).parents[2]
 ACTOR = Path(__file__).parent / "actor"
@@ -41,6 +54,7 @@ STYLES = {
 }
 CREATED = "2026-11-25T10:00:00Z"
 ZERO = digest_of(b"")
+RUN_ID = f"test{os.getpid()}"  # other people's tests may use the same engine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,16 +64,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.engine)
 
 
+ENGINE = os.environ.get("MEDPERF_GIT_TEST_ENGINE", "docker")
+
+
 def docker(*arguments: str, text: str = "") -> str:
-    """Run the docker command."""
-    return subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, check=True).stdout.strip()
+    """Run the docker command at the engine under test."""
+    return subprocess.run(
+        ["docker", *arguments], input=text, capture_output=True, text=True, check=True, env=docker_environment()
+    ).stdout.strip()
+
+
+def docker_environment() -> dict[str, str]:
+    """Return the environment in which the docker command speaks to the engine under test."""
+    return dict(os.environ) | ({"DOCKER_HOST": os.environ["CONTAINER_HOST"]} if ENGINE == "podman" else {})
 
 
 @pytest.fixture(scope="session")
 def images() -> dict[str, str]:
     """Image ids by style of entry point, built from the base image."""
-    subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
-    subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
+    if ENGINE == "docker":
+        subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
+        subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
     docker(
         "build", "-q", "--network", "none", "--build-arg", f"BASE={BASE}", "-t", "medperf-git-test/full:1", str(ACTOR)
     )
@@ -73,7 +98,7 @@ def images() -> dict[str, str]:
 @pytest.fixture
 def engine() -> Iterator[DockerEngine]:
     """The engine of this machine; there is none: the test fails."""
-    engine = DockerEngine.connect()
+    engine = DockerEngine.connect(ENGINE)
     yield engine
     engine.close()
 
@@ -90,7 +115,7 @@ def limits() -> Limits:
 @pytest.fixture
 def bench(engine: DockerEngine, limits: Limits, tmp_path: Path) -> Bench:
     """A workbench with small caps."""
-    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id="test")
+    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id=RUN_ID)
 
 
 @pytest.fixture
@@ -205,3 +230,21 @@ def clock() -> datetime:
 def wide(limits: Limits) -> Limits:
     """Return caps under which ordinary work runs."""
     return Limits(memory_bytes=GIB, cpus=1, wall_seconds=120, open_files=512)
+
+
+@pytest.fixture
+def infer(
+    bench: Bench, data: DatasetFolders, tmp_path: Path, make_cube: Callable[..., PinnedCube]
+) -> Callable[..., TaskRun]:
+    """Run the infer task of an actor."""
+
+    def run(
+        *actions: str, profile: Profile = Profile.STRICT, limits: Limits | None = None, **options: object
+    ) -> TaskRun:
+        plan = plan_task(make_cube(*actions, **options), "infer")
+        return run_task(
+            replace(bench, limits=limits) if limits else bench, plan, inputs={"data_path": data.data},
+            targets={"output_path": tmp_path / "out"}, log=tmp_path / "logs" / "log", profile=profile,
+        )  # fmt: skip
+
+    return run

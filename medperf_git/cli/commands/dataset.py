@@ -6,6 +6,7 @@ import click
 
 from medperf_git.cli.commands._options import ENGINE_OPTIONS, engine_options, settings_of
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, marks_text, send, show_record
+from medperf_git.cli.commands._trial import no_trial_option, try_on_data
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context
@@ -126,12 +127,21 @@ def progress(name: str | None, watch: bool, as_json: bool) -> None:
 
 @dataset.command()
 @click.argument("name")
+@click.option("--out", type=click.Path(path_type=Path), help="Write it as a page to print and sign (.html).")
 @json_option
-def review(name: str, as_json: bool) -> None:
+def review(name: str, out: Path | None, as_json: bool) -> None:
     """Show exactly what would leave this house if the dataset NAME were registered."""
     from medperf_git.flows.datasets import review_dataset  # noqa: PLC0415
 
-    shown = review_dataset(fresh_workspace(), name)
+    workspace = fresh_workspace()
+    shown = review_dataset(workspace, name)
+    if out is not None:
+        from medperf_git.flows.papers import write_dataset_page  # noqa: PLC0415  (loads the templates)
+
+        write_dataset_page(workspace, name, shown, out)
+        if not as_json:
+            echo_text(f"wrote {out}: open it in a browser, print it, let it be signed")
+            return
     if as_json:
         echo_json(shown.as_value())
         return
@@ -142,17 +152,26 @@ def review(name: str, as_json: bool) -> None:
 @dataset.command()
 @click.argument("name")
 @click.option("--request", "benchmark", metavar="BENCHMARK", help="Ask at once to join this benchmark.")
+@no_trial_option
+@engine_options
 @yes_option
 @dry_run_option
-def submit(name: str, benchmark: str | None, yes: bool, dry_run: bool) -> None:
-    """Register the prepared dataset NAME: its record, never its data."""
+def submit(name: str, *, benchmark: str | None, no_trial: bool, yes: bool, dry_run: bool, **engine: object) -> None:
+    """Register the prepared dataset NAME: its record, never its data.
+
+    With --request the benchmark's reference model first runs on it, here; nothing of that leaves.
+    """
     from medperf_git.flows.associations import say_after_request  # noqa: PLC0415
     from medperf_git.flows.datasets import build_submission  # noqa: PLC0415
+    from medperf_git.flows.rehearsing import pair_of  # noqa: PLC0415
     from medperf_git.records.record import write_record  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)
     workspace.require_member()
     drafts, ref = build_submission(workspace, name, created=created_now(workspace), benchmark=benchmark)
+    if benchmark and not no_trial:
+        about, joining = pair_of(workspace, drafts, benchmark)
+        try_on_data(workspace, about, joining, settings_of(engine), dry_run=dry_run)
     echo_text("this leaves the house, and nothing else:")
     for draft in drafts:
         echo_text(draft.path, bold=True)
