@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows import storing
 from medperf_git.flows.prepared import find_prepared
 from medperf_git.flows.storing import move, prune, readable, stored
@@ -67,6 +67,14 @@ def test_prune_removes_what_comes_again_and_nothing_of_a_person(home):
     prune(context(home), preparations=True, dry_run=False)
     assert not half.exists()
     assert not half.with_suffix(".lock").exists()
+
+
+def test_the_scratch_stays_while_the_engine_cannot_be_asked(home):
+    def gone():
+        raise EnvironmentProblem("no engine answers")
+
+    prune(context(home), preparations=False, dry_run=False, reap=gone)
+    assert (home / "scratch" / "dead" / "x").exists()
 
 
 def test_the_cache_stays_while_a_command_is_at_work(home):
