@@ -7,6 +7,7 @@ that copy. A finished task leaves a mark, and is not run again as long as nothin
 """
 
 import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -276,9 +277,14 @@ class _Making:
         self.folder.write_state("waits-for-a-person", task="prepare", why=why)
         return WaitsForPerson(
             f"{count} of {len(report.cases)} cases {'waits' if count == 1 else 'wait'} for a person ({why})",
-            hint=f"work in {self.folder.work}, then repeat the same command: it goes on from there",
+            hint=f"work in {self.folder.work}{self._whose()}, then repeat the same command: it goes on from there",
             report=report,
         )
+
+    def _whose(self) -> str:
+        """Say whose the files are where the caller may not change them: those of profile compat are root's."""
+        theirs = os.getuid() != 0 and self.bench.engine.user(self.profile).uid != os.getuid()
+        return " (its files belong to root there: use sudo, or the profile strict)" if theirs else ""
 
     def _failed(self, task: str, failure: StepFailed) -> ContainerFailed:
         hint = failure.hint or f"its output is in {self.folder.log(task)}"
