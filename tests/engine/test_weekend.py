@@ -1,4 +1,4 @@
-"""A run that is left alone: started on Friday, stopped, followed, reported on, pruned; as programs, on a real engine."""
+"""A run that is left alone: started on Friday, stopped, followed, reported on, pruned; as programs, on an engine."""
 
 import contextlib
 import fcntl
@@ -168,6 +168,7 @@ def test_a_detached_run_outlives_its_terminal_and_is_followed_and_stopped(clinic
     soon(printed(clinic, "endless", "for ever"))
     shown = clinic.run("runs", "show", "--json").value
     assert (shown["state"], shown["detached"]) == ("running", True)
+    assert (shown["at_work"], shown["waiting"]) == (["ana/endless@1 (infer)"], [])
     assert os.getsid(shown["process"]) == shown["process"]
     output = Path(shown["output"])
     assert output.stat().st_mode & 0o777 == 0o600
