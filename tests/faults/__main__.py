@@ -56,7 +56,7 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=SCENARIOS, metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--points", type=int, default=480, help="system calls in all four commands together (480)")
+    parser.add_argument("--points", type=int, default=550, help="system calls in all commands together (550)")
     parser.add_argument("--sample", type=int, help="of each command, or repetitions of each other scenario, instead")
     parser.add_argument("--every", action="store_true", help="every system call that writes: many hours")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"worlds side by side ({JOBS})")

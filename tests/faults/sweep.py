@@ -34,6 +34,13 @@ COMMANDS = {
             "submit", "ran", lambda _: ("result", "submit", "--yes"), ("main", "git"),
             (oracle.state_of_registry, oracle.state_of_run),
         ),
+        Command(
+            "register",
+            "fresh",
+            lambda _: ("dataset", "submit", "fresh", "--request", BENCHMARK, "--yes"),
+            ("main", "git"),
+            (oracle.state_of_registry,),
+        ),
         Command("sync", "moved", lambda _: ("sync",), ("main", "git"), (oracle.state_of_pin,)),
         Command(
             "run", "ready", lambda _: ("run", BENCHMARK, "--dataset", "cohort"), ("main", "model", "_write_log", "git"),

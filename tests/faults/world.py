@@ -1,4 +1,4 @@
-"""A benchmark and a clinic on a real engine, kept at three moments to which one can go back in a tenth of a second.
+"""A benchmark and a clinic on a real engine, kept at four moments to which one can go back in a tenth of a second.
 
 ready   the dataset is registered and approved, nothing has run, another can be prepared
 ran     all models have run and were reviewed, nothing was sent
@@ -220,6 +220,10 @@ def build(root: Path, *, images: bool = True) -> World:
     clinic.run("run", BENCHMARK, "--dataset", "cohort")
     clinic.run("review")
     world.keep("ran", town)
+    world.back_to("ready")
+    clinic.run(*words, "--name", "fresh", "--title", "Fresh")
+    clinic.run("dataset", "review", "fresh")
+    world.keep("fresh", town)
     world.back_to("ready")
     ana.run("sync")
     for name in MODELS[1:]:
