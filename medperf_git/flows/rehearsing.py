@@ -13,7 +13,8 @@ from medperf_git.flows.naming import Found, at_ref, find
 from medperf_git.flows.prepared import Prepared, prepared_for
 from medperf_git.flows.progress import RunProgress
 from medperf_git.flows.propose import Draft
-from medperf_git.flows.running import folders_of, run_store
+from medperf_git.flows.run_rows import run_store
+from medperf_git.flows.running import folders_of
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
@@ -123,5 +124,6 @@ def _run(workspace: Workspace, plan: RunPlan, prepared: Prepared, settings: RunS
             on_event=RunProgress(context.say, [model.model.ref for model in plan.models]),
             retry_failed=True,
             sandbox_cache=sandbox_cache(context),
+            noting={"engine": settings.engine, "detached": False},
         )
     return outcome
