@@ -1,7 +1,7 @@
 """The runs on this machine: lists, details, logs; read only, and nothing of it leaves."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +60,14 @@ def outcomes_of(run: RunFolder) -> list[Outcome]:
     return [outcome for outcome in kept if outcome is not None]
 
 
-def state_of(run: RunFolder) -> str:
-    """Return whether a run is running, finished or interrupted."""
+def state_of(run: RunFolder, *, ended: Collection[Ref] = ()) -> str:
+    """Return whether a run is running, finished or interrupted; `ended` are models that are known to have ended."""
     if run.is_running():
         return "running"
-    done = {ref for ref in run.models() if run.model(ref).outcome() or run.model(ref).skipped()}
-    return "finished" if run.is_finished() and done.issuperset(run.planned()) else "interrupted"
+    if not run.is_finished():
+        return "interrupted"
+    rest = [run.model(ref) for ref in run.planned() if ref not in ended]
+    return "finished" if all(model.outcome() or model.skipped() for model in rest) else "interrupted"
 
 
 def last_words(run: RunFolder, most: int = _WORDS) -> str:
@@ -179,7 +181,7 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "run": run.run_id,
         "benchmark": plan["benchmark"]["ref"],
         "dataset": plan["dataset"]["ref"],
-        "state": state_of(run),
+        "state": state_of(run, ended={outcome.model.ref for outcome in outcomes}),
         "models": len(outcomes),
         "failed": sum(outcome.outcome == "failed" for outcome in outcomes),
         "partial": sum(outcome.outcome == "partial" for outcome in outcomes),
