@@ -47,7 +47,11 @@ def show_run(home: Path, text: str | None) -> dict[str, Any]:
     models = [outcome_row(one) | _steps(run, one.model.ref) for one in outcomes]
     passed_over = {ref: why for ref in run.models() if ref not in ended and (why := run.model(ref).skipped())}
     models += [skipped_row(ref, why) | _steps(run, ref) for ref, why in passed_over.items()]
-    return {**_row(run), "folder": str(run.path), **_command(run), "models": models}
+    begun = [ref for ref in run.models() if run.model(ref).is_open()]
+    open_ones = {"at_work" if run.is_running() else "to_go_on": [_at_work(run, ref) for ref in begun]}
+    seen = {*ended, *passed_over, *begun}
+    waiting = [str(ref) for ref in run.planned() if ref not in seen]
+    return {**_row(run), "folder": str(run.path), **_command(run), **open_ones, "waiting": waiting, "models": models}
 
 
 def outcomes_of(run: RunFolder) -> list[Outcome]:
@@ -184,6 +188,12 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "began": run.command().get("started", ""),
         "size": size_text(size_of(run.path)),
     }
+
+
+def _at_work(run: RunFolder, ref: Ref) -> str:
+    """Return a model with the step that was last begun of it."""
+    steps = [step for step in _STEPS if run.model(ref).log(step, run.model(ref).attempts()).exists()]
+    return f"{ref} ({steps[-1]})" if steps else str(ref)
 
 
 def _command(run: RunFolder) -> dict[str, Any]:
