@@ -198,6 +198,8 @@ TINY = Decimal("0.0000001")
         (with_pair(n=59), "/pairs/0/n"),
         (with_pair(n=61), "/pairs/0/n"),
         (with_pair(ties=PAIR.ties + 1), "/pairs/0/n"),
+        (with_pair(n=61, ties=PAIR.ties + 1), "/pairs/0/n"),
+        (with_pair(n=59, losses=PAIR.losses - 1), "/pairs/0/n"),
         (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0), "/pairs/0/difference"),
         (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0, difference=0), "/pairs/0/difference"),
     ],
@@ -243,6 +245,14 @@ def test_under_worst_every_model_has_every_case() -> None:
     assert "/models/0" in pointers(basis(fewer, worst))
     assert "/models/0" not in pointers(basis(fewer))
     assert "/models/0" in pointers(basis(replace(record, n=61)))
+
+
+def test_two_models_share_no_more_cases_than_the_one_with_fewer_has() -> None:
+    one = with_pair(n=61, ties=PAIR.ties + 1)
+    values = tuple(value and replace(value, n=n) for value, n in zip(one.values, (60, 90), strict=True))
+    assert "/pairs/0/n" in pointers(replace(one, values=values))
+    more = tuple(value and replace(value, n=n) for value, n in zip(one.values, (61, 90), strict=True))
+    assert "/pairs/0/n" not in pointers(replace(one, values=more))
 
 
 def test_a_metric_of_which_less_is_better_turns_the_difference_only() -> None:
