@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor:doctor", "what is missing on this machine, and what to do"),
         "whoami": Entry("whoami:whoami", "who you are here, and with which key you sign"),
         "completion": Entry("completion:completion", "completion for bash, zsh and fish"),
+        "storage": Entry("storage:storage", "what takes room here, and what may go"),
     },
     "People and keys": {
         "key": Entry("key:key", "make, list and show your keys"),
@@ -87,6 +88,7 @@ WITHOUT_REGISTRY = frozenset(
     (
         *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
         *("runs", "key new", "key ls", "cube import", "benchmark new", "dataset hash"),
+        *("dataset progress", "dataset export", "dataset import", "storage"),
     )
 )
 

@@ -15,7 +15,7 @@ from medperf_git.flows.disclosure import DisclosureLimits, limits_of, who_sees
 from medperf_git.flows.kept_results import Kept, Left, differs_from_published, kept_results
 from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
 from medperf_git.flows.propose import Draft, next_link
-from medperf_git.flows.running import refuse_unapproved
+from medperf_git.flows.still_approved import refuse_unapproved
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.stages import models_of
 from medperf_git.policy.comparisons import Used, published_numbers

@@ -10,7 +10,7 @@ from typing import Any
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.disclosure import limits_of, publishable
 from medperf_git.flows.naming import Found
-from medperf_git.flows.running import run_store
+from medperf_git.flows.run_rows import run_store
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import Digest
 from medperf_git.records.folds import is_associated_model, live_result

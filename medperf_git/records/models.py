@@ -384,6 +384,7 @@ class Benchmark:
     visibility: Literal["public"]
     comparisons: bool | None = None
     bias: dict[str, str] | None = None
+    tested: Tested | None = None
 
     @property
     def ref(self) -> Ref:
@@ -535,7 +536,7 @@ class Result:
     attempt: int
     cases: Cases
     values: dict[str, MetricValue] | None = None
-    sandbox: Literal["strict", "compat"]
+    sandbox: Literal["strict", "unlimited", "compat"]
     engine: EngineUsed
     started: str
     finished: str

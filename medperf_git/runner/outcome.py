@@ -48,6 +48,8 @@ class Outcome:
     seconds: float = 0.0
     peak_memory: int | None = None
     peak_disk: int | None = None
+    exit_code: int | None = None
+    limits: dict[str, float] | None = None
 
 
 def outcome_to_plain(outcome: Outcome) -> dict[str, Any]:

@@ -30,6 +30,32 @@ def test_the_stricter_limit_holds_and_says_whose_it_is():
     assert limits(m.SiteDisclosure(min_cases=5, decimals=4)).min_cases == 10
 
 
+@pytest.mark.parametrize(
+    ("own", "cases", "decimals", "by"),
+    [
+        ((None, None), 10, 3, ("benchmark", "benchmark")),
+        ((9, None), 10, 3, ("benchmark", "benchmark")),
+        ((10, 3), 10, 3, ("benchmark", "benchmark")),
+        ((11, None), 11, 3, ("own", "benchmark")),
+        ((None, 2), 10, 2, ("benchmark", "own")),
+        ((None, 0), 10, 0, ("benchmark", "own")),
+        ((1, 4), 10, 3, ("benchmark", "benchmark")),
+        ((60, 1), 60, 1, ("own", "own")),
+        ((61, 1), 61, 1, ("own", "own")),
+    ],
+)
+def test_of_the_sites_and_the_benchmarks_limits_the_stricter_holds_each_by_itself(own, cases, decimals, by):
+    held = limits(m.SiteDisclosure(*own))
+    assert (held.min_cases, held.decimals) == (cases, decimals)
+    assert tuple("own" if "own" in one else "benchmark" for one in (held.min_cases_by, held.decimals_by)) == by
+    values = {"auroc": m.MetricValue(value=Decimal("0.98765"), n=60)}
+    shown = publishable(values, [AUROC], held, cases=60).values["auroc"]
+    if cases > 60:
+        assert (shown.value, shown.absent) == (None, "held-back")
+    else:
+        assert shown.value == round(Decimal("0.98765"), decimals)
+
+
 def test_values_are_rounded_to_the_strictest_decimals():
     values = {"auroc": m.MetricValue(value=Decimal("0.9876"), n=60)}
     shown = publishable(values, [AUROC], limits(m.SiteDisclosure(decimals=1)), cases=60)

@@ -17,7 +17,12 @@ FOLDER = Path(runner.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CONTAINERS = (("run",), ("cube", "test"), ("dataset", "prepare"), ("benchmark", "test"))
 OF_OTHERS = {
-    "importing.py": {"--shm-size", "--gpus"},  # options of docker that an mlcube.yaml holds
+    "preparation.py": {"--name"},  # of `dataset prepare`, the one command that reaches it
+    "mlcube.py": {"--shm-size", "--gpus", "--runtime"},  # options of docker that an mlcube.yaml holds
+    "command_line.py": {  # a command of docker, shown as it is
+        *("--cap-drop", "--cpus", "--entrypoint", "--env", "--network", "--pids-limit", "--read-only", "--rm"),
+        *("--security-opt", "--shm-size", "--tmpfs", "--user", "--volume"),
+    },
 }
 
 
