@@ -36,7 +36,7 @@ from medperf_git.runner.engines import podman, probe
 from medperf_git.runner.engines.answers import engine_info
 from medperf_git.runner.engines.images import Images
 from medperf_git.runner.engines.sandbox import container_body
-from medperf_git.runner.engines.speaking import BROKEN, close_stream, speaking
+from medperf_git.runner.engines.speaking import BROKEN, close_stream, see_that_it_listens, speaking
 from medperf_git.runner.engines.step import Running
 from medperf_git.runner.mirrors import Mirror
 from medperf_git.runner.owners import OWNER, boot_id, is_orphan, labels_of_this_client
@@ -62,6 +62,7 @@ class DockerEngine:
         options = ({} if name == "podman" else kwargs_from_env()) | ({"base_url": address} if address else {})
         again = partial(docker.APIClient, version="auto", timeout=120, max_pool_size=64, **options)
         try:
+            see_that_it_listens(address or "unix:///var/run/docker.sock")
             return cls(again, name, mirrors=mirrors)
         except BROKEN as error:
             if name == "podman":
