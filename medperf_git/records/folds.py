@@ -27,7 +27,6 @@ from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import R, RecordView, bundles_of, chain, record_at, stored_at, versions_of
 
-
 _OF_A_SITE = frozenset({Kind.RESULT, Kind.COMPARISON})  # what the owner of a dataset says of it
 
 

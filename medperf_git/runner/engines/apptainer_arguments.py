@@ -18,8 +18,8 @@ from medperf_git.runner.mounts import check_mounts
 
 _HOME_SCRIPT = "/.singularity.d/env/99-zz-home.sh"
 CLOSED = (
-    "--containall", "--cleanenv", "--no-eval", "--no-home", "--no-mount", "bind-paths,tmp", "--net", "--network", "none",
-    "--no-privs", "--drop-caps", "all",
+    "--containall", "--cleanenv", "--no-eval", "--no-home", "--no-mount", "bind-paths,tmp",
+    "--net", "--network", "none", "--no-privs", "--drop-caps", "all",
 )  # fmt: skip
 
 

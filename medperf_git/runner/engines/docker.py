@@ -32,8 +32,8 @@ from medperf_git.runner.engine import (
     User,
     WantedImage,
 )
-from medperf_git.runner.engines import podman, probe
-from medperf_git.runner.engines.answers import engine_info
+from medperf_git.runner.engines import podman, preflight, probe
+from medperf_git.runner.engines.answers import engine_info, refuse_unshared
 from medperf_git.runner.engines.images import Images
 from medperf_git.runner.engines.sandbox import container_body
 from medperf_git.runner.engines.speaking import BROKEN, close_stream, see_that_it_listens, speaking
@@ -180,6 +180,8 @@ class DockerEngine:
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
         """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set."""
+        if spec.gpus:
+            preflight.check_toolkit()
         image = self._images.configuration(spec.image_id)
         if image is None:
             raise EnvironmentProblem(
@@ -189,7 +191,7 @@ class DockerEngine:
         labels = labels_of_this_client(spec.run_id)
         body = self._adapted(container_body(spec, self.user(spec.profile), image=image, labels=labels))
         with contextlib.ExitStack() as stack:
-            with self._starting(spec.profile):
+            with self._starting(spec):
                 container = stack.enter_context(self._container(body, spec.run_id))
                 running = Running(self._api, container, answers=self.answers, disk=self.info().root)
                 stack.enter_context(running.started())
@@ -214,14 +216,15 @@ class DockerEngine:
         return True
 
     @contextlib.contextmanager
-    def _starting(self, profile: Profile) -> Iterator[None]:
+    def _starting(self, spec: StepSpec) -> Iterator[None]:
         """Tell a container that cannot be started from an engine that starts none: that one fails with the probe."""
         try:
             yield
         except (EnvironmentProblem, NotFound) as error:
             if not self.answers():
                 raise
-            self._probe(profile)
+            refuse_unshared(str(error), spec.binds)
+            self._probe(spec.profile)
             hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
             raise NotStarted(shortened(str(error)), hint=hint) from error
 

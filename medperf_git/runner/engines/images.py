@@ -11,14 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from docker.errors import APIError, ImageNotFound, NotFound
-
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import ImageUnavailable, OnFetch, WantedImage
 from medperf_git.runner.engines import archive
 from medperf_git.runner.engines.answers import full_name, manifest_of, repository_of
-from medperf_git.runner.engines.speaking import BROKEN, speaking
+from medperf_git.runner.engines.speaking import BROKEN, APIError, ImageNotFound, NotFound, speaking
 from medperf_git.runner.fetch_told import Layers
 from medperf_git.runner.mirrors import Mirror, places_of
 from medperf_git.runner.shown import shortened

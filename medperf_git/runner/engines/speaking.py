@@ -11,6 +11,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from medperf_git.errors import EnvironmentProblem
 
+__all__ = [
+    "BROKEN", "APIError", "ImageNotFound", "NotFound", "NotRunning", "close_stream", "gone", "see_that_it_listens",
+    "speaking",
+]  # fmt: skip
 BROKEN = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 

@@ -17,6 +17,13 @@ FOLDER = Path(runner.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CONTAINERS = (("run",), ("cube", "test"), ("dataset", "prepare"), ("benchmark", "test"))
 OF_OTHERS = {
+    "podman.py": {"--time", "--user"},  # of the commands that start it
+    "apptainer.py": {"--silent", "--disable-cache", "--no-https", "--memory-swap", "--cpus", "--pids-limit"},
+    "apptainer_arguments.py": {
+        "--containall", "--cleanenv", "--no-eval", "--no-home", "--no-mount", "--net", "--network", "--no-privs",
+        "--drop-caps", "--mount", "--pwd", "--security", "--writable-tmpfs", "--memory-swap", "--cpus", "--pids-limit",
+        "--nv", "--nvccli",
+    },
     "importing.py": {"--shm-size", "--gpus"},  # options of docker that an mlcube.yaml holds
 }
 
