@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs lock engine images tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs faults lock engine images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -38,6 +38,9 @@ test-portable: dev  ## what runs without an engine and a browser, on any system
 
 mutants: dev  ## every rule, authority and signature condition switched off in turn: some test must fail each time
 	$(BIN)/python scripts/mutants.py
+
+faults: dev engine images tools  ## kills, full and broken disks, engines that die, crowds: about 40 minutes; ARGS="--only run --sample 20"
+	$(BIN)/python -m tests.faults $(if $(POINTS),--points $(POINTS)) $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

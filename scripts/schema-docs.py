@@ -36,7 +36,7 @@ What a schema cannot say is refused by these rules as well:
 | `blank` | a line with white space at an end, a text of nothing but white space (text-form.md) |
 | `time` | a day or time that does not exist; a second 60 |
 | `order` | a first number or time above the last: cases, years, a metric's range, `opens`, `started` |
-| `duplicate-entry` | the same maintainer, committee member, listed member, metric id, ranked metric, compared model or key twice |
+| `duplicate-entry` | a maintainer, committee or listed member, metric, ranked metric, compared model or key twice |
 | `threshold` | a threshold above the number of maintainers or of the committee |
 | `ranking-metric` | a ranked metric that the benchmark does not define |
 | `json-pointer` | a `~` in a metric's path or its counts' path that is not followed by `0` or `1` |

@@ -17,7 +17,8 @@ from typing import Any
 
 from medperf_git.errors import EnvironmentProblem, MedperfGitError
 from medperf_git.flows.context import Context
-from medperf_git.flows.running import DETACHED, run_store
+from medperf_git.flows.run_rows import run_store
+from medperf_git.flows.running import DETACHED
 from medperf_git.runner.durable import keeping
 from medperf_git.runner.staging import private_folder
 from medperf_git.runner.store import RunFolder

@@ -1,13 +1,22 @@
-"""A container's own configuration → a cube record: every field kept, the image identified by the engine."""
+"""A container's own configuration → a cube record: every field kept, the image identified by its bytes."""
 
+from pathlib import Path
 from typing import Protocol, cast
 
 from medperf_git.errors import Refused, UsageProblem
+from medperf_git.flows.bench import assets_folder
+from medperf_git.flows.context import Context
 from medperf_git.records import layout
-from medperf_git.records.models import Cube, Image
+from medperf_git.records.digests import bare_hex
+from medperf_git.records.models import Asset, Cube, Image
 from medperf_git.records.record import read_record, write_record
 from medperf_git.runner.engine import Engine, WantedImage
+from medperf_git.runner.engines import open_engine
+from medperf_git.runner.engines.archive import image_in_archive
+from medperf_git.runner.fetch import describe_asset
 from medperf_git.runner.importing import ImportedCube
+from medperf_git.runner.packing import pack_folder
+from medperf_git.runner.sif import platform_of_sif
 
 
 class LocalImages(Protocol):
@@ -22,12 +31,29 @@ class LocalImages(Protocol):
         ...
 
 
-def describe_image(engine: Engine, found: ImportedCube, *, local_only: bool) -> Image:
-    """Return the image part of a record: id, manifest digest and platform as the engine says, pulled where needed."""
-    if found.image_type != "DockerImage":
-        hint = "load it, and name the image that was loaded, with container_type: DockerImage"
-        raise UsageProblem(f"an image of type {found.image_type} is not imported yet", hint=hint)
-    reference = found.image
+def describe_image(
+    context: Context, found: ImportedCube, *, engine: str, local_only: bool, image_url: str | None = None
+) -> Image:
+    """Return the image part of a record; `image_url` is where others fetch an archive or SIF that is a file here."""
+    match found.image_type:
+        case "DockerImage":
+            opened = open_engine(engine)
+            try:
+                return describe_docker_image(opened, found.image, local_only=local_only)
+            finally:
+                opened.close()
+        case "DockerArchive":
+            asset, path = _image_file(context, found, image_url)
+            held = image_in_archive(path)
+            manifest = held.manifests[0] if held.manifests else None
+            return Image("DockerArchive", asset.url, held.id, held.platform, manifest=manifest, archive=asset)
+        case "SingularityFile":
+            asset, path = _image_file(context, found, image_url)
+            return Image("SingularityFile", asset.url, asset.digest, platform_of_sif(path), archive=asset)
+
+
+def describe_docker_image(engine: Engine, reference: str, *, local_only: bool) -> Image:
+    """Return id, manifest digest and platform as the engine says, the image pulled where needed."""
     images = cast(LocalImages, engine)
     try:
         here = images.load_local(reference)
@@ -38,6 +64,15 @@ def describe_image(engine: Engine, found: ImportedCube, *, local_only: bool) -> 
         here = images.load_local(reference)
     manifest = None if local_only else here.manifest
     return Image(type="DockerImage", reference=reference, id=here.id, platform=here.platform, manifest=manifest)
+
+
+def describe_files(context: Context, source: str, *, name: str, url: str | None) -> Asset:
+    """Return url, size and digest of additional files: an address, a packed file, or a folder that is packed here."""
+    path = Path(source)
+    if path.is_dir():
+        path = pack_folder(path, context.home / "drafts" / "files" / f"{name}.tar.gz")
+        context.say(f"packed {source} into {path}")
+    return _described(context, str(path) if path.exists() else source, url, option="--additional-url")
 
 
 def checked(cube: Cube) -> Cube:
@@ -54,3 +89,21 @@ def checked(cube: Cube) -> Cube:
             f"this container cannot be registered: {said}", hint="correct the configuration, then import again"
         )
     return reading.stored.record
+
+
+def _image_file(context: Context, found: ImportedCube, url: str | None) -> tuple[Asset, Path]:
+    """Return the entry about a file that holds an image, and the file as it is kept here."""
+    beside = found.config.parent / found.image
+    asset = _described(context, str(beside) if beside.is_file() else found.image, url, option="--image-url")
+    return asset, assets_folder(context) / bare_hex(asset.digest)
+
+
+def _described(context: Context, source: str, url: str | None, *, option: str) -> Asset:
+    """Fetch a file once, for size and digest; say when nobody else could fetch it."""
+    path = Path(source)
+    asset = describe_asset(path.resolve().as_uri() if path.exists() else source, assets_folder(context))
+    if url is not None:
+        return Asset(url, asset.size, asset.digest)
+    if path.exists():
+        context.say(f"note: only this machine can fetch {asset.url}; say with {option} where others find it")
+    return asset

@@ -284,21 +284,28 @@ def _one(view: RecordView, one: Shown, metrics: Sequence[Metric]) -> Iterator[Bl
 def _values(values: Mapping[str, MetricValue], metrics: Sequence[Metric], what: str) -> Grid:
     known = {metric.id: metric for metric in metrics}
     heads = ("Metric", "Meaning", "Value", "Standard deviation", "Cases", "Failed", "Undefined")
-    rows = []
-    for key, value in values.items():
-        metric = known.get(key)
-        rows.append(
-            [
-                f"{metric.title} ({key})" if metric else key,
-                meaning_of(metric) if metric else "–",
-                value_text(value, metric.unit if metric else ""),
-                *(
-                    "–" if number is None else str(number)
-                    for number in (value.sd, value.n, value.n_failed, value.n_undefined)
-                ),
-            ]
-        )
+    rows = [row for key, value in values.items() for row in _rows(key, value, known.get(key))]
     return Grid(f"Values of {what}, exactly as they would be published", heads, rows, numbers_from=2)
+
+
+def _rows(key: str, value: MetricValue, metric: Metric | None) -> Iterator[list[str]]:
+    """Yield the row of a value, and one more for each quantile and for pooled counts, where there are any."""
+    title, unit = (metric.title, metric.unit) if metric else (key, "")
+    numbers = [str(one) if one is not None else "–" for one in (value.sd, value.n, value.n_failed, value.n_undefined)]
+    yield [
+        f"{title} ({key})" if metric else key,
+        meaning_of(metric) if metric else "–",
+        value_text(value, unit),
+        *numbers,
+    ]
+    places = (metric.quantiles if metric else None) or ()
+    for number, quantile in enumerate(value.quantiles or ()):
+        place = f"{places[number]}" if number < len(places) else f"number {number + 1}"
+        told = "so many of the cases lie below this value"
+        yield [f"{title}, quantile {place}", told, value_text(MetricValue(quantile), unit), *["–"] * 4]
+    if value.counts:
+        counts = ", ".join(map(str, value.counts))
+        yield [f"{title}, counts", "numbers of cases or findings, to be added up over sites", counts, *["–"] * 4]
 
 
 def meaning_of(metric: Metric) -> str:

@@ -5,18 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows import paper_datasets, paper_results
+from medperf_git.flows import paper_comparisons, paper_datasets, paper_results
 from medperf_git.flows.datasets import DatasetReview
 from medperf_git.flows.naming import find
 from medperf_git.flows.paper_parts import Leaving, Where, count, exact_bytes, recipients
 from medperf_git.flows.paper_results import Known, Shown, between, content_check
-from medperf_git.flows.prepared import find_prepared
+from medperf_git.flows.prepared import find_prepared, registry_stem
 from medperf_git.flows.reviewing import RunReview
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.paper import Bullets, Paper, Section, is_paper, render_paper
 from medperf_git.records.folds import Status, association_state
 from medperf_git.records.layout import dataset_path
-from medperf_git.records.models import Benchmark, Dataset, Result
+from medperf_git.records.models import Benchmark, Comparison, Dataset, Result
 from medperf_git.records.record import read_record
 from medperf_git.records.view import RecordView, record_at
 from medperf_git.runner.durable import write_durably
@@ -52,7 +52,13 @@ def review_paper(view: RecordView, where: Where, reviews: Sequence[RunReview]) -
 
 
 def dataset_paper(
-    view: RecordView, where: Where, leaving: Leaving, *, benchmark: Benchmark | None, stays: Sequence[str] = ()
+    view: RecordView,
+    where: Where,
+    leaving: Leaving,
+    *,
+    benchmark: Benchmark | None,
+    stays: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Paper:
     """Return the page about a dataset before it is registered."""
     record = read_record(leaving.path, leaving.data).stored
@@ -60,7 +66,8 @@ def dataset_paper(
         raise UsageProblem(f"{leaving.path} is no record of a dataset", hint="prepare it again with other options")
     sections = paper_datasets.dataset_sections(view, where, leaving, record.record, benchmark=benchmark, stays=stays)
     title = "What would leave this house: the description of a dataset"
-    return Paper(title, _EYEBROW, paper_datasets.lead_of(view, record.record), tuple(sections))
+    lead = " ".join([paper_datasets.lead_of(view, record.record), *(f"Beware: {warning}." for warning in warnings)])
+    return Paper(title, _EYEBROW, lead, tuple(sections))
 
 
 def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mapping[str, bytes]) -> Paper:
@@ -78,6 +85,9 @@ def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mappi
         elif isinstance(record, Dataset):
             sections = paper_datasets.dataset_sections(view, where, one, record)
             parts.append((paper_datasets.lead_of(view, record), list(sections)))
+        elif isinstance(record, Comparison):
+            sections = paper_comparisons.comparison_sections(view, where, one, record)
+            parts.append((paper_comparisons.lead_of(view, record), list(sections)))
         else:
             rest.append(one)
     for results in groups.values():
@@ -93,7 +103,7 @@ def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mappi
 
 
 def proposal_sentences(view: RecordView, records: Mapping[str, bytes]) -> Iterator[str]:
-    """Say in one line each what results and datasets of a proposal publish."""
+    """Say in one line each what results, comparisons and datasets of a proposal publish."""
     for path, data in sorted(records.items()):
         stored = read_record(path, data).stored
         record = stored.record if stored else None
@@ -101,15 +111,18 @@ def proposal_sentences(view: RecordView, records: Mapping[str, bytes]) -> Iterat
             yield paper_results.sentence_of(view, record)
         elif isinstance(record, Dataset):
             yield paper_datasets.sentence_of(view, record)
+        elif isinstance(record, Comparison):
+            yield paper_comparisons.sentence_of(view, record)
 
 
 def write_dataset_page(workspace: Workspace, name: str, review: DatasetReview, out: Path) -> None:
     """Write the page about a prepared dataset before it is registered."""
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     benchmark = find(workspace.view, Benchmark, prepared.benchmark, member=None).record
     leaving = Leaving(review.path, review.record)
     where = where_of(workspace)
-    write_paper(dataset_paper(workspace.view, where, leaving, benchmark=benchmark, stays=review.stays), out)
+    said = {"stays": review.stays, "warnings": review.warnings}
+    write_paper(dataset_paper(workspace.view, where, leaving, benchmark=benchmark, **said), out)
 
 
 def write_paper(paper: Paper, path: Path) -> None:

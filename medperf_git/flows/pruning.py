@@ -14,8 +14,8 @@ from medperf_git.errors import MedperfGitError, Refused, UsageProblem
 from medperf_git.flows.amounts import size_text
 from medperf_git.flows.config import Config
 from medperf_git.flows.context import Context
+from medperf_git.flows.run_rows import run_store
 from medperf_git.flows.runbook import find_run, outcomes_of, state_of
-from medperf_git.flows.running import run_store
 from medperf_git.flows.workspace import Workspace, registry_folder
 from medperf_git.records.folds import result_chain
 from medperf_git.records.models import Result

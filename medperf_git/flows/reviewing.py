@@ -5,7 +5,7 @@ record is kept, and nothing but those bytes can be submitted.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,7 @@ from medperf_git.flows.runbook import find_run, outcomes_of
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of, short
-from medperf_git.records.folds import is_associated_model, result_chain
+from medperf_git.records.folds import Status, association_state, is_associated_model, result_chain
 from medperf_git.records.models import Benchmark, Dataset, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored, read_record, write_record
@@ -135,10 +135,15 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
         benchmark = at_ref(view, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
         dataset = at_ref(view, Dataset, Ref.parse(plan["dataset"]["ref"]))
         cases = int(plan["cases"])
+        _refuse_other_bytes(run, plan["benchmark"], benchmark)
+        _refuse_other_bytes(run, plan["dataset"], dataset)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageProblem(f"the notes of run {run.run_id} are damaged", hint="run it again") from error
     records, notes = [], []
-    for outcome in outcomes_of(run):
+    state = association_state(view, benchmark.ref, "dataset", dataset.ref).status
+    if state is not Status.APPROVED:
+        notes.append(f"{dataset.ref} is not approved for {benchmark.ref} ({state}); until it is, all of it stays here")
+    for outcome in outcomes_of(run) if state is Status.APPROVED else ():
         chain = result_chain(view, benchmark.ref, dataset.ref, outcome.model.ref)
         published = _published(chain, outcome)
         if published is not None:
@@ -149,6 +154,15 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
             records.append(_reviewed(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases))
     seen_by = who_sees(view, benchmark.ref)
     return RunReview(run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), seen_by, looks=run.looks())
+
+
+def _refuse_other_bytes(run: RunFolder, planned: Mapping[str, Any], found: Found[Benchmark] | Found[Dataset]) -> None:
+    """Raise `Refused` when a run was about other bytes than are registered under that name now."""
+    if planned.get("digest", found.stored.digest) != found.stored.digest:
+        raise Refused(
+            f"run {run.run_id} was about another {found.ref} than the registered one, so nothing of it can leave",
+            hint=f"run it on the registered one: medperf-git run BENCHMARK --dataset {found.record.name}",
+        )
 
 
 def reviewed_digests(run: RunFolder) -> dict[str, str]:

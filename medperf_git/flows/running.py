@@ -20,6 +20,7 @@ from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
 from medperf_git.flows.needs import RunNeeds, Site
 from medperf_git.flows.prepared import Prepared, prepared_for
 from medperf_git.flows.progress import RunProgress, Tally
+from medperf_git.flows.run_rows import outcome_row, run_store, skipped_row
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.still_approved import StillApproved, refuse_unapproved, refuse_unapproved_model
 from medperf_git.flows.workspace import Workspace
@@ -29,7 +30,6 @@ from medperf_git.records.models import Benchmark, Cube, Dataset
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
 from medperf_git.runner.disk import room_for_containers
-from medperf_git.runner.engine import GIB
 from medperf_git.runner.events import OnEvent
 from medperf_git.runner.execute import Skipped, execute
 from medperf_git.runner.image_size import ImageSizes
@@ -44,7 +44,6 @@ from medperf_git.runner.plan import (
     build_run_plan,
     run_id_of,
 )
-from medperf_git.runner.store import RunStore
 from medperf_git.runner.wish import Wish
 
 DETACHED = "MEDPERF_GIT_DETACHED"  # set in the environment of a process that works without a terminal
@@ -229,35 +228,10 @@ def _warn_of_room(context: Context, planned: PlannedRun, disk: Path) -> None:
         context.say(f"warning: {told} on that of {disk}; make room, or give a lower --max-parallel")
 
 
-def run_store(home: Path) -> RunStore:
-    """Return the store of all runs of this home folder."""
-    return RunStore(private_folder(home / "runs"))
-
-
 def folders_of(prepared: Prepared) -> DatasetFolders:
     """Return the folders of a prepared dataset; older preparators leave labels beside the data."""
     roots = prepared.roots
     return DatasetFolders(roots["data"], roots.get("labels", roots["data"]), roots.get("metadata"))
-
-
-def outcome_row(outcome: Outcome) -> dict[str, Any]:
-    """Return one line about an outcome."""
-    values = {key: value.value for key, value in (outcome.values or {}).items() if value.value is not None}
-    return {
-        "model": str(outcome.model.ref),
-        "outcome": outcome.outcome if outcome.reason is None else f"{outcome.outcome}: {outcome.reason}",
-        "attempt": outcome.attempt,
-        "seconds": round(outcome.seconds, 1),
-        "memory": f"{outcome.peak_memory / GIB:.2f} GiB" if outcome.peak_memory else "",
-        "values": ", ".join(f"{key} {value}" for key, value in values.items()),
-        "explanation": outcome.explanation,
-    }
-
-
-def skipped_row(model: Ref, why: str) -> dict[str, Any]:
-    """Return one line about a model that was not started."""
-    empty = {"attempt": "", "seconds": "", "memory": "", "values": ""}
-    return {"model": str(model), "outcome": "skipped", **empty, "explanation": why, "kept": False}
 
 
 def _without_result(view: RecordView, benchmark: Found[Benchmark], dataset: Ref) -> list[Found[Cube]]:

@@ -85,7 +85,12 @@ def _cases(basis: Basis) -> Iterator[Fault]:
         both = [n for n in (numbers[pair.first - 1], numbers[pair.second - 1]) if n is not None]
         if pair.n < one.n or any(pair.n > n for n in both):
             want = f"{one.n} to {min(both, default=one.n)}"
-            yield f"/pairs/{i}/n", "two models share at least what all share, and no more than each has", want, str(pair.n)
+            yield (
+                f"/pairs/{i}/n",
+                "two models share at least what all share, and no more than each has",
+                want,
+                str(pair.n),
+            )
         if pair.wins + pair.ties + pair.losses != pair.n:
             got = f"{pair.wins} + {pair.ties} + {pair.losses}"
             yield f"/pairs/{i}/n", "wins, ties and losses are all the cases", str(pair.n), got
@@ -98,7 +103,11 @@ def _means(basis: Basis) -> Iterator[Fault]:
         if not low <= mean <= high:
             yield pointer, "this is out of the metric's range", f"{low} to {high}", format_number(model.mean)
         told = value.value if value and value.n == basis.comparison.n else None
-        if basis.metric.reduction == "mean" and told is not None and abs(Decimal(told) - mean) > _last(mean, basis.decimals):
+        if (
+            basis.metric.reduction == "mean"
+            and told is not None
+            and abs(Decimal(told) - mean) > _last(mean, basis.decimals)
+        ):
             want, got = f"{format_number(told)}, as its result says", format_number(model.mean)
             yield pointer, "over the same cases the mean is the value of the result", want, got
 
@@ -147,7 +156,12 @@ def _signs(pair: ComparedPair) -> Iterator[tuple[str, str, str, str]]:
     most = Decimal(ranked * (ranked + 1) * (2 * ranked + 1)) / 24  # none tied
     slack = _last(most, 3)
     if not least - slack <= Decimal(pair.variance) <= most + slack:
-        yield "variance", f"no variance of {ranked} ranks is like that", f"{least} to {most}", format_number(pair.variance)
+        yield (
+            "variance",
+            f"no variance of {ranked} ranks is like that",
+            f"{least} to {most}",
+            format_number(pair.variance),
+        )
 
 
 def _spread(basis: Basis, pair: ComparedPair) -> Iterator[tuple[str, str, str, str]]:

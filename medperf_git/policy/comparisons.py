@@ -3,18 +3,18 @@
 What the numbers themselves must satisfy is in `comparison_numbers`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
-from medperf_git.policy.values import limits_for, published_values
+from medperf_git.policy.values import About, OfASite, limits_for, numbers_of, published_values
 from medperf_git.records import layout, models
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import comparison_chain, live_result, policy_state
+from medperf_git.records.folds import live_result, policy_state
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, record_at, versions_of
+from medperf_git.records.view import RecordView, record_at, stored_at
 
 UNCHANGED = "submit what `medperf-git compare` made, unchanged"
 
@@ -96,7 +96,7 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
     """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        for pointer, n in (("/n", comparison.n), *((f"/pairs/{i}/n", one.n) for i, one in enumerate(comparison.pairs))):
+        for pointer, n in _numbers_of_cases(case, comparison):
             if n < least:
                 message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
                 yield Finding(
@@ -110,19 +110,37 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
                 )
 
 
+def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tuple[str, int]]:
+    """Yield where a comparison rests on how many cases; those that enter as the worst value hide nobody."""
+    yield "/n", comparison.n
+    yield from ((f"/pairs/{number}/n", pair.n) for number, pair in enumerate(comparison.pairs))
+    benchmark = _benchmark(case.change.after, comparison)
+    metric = _metric(benchmark, comparison) if benchmark else None
+    for number, model in enumerate(comparison.models):
+        live = _live(case, comparison, model.ref)
+        value = _value(live, comparison.metric) if live else None
+        if metric is not None and metric.undefined == "worst" and value is not None:
+            yield f"/models/{number}", comparison.n - (value.n_failed or 0) - (value.n_undefined or 0)
+
+
 def check_differencing(case: Case) -> Iterator[Finding]:
     """Refuse a comparison over almost the same cases as something else that is published of one of its models.
 
     A mean over 60 and one over 59 of the same cases show the sixtieth. So all numbers of cases on which values,
     means and differences of one model rest are equal, or lie at least the smallest number of cases apart.
     """
+
+    def least_of(record: OfASite) -> int:
+        return limits_for(case, record).min_cases
+
     for stored, comparison in case.of(models.Comparison):
-        least = limits_for(case, comparison).min_cases
+        least = least_of(comparison)
         for number, model in enumerate(comparison.models):
-            here = sorted(numbers_of(comparison, model.ref))
+            about = About(comparison.benchmark.ref, comparison.dataset.ref, model.ref, comparison.metric)
+            here = sorted(numbers_of(comparison, about))
             others = [
                 *(Used(stored.path, n, least) for n in here),
-                *published_numbers(case.change.after, comparison, model.ref, case=case, path=stored.path),
+                *published_numbers(case.change.after, about, least_of, path=stored.path),
             ]
             near = [(n, used) for n in here for used in others if 0 < abs(n - used.n) < max(least, used.least)]
             if near:
@@ -131,44 +149,26 @@ def check_differencing(case: Case) -> Iterator[Finding]:
                 want, fix = f"a difference of at least {max(least, used.least)} cases", "leave that model out"
                 pointer, got = f"/models/{number}", f"{n} and {used.n}"
                 yield Finding(
-                    "comparison-differencing", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
+                    "comparison-differencing",
+                    message,
+                    path=stored.path,
+                    pointer=pointer,
+                    expected=want,
+                    got=got,
+                    fix=fix,
                 )
 
 
-def numbers_of(comparison: models.Comparison, model: Ref) -> set[int]:
-    """Return on how many cases a comparison says something about a model; nothing for one it does not name."""
-    refs = [one.ref for one in comparison.models]
-    if model not in refs:
-        return set()
-    place = refs.index(model) + 1
-    return {comparison.n, *(one.n for one in comparison.pairs if place in (one.first, one.second))}
-
-
 def published_numbers(
-    view: RecordView, comparison: models.Comparison, model: Ref, *, case: Case, path: str = ""
+    view: RecordView, about: About, least_of: Callable[[OfASite], int], *, path: str = ""
 ) -> Iterator[Used]:
-    """Yield on how many cases values of a model are public: its results, and comparisons but the one at `path`.
+    """Yield on how many cases values of a model are public, as `published_values` does, and how near others may come.
 
-    Of every version of the dataset and of the benchmark, superseded and withdrawn ones too: they were read.
+    Superseded and withdrawn ones count too: they were read.
     """
-    live = live_result(view, comparison.benchmark.ref, comparison.dataset.ref, model)
-    for record in [live.record] if live else []:
-        if isinstance(record, models.Result):
-            for where, n in published_values(view, "", record, comparison.metric):
-                beside = record_at(view, where, models.Result)
-                yield Used(where, n, limits_for(case, beside).min_cases if beside else 0)
-    for other in comparisons_beside(view, comparison):
-        if other.path != path and isinstance(other.record, models.Comparison):
-            least = limits_for(case, other.record).min_cases
-            yield from (Used(other.path, n, least) for n in sorted(numbers_of(other.record, model)))
-
-
-def comparisons_beside(view: RecordView, comparison: models.Comparison) -> Iterator[Stored]:
-    """Yield every comparison by the same metric on versions of the same dataset and benchmark."""
-    benchmark, dataset = comparison.benchmark.ref, comparison.dataset.ref
-    for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
-        for other in versions_of(view, "datasets", member=dataset.member, name=dataset.name):
-            yield from comparison_chain(view, version, other, comparison.metric)
+    for where, n in published_values(view, path, about):
+        beside = stored_at(view, where)
+        yield Used(where, n, least_of(beside.record) if beside and isinstance(beside.record, OfASite) else 0)
 
 
 def _benchmark(view: RecordView, comparison: models.Comparison) -> models.Benchmark | None:

@@ -19,10 +19,14 @@ TASKS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "model": {"infer": (frozenset({"data_path"}), frozenset({"output_path"}))},
     "metrics": {"evaluate": (frozenset({"predictions", "labels"}), frozenset({"output_path"}))},
 }
+# A benchmark of weights: its metrics container is a script that runs them, and a model is its files for that script.
+SCRIPT: dict[str, tuple[frozenset[str], frozenset[str]]] = {
+    "run_script": (frozenset({"data_path", "labels_path", "model_files"}), frozenset({"results_path"})),
+}
 # Role → what the runner may supply to it; a model never sees labels.
 _ANY_TASK = frozenset({"parameters_file", "additional_files"})
 INPUTS: dict[str, frozenset[str]] = {
-    "data-preparator": _ANY_TASK | {"data_path", "labels_path", "metadata_path"},
+    "data-preparator": _ANY_TASK | {"data_path", "labels_path", "metadata_path", "report_file"},
     "model": _ANY_TASK | {"data_path"},
     "metrics": _ANY_TASK | {"predictions", "labels"},
 }
@@ -31,6 +35,7 @@ OUTPUTS: dict[str, frozenset[str]] = {
     "model": frozenset({"output_path"}),
     "metrics": frozenset({"output_path", "local_outputs_path"}),
 }
+_SCRIPT_INPUTS = _ANY_TASK | {"data_path", "labels_path", "model_files"}
 # Variables through which an image or record could change its own sandbox or a host hook (CVE-2025-23266).
 DENIED_VARIABLE = re.compile(r"(?i)(?:LD_.*|NVIDIA_.*|CUDA_.*|.*_PROXY|PATH|HOME)")
 
@@ -39,7 +44,10 @@ def check_tasks(case: Case) -> Iterator[Finding]:
     """Refuse a cube that lacks a task of its role, has a mount the runner cannot supply, or could never start."""
     yield from check_starts(case)
     for stored, cube in case.of(models.Cube):
-        for name, (inputs, outputs) in TASKS[cube.role].items():
+        is_script = _is_script(cube)
+        supplied = _SCRIPT_INPUTS if is_script else INPUTS[cube.role]
+        taken = frozenset({"results_path"}) if is_script else OUTPUTS[cube.role]
+        for name, (inputs, outputs) in (SCRIPT if is_script else TASKS[cube.role]).items():
             task = cube.tasks.get(name)
             if task is None:
                 fix, message = f"declare the task {name}", f"a {cube.role} has a task {name!r}"
@@ -47,8 +55,8 @@ def check_tasks(case: Case) -> Iterator[Finding]:
                 continue
             has_inputs, has_outputs = set(task.input_volumes or ()), set(task.output_volumes or ())
             for side, missing, unknown in (
-                ("input_volumes", inputs - has_inputs, has_inputs - INPUTS[cube.role]),
-                ("output_volumes", outputs - has_outputs, has_outputs - OUTPUTS[cube.role]),
+                ("input_volumes", inputs - has_inputs, has_inputs - supplied),
+                ("output_volumes", outputs - has_outputs, has_outputs - taken),
             ):
                 pointer = f"/tasks/{name}/{side}"
                 for key in sorted(missing):
@@ -58,6 +66,15 @@ def check_tasks(case: Case) -> Iterator[Finding]:
                     message = f"the runner supplies no {key} to a {cube.role}"
                     fix = "use the mount keys of the container contract"
                     yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
+
+
+def _is_script(cube: models.Cube) -> bool:
+    """Tell whether a cube has the script of a benchmark of weights in the place of its role's own task."""
+    return (
+        cube.role != "data-preparator"
+        and "run_script" in cube.tasks
+        and not TASKS[cube.role].keys() & cube.tasks.keys()
+    )
 
 
 def check_starts(case: Case) -> Iterator[Finding]:
@@ -74,7 +91,12 @@ def check_starts(case: Case) -> Iterator[Finding]:
                     pointer, fix = f"/tasks/{name}/run_args/{part}", "close the quotation, or give a list of words"
                     message = f"the {part} of {name} cannot be split into words"
                     yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)
-            if "additional_files" in (task.input_volumes or {}) and cube.additional_files is None:
+            asked = (
+                {"additional_files", "model_files"}
+                if cube.role == "model" and _is_script(cube)
+                else {"additional_files"}
+            )
+            if asked & set(task.input_volumes or ()) and cube.additional_files is None:
                 message, fix = f"{name} mounts additional files, and none are named", "name them, or do not mount them"
                 pointer = f"/tasks/{name}/input_volumes/additional_files"
                 yield Finding("cube-task", message, path=stored.path, pointer=pointer, fix=fix)

@@ -1,4 +1,4 @@
-"""Rules about results, and what rests on them: approved, open, bound to the five records they rest on, attempts counted."""
+"""Rules about results: approved, open (as comparisons are), bound to the five records they rest on, counted."""
 
 from collections.abc import Iterator
 

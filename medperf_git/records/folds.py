@@ -169,7 +169,7 @@ def marks_of(view: RecordView, record_path: str) -> Marks:
 
 
 def is_suspect(view: RecordView, record_path: str) -> bool:
-    """Tell whether a result or comparison rests on a key that its owner revoked, and was not there yet at the revocation's step.
+    """Tell whether a result or comparison rests on a key its owner revoked, and was not there at the revocation's step.
 
     It does not when enough of the owner's other keys signed it too.
     """

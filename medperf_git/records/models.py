@@ -384,6 +384,7 @@ class Benchmark:
     visibility: Literal["public"]
     comparisons: bool | None = None
     bias: dict[str, str] | None = None
+    tested: Tested | None = None
 
     @property
     def ref(self) -> Ref:
@@ -625,17 +626,7 @@ class Quarantine:
 
 
 Record: TypeAlias = (
-    Registry
-    | Quarantine
-    | Member
-    | Cube
-    | Dataset
-    | Benchmark
-    | Policy
-    | Association
-    | Result
-    | Comparison
-    | Notice
+    Registry | Quarantine | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Comparison | Notice
 )
 
 MODELS: dict[Kind, type[Record]] = {

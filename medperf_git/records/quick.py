@@ -29,9 +29,7 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,8}[1-9]")
 
 
-def parse_canonical(
-    data: bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES
-) -> dict[str, Value] | None:
+def parse_canonical(data: bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES) -> dict[str, Value] | None:
     """Read lines of the canonical form; None when they are not. The caller MUST compare `data` with its emission."""
     # A line such as `- key:` makes five events at most.
     if len(data) > max_bytes or data.count(b"\n") > max_nodes // 5 - 1:

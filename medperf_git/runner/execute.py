@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,12 @@ from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
 from medperf_git.runner.disk import MAKE_ROOM, room_for_containers
 from medperf_git.runner.events import EventKind, OnEvent
+from medperf_git.runner.leaving import putting_away
 from medperf_git.runner.manifest import Progress, Role, verify_content
 from medperf_git.runner.one_model import DatasetFolders, Run, kept_outcome, run_model
 from medperf_git.runner.outcome import Outcome
 from medperf_git.runner.plan import ModelPlan, RunPlan
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.signals import stoppable
 from medperf_git.runner.store import RunFolder, RunStore
 from medperf_git.runner.tasks import Bench
@@ -72,13 +74,13 @@ def execute(
     asked, or `resume`, goes on with that one. Raises EnvironmentProblem when the engine goes away, IntegrityBroken
     when the dataset is not what was registered, Interrupted when stopped.
     """
-    with store.held(plan) as folder, _noted(folder, now, noting), stoppable(bench.stop):
+    with store.held(plan) as folder, _noted(folder, now, noting), stoppable(bench.stop), putting_away(bench.engine):
         info = bench.engine.info()
         engine = EngineUsed(info.name, info.version)  # type: ignore[arg-type]  # engines bear the names of the schema
         wish = _taken_up(folder, _wished(folder, plan, bench, again=again, retry_failed=retry_failed), resume=resume)
         run = Run(
-            plan=plan, site=site, bench=bench, store=store, folder=folder, engine=engine, now=now, on_event=on_event,
-            wish=wish,
+            plan=plan, site=site, bench=replace(bench, views={}), kept=KeptPredictions(store), folder=folder,
+            engine=engine, now=now, on_event=on_event, wish=wish,
         )  # fmt: skip
         known = {model.model.ref: kept for model in plan.models if (kept := kept_outcome(run, model))}
         todo = [model for model in plan.models if model.model.ref not in known]

@@ -15,9 +15,10 @@ from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan, Unfit
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
-from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step
+from medperf_git.runner.store import Mark, ModelState, RunFolder, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
 from medperf_git.runner.wish import Wish
 
@@ -48,7 +49,7 @@ class Run:
     plan: RunPlan
     site: DatasetFolders
     bench: Bench
-    store: RunStore
+    kept: KeptPredictions
     folder: RunFolder
     engine: EngineUsed
     now: Callable[[], datetime]
@@ -100,6 +101,8 @@ def run_model(run: Run, model: ModelPlan) -> Outcome:
 def _infer(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark:
     if isinstance(model.infer, Unfit):
         raise StepFailed(model.infer.reason, model.infer.message, hint=model.infer.hint)
+    if model.is_script:
+        return _nothing_to_infer(run, model, attempt)
     if state.has_finished("infer", model.infer_key):
         run.tell(EventKind.KEPT, model=model.model.ref, step="infer")
         return cast(Mark, state.mark("infer"))
@@ -118,8 +121,17 @@ def _infer(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark:
     return mark
 
 
+def _nothing_to_infer(run: Run, model: ModelPlan, attempt: int) -> Mark:
+    """Return what stands for the inference of weights, which is a part of the benchmark's script."""
+    now = format_time(run.now())
+    return Mark(
+        key=model.infer_key, attempt=attempt, files=(), exit_code=0, seconds=0.0, peak_memory=None, peak_disk=None,
+        started=now, finished=now,
+    )  # fmt: skip
+
+
 def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark | None:
-    other = run.store.find_predictions(model.infer_key)
+    other = run.kept.find(model.infer_key)
     mark = other.mark("infer") if other else None
     if other is None or mark is None:
         return None
@@ -139,11 +151,20 @@ def _evaluate(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Ma
     state.forget("evaluate")
     mark, _ = _step(
         run, "evaluate", model.evaluate, state, attempt, model=model,
-        inputs={"predictions": state.predictions, "labels": run.site.labels},
-        targets={"output_path": state.results, "local_outputs_path": state.local_outputs},
+        inputs=_labelled(run, model, state),
+        targets={
+            "output_path": state.results, "results_path": state.results, "local_outputs_path": state.local_outputs,
+        },
     )  # fmt: skip
     state.write_mark("evaluate", mark)
     return mark
+
+
+def _labelled(run: Run, model: ModelPlan, state: ModelState) -> dict[str, Path]:
+    """Return what is compared with the labels: predictions, or for a script the data itself."""
+    if model.is_script:
+        return {"data_path": run.site.data, "labels_path": run.site.labels}
+    return {"predictions": state.predictions, "labels": run.site.labels}
 
 
 def _step(
@@ -168,7 +189,7 @@ def _step(
     mark = Mark(
         key=model.infer_key if step == "infer" else model.evaluate_key,
         attempt=attempt,
-        files=done.outputs.get("output_path", ()),
+        files=done.outputs.get("output_path", done.outputs.get("results_path", ())),
         exit_code=done.result.exit_code,
         seconds=done.result.seconds,
         peak_memory=done.result.peak_memory,

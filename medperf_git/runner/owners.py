@@ -14,6 +14,7 @@ OWNER = PREFIX + "owner"
 RUN = PREFIX + "run"
 CLIENT = PREFIX + "client"
 MACHINE = PREFIX + "machine"
+_ENDED = ("Z", "X")
 
 
 def labels_of_this_client(run_id: str) -> dict[str, str]:
@@ -51,10 +52,14 @@ def boot_id() -> str:
 
 
 def process_token(pid: int) -> str:
-    """Return a process number and when that process began, which no later one shares; empty when there is none."""
+    """Return a process number and when that process began, which no later one shares; empty when there is none.
+
+    One that has ended, and whose parent has not asked how, is none.
+    """
     stat = _text(Path(f"/proc/{pid}/stat"))
     if stat:
-        return f"{pid}@{stat.rpartition(')')[2].split()[19]}"
+        fields = stat.rpartition(")")[2].split()
+        return "" if fields[0] in _ENDED else f"{pid}@{fields[19]}"
     if Path("/proc/self/stat").exists():
         return ""
     try:

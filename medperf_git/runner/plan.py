@@ -33,6 +33,7 @@ from medperf_git.runner.engine import GIB, KIB, MIB, BindKind, Profile, WantedIm
 from medperf_git.runner.mounts import check_mounts
 from medperf_git.runner.shown import shortened
 
+_MLCUBE_FOLDER = re.compile(r"/mlcube_io[0-9]{1,3}")
 _UNITS = {"": 1, "b": 1, "k": KIB, "m": MIB, "g": GIB}
 
 # The mount keys that the tool supplies, by task: inputs, outputs, and outputs without which the task is of no use.
@@ -56,6 +57,16 @@ ROLE_TASKS: dict[str, tuple[str, ...]] = {
     "model": ("infer",),
     "metrics": ("evaluate",),
 }
+SCRIPT = "run_script"
+_ENVIRONMENT = {SCRIPT: {"MEDPERF_ON_PREM": "1"}}  # by it a script tells a hospital from a confidential machine
+
+
+def tasks_of(cube: Cube) -> tuple[str, ...]:
+    """Return the tasks that are run of a cube, in their order: those of its role, or the script that runs weights."""
+    tasks = ROLE_TASKS[cube.role]
+    if cube.role == "data-preparator":
+        return tuple(task for task in tasks if task == "prepare" or task in cube.tasks)
+    return (SCRIPT,) if SCRIPT in cube.tasks and tasks[0] not in cube.tasks else tasks
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +110,10 @@ class Slot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskPlan:
-    """One task of one cube, ready but for host paths; `gpus_wanted` is what the record asks, never what it gets."""
+    """One task of one cube, ready but for host paths; `gpus_wanted` is what the record asks, never what it gets.
+
+    `model_files` are the weights that a script runs, from the record of the model.
+    """
 
     cube: Reference
     task: str
@@ -113,12 +127,24 @@ class TaskPlan:
     additional_files: Asset | None
     shm_bytes: int
     gpus_wanted: str
+    model_files: Asset | None = None
+
+    def folder_of(self, output: Slot) -> str:
+        """Return the folder mounted in a file's place, as mlcube does, so that a program may rename into it, or ""."""
+        parent = output.inside.rpartition("/")[0]
+        if output.kind is not BindKind.FILE or not _MLCUBE_FOLDER.fullmatch(parent):
+            return ""
+        others = [slot.inside for slot in (*self.inputs, *self.outputs) if slot is not output]
+        return "" if any(f"{other}/".startswith(f"{parent}/") for other in others) else parent
 
     def key(self, *parts: str) -> Digest:
         """Return the digest of everything in this task that decides its output, and of `parts`."""
         value = plain(dataclasses.replace(self, cube=None))  # type: ignore[arg-type]  # the record's title decides nothing
         value["image"] = {"id": self.image.id}
         value["additional_files"] = self.additional_files.digest if self.additional_files else None
+        del value["model_files"]
+        if self.model_files:
+            value["model_files"] = self.model_files.digest
         return digest_of(json.dumps([value, *parts], sort_keys=True).encode())
 
 
@@ -143,6 +169,11 @@ class ModelPlan:
     profile: Profile
     infer_key: Digest
     evaluate_key: Digest
+
+    @property
+    def is_script(self) -> bool:
+        """Whether the benchmark's script runs the model's weights, so that there is no inference by itself."""
+        return self.evaluate.task == SCRIPT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,7 +212,7 @@ def build_run_plan(
             f"{metrics_cube.cube.ref} is not the metrics container of {record.ref}",
             hint="run `medperf-git sync` and plan again",
         )
-    evaluate = plan_task(metrics_cube, "evaluate")
+    evaluate = plan_task(metrics_cube, tasks_of(metrics_cube.cube)[0])
     chosen = profiles or {}
     planned = tuple(
         _plan_model(model, evaluate, content=content, profile=chosen.get(model.cube.ref, default_profile))
@@ -230,13 +261,14 @@ def plan_task(pinned: PinnedCube, task: str) -> TaskPlan:
         image=cube.image,
         command=_words(arguments.command),
         entrypoint=_words(arguments.entrypoint),
-        environment=tuple(sorted((arguments.environment or {}).items())),
+        environment=tuple(sorted((_ENVIRONMENT.get(task, {}) | (arguments.environment or {})).items())),
         inputs=inputs,
         outputs=outputs,
         parameters=cube.parameters,
         additional_files=cube.additional_files,
         shm_bytes=_shared_memory(arguments.shm_size),
         gpus_wanted=str(arguments.gpus or ""),
+        model_files=cube.additional_files if task == SCRIPT and cube.role == "model" else None,
     )
 
 
@@ -274,7 +306,9 @@ def plain(value: Any) -> Any:
 
 
 def _plan_model(model: PinnedCube, evaluate: TaskPlan, *, content: Digest, profile: Profile) -> ModelPlan:
-    infer = _plan_inference(model)
+    infer = _plan_script(model, evaluate) if evaluate.task == SCRIPT else _plan_inference(model)
+    if evaluate.task == SCRIPT and isinstance(infer, TaskPlan):
+        evaluate = infer
     key = (
         infer.key(content, str(profile))
         if isinstance(infer, TaskPlan)
@@ -300,6 +334,19 @@ def _plan_inference(model: PinnedCube) -> TaskPlan | Unfit:
         return Unfit(reason, error.message, error.hint)
 
 
+def _plan_script(model: PinnedCube, script: TaskPlan) -> TaskPlan | Unfit:
+    """Plan the benchmark's script on a model's weights."""
+    try:
+        weights = plan_task(model, SCRIPT).model_files
+    except Refused as error:
+        reason: Reason = "image-unavailable" if isinstance(error, FilesMissing) else "sandbox"
+        return Unfit(reason, error.message, error.hint)
+    if model.cube.image.id != script.image.id:
+        message = f"{model.cube.ref} was made for another script than {script.cube.ref}"
+        return Unfit("sandbox", message, "ask its owner to register the weights for the benchmark's script")
+    return dataclasses.replace(script, model_files=weights)
+
+
 def _check_keys(cube: Cube, task: str, declared: Task) -> None:
     if task not in TASK_KEYS:
         return
@@ -316,7 +363,7 @@ def _check_keys(cube: Cube, task: str, declared: Task) -> None:
             f"{cube.ref}, task {task}: it wants parameters_file, and the record has no parameters",
             hint="ask the container's owner to register a version with its parameters",
         )
-    if "additional_files" in asked and cube.additional_files is None:
+    if cube.additional_files is None and ("additional_files" in asked or (task == SCRIPT and cube.role == "model")):
         raise FilesMissing(
             f"{cube.ref}, task {task}: it wants additional_files, and the record names none",
             hint="ask the container's owner to register a version with its additional files",

@@ -2,8 +2,8 @@
 
 A metric's path is a JSON Pointer; a `*` step in it means every case. Cases are reduced here, at the site: what leaves
 is value, standard deviation, quantiles, pooled counts and the three numbers of cases. `n` cases entered the value,
-`n_failed` have no value in the file, `n_undefined` have NaN or an infinity. Under `undefined: worst` both kinds enter as
-the worst possible value. What is left out beside things that are there (an absent phase among phases) is undefined.
+`n_failed` have no value in the file, `n_undefined` have NaN or an infinity. Under `undefined: worst` both kinds enter
+as the worst value. What is left out beside things that are there (an absent phase among phases) is undefined.
 """
 
 import math

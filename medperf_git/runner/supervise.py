@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from medperf_git.errors import EnvironmentProblem, Interrupted
+from medperf_git.runner.disk import MAKE_ROOM, DiskFull
 from medperf_git.runner.engine import Cap, Ended, Profile, StepSpec
 from medperf_git.runner.watch import usage
 
@@ -75,6 +76,7 @@ class _Reader:
     ended: threading.Event = field(default_factory=threading.Event)
     exit_code: int = -1
     trouble: BaseException | None = None
+    refused: OSError | None = None
 
 
 def follow(container: Started, spec: StepSpec, *, log: Path, stop: threading.Event) -> Followed:
@@ -98,6 +100,9 @@ def follow(container: Started, spec: StepSpec, *, log: Path, stop: threading.Eve
     seen.seconds = time.monotonic() - started
     if state.trouble is not None:
         raise state.trouble
+    if state.refused is not None:
+        said = state.refused.strerror or str(state.refused)
+        raise DiskFull(f"the log {log} cannot be written: {said}", hint=MAKE_ROOM) from state.refused
     if stop.is_set() and verdict is Ended.KILLED:
         raise Interrupted("the run was stopped", hint="the same command continues it; nothing finished is done again")
     seen.exit_code = state.exit_code
@@ -212,7 +217,8 @@ def _write_log(container: Started, path: Path, cap: int, state: _Reader) -> None
     with suppress(Exception):  # the stream ends in many ways when its container is gone
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        except OSError:
+        except OSError as error:
+            state.refused = error
             state.log_full.set()
             return
         with os.fdopen(handle, "wb", buffering=0) as log:
@@ -222,20 +228,23 @@ def _write_log(container: Started, path: Path, cap: int, state: _Reader) -> None
 def _copy_log(container: Started, log: IO[bytes], cap: int, state: _Reader) -> None:
     room = cap
     for piece in container.output():
-        if room > 0 and not _is_written(log, piece[:room]):
-            room = 0
-        room -= len(piece)
-        if room < 0 and not state.log_full.is_set():
-            _is_written(log, _CUT)
+        if state.log_full.is_set():
+            continue  # what it still prints until it is stopped
+        try:
+            _write(log, piece[:room])
+            room -= len(piece)
+            if room < 0:
+                _write(log, _CUT)
+        except OSError as error:
+            state.refused = error
+        if room < 0 or state.refused is not None:
             state.log_full.set()
 
 
-def _is_written(log: IO[bytes], piece: bytes) -> bool:
-    """Write to the log; a disk that takes no more is as good as a log at its cap."""
-    try:
-        return log.write(piece) == len(piece)
-    except OSError:
-        return False
+def _write(log: IO[bytes], piece: bytes) -> None:
+    """Write all of a piece; a disk that fills up takes a part of it first, and says so the next time."""
+    while piece:
+        piece = piece[log.write(piece) :]
 
 
 def _await_end(container: Started, state: _Reader) -> None:

@@ -4,13 +4,14 @@ This is the one way in which a container is started: for runs, for preparing dat
 """
 
 import hashlib
+import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.models import Asset, Reason
@@ -73,7 +74,9 @@ class Bench:
 
     `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants;
     `parallel` is how many tasks share the disk; `uses` knows which images are needed once more; `on_fetch` is told of
-    an image's name, and its bytes here and in all, while it is fetched.
+    an image's name, and its bytes here and in all, while it is fetched. `views` remembers, where inputs do not change
+    while a command works, how the container's user sees each of them: a large dataset is walked once, not for every
+    model.
     """
 
     engine: Engine
@@ -88,6 +91,7 @@ class Bench:
     uses: ImageUses = field(default_factory=ImageUses)
     on_fetch: Callable[[str, int, int], None] = lambda *_: None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    views: dict[tuple[Path, User], Path] | None = None
 
     def close(self) -> None:
         """Remove what was made for the whole command."""
@@ -162,7 +166,7 @@ def run_task(
             private_folder(log.parent)
             result = bench.engine.run(spec, log=log, stop=bench.stop)
             _check(result, spec, log, accept_exit_code=accept_exit_code)
-            return TaskRun(result, _take_over(spec, targets, result), log)
+            return TaskRun(result, _take_over(spec, targets, result, plan), log)
         except Refused as error:
             raise StepFailed("sandbox", error.message, hint=error.hint) from error
         except NotStarted as error:
@@ -180,8 +184,11 @@ def _check(result: StepResult, spec: StepSpec, log: Path, *, accept_exit_code: b
     raise StepFailed(reason, message, hint=hint, result=result)
 
 
-def _take_over(spec: StepSpec, targets: Mapping[str, Path], result: StepResult) -> dict[str, tuple[TakenFile, ...]]:
+def _take_over(
+    spec: StepSpec, targets: Mapping[str, Path], result: StepResult, plan: TaskPlan
+) -> dict[str, tuple[TakenFile, ...]]:
     caps = Caps(files=spec.limits.output_files, total_bytes=spec.limits.output_bytes)
+    names = {slot.key: PurePosixPath(slot.inside).name for slot in plan.outputs if plan.folder_of(slot)}
     outputs = {}
     for bind in spec.binds:
         if bind.read_only or bind.key not in targets:
@@ -189,8 +196,13 @@ def _take_over(spec: StepSpec, targets: Mapping[str, Path], result: StepResult) 
         target = targets[bind.key]
         remove_tree(target)
         target.unlink(missing_ok=True)
+        source = bind.host
+        if bind.key in names and bind.kind is BindKind.DIRECTORY:
+            source = bind.host / names[bind.key]
+            if not os.path.lexists(source):
+                continue  # it wrote none
         try:
-            outputs[bind.key] = collect(bind.host, target, caps=caps)
+            outputs[bind.key] = collect(source, target, caps=caps)
         except HostileOutput as error:
             remove_tree(target)
             raise StepFailed("invalid-output", error.message, hint=error.hint, result=result) from error
@@ -219,7 +231,7 @@ def _spec(
     user = bench.engine.user(profile)
     given = _given_inputs(bench, plan, inputs, scratch)
     binds = [_input(slot, given, user, bench=bench, scratch=scratch) for slot in plan.inputs]
-    binds += [_output(slot, live, user, scratch / "out") for slot in plan.outputs]
+    binds += [_output(slot, live, user, scratch / "out", plan.folder_of(slot)) for slot in plan.outputs]
     return StepSpec(
         image_id=image_id,
         command=plan.command,
@@ -240,13 +252,15 @@ def _given_inputs(bench: Bench, plan: TaskPlan, inputs: Mapping[str, Path], scra
     asked = {slot.key for slot in plan.inputs}
     if "parameters_file" in asked and plan.parameters is not None:
         given["parameters_file"] = _written(scratch / "parameters.yaml", plan.parameters)
-    if "additional_files" in asked and plan.additional_files is not None:
+    for key, asset in (("additional_files", plan.additional_files), ("model_files", plan.model_files)):
+        if key not in asked or asset is None:
+            continue
         if bench.unpack is None:
             raise StepFailed(
                 "image-unavailable", f"{plan.cube.ref} needs additional files, and none can be fetched here"
             )
         with bench.lock:  # the first that needs it brings it for all
-            given["additional_files"] = _brought(bench.unpack, plan.additional_files)
+            given[key] = _brought(bench.unpack, asset)
     return given
 
 
@@ -262,16 +276,30 @@ def _input(slot: Slot, given: Mapping[str, Path], user: User, *, bench: Bench, s
             f"the task reads {slot.key}, and nothing is given for it", hint="give that folder, or use another container"
         )
     source = given[slot.key].resolve()
+    if slot.kind is BindKind.FILE and source.is_dir():  # a person gives the folder in which the task wants one file
+        source = source / PurePosixPath(slot.inside).name
     if (slot.kind is BindKind.DIRECTORY) != source.is_dir():
         raise Refused(f"{slot.key} must be a {slot.kind}: {source}", hint="check the path that was given")
-    # A dataset is seen through one copy by all models of a command; predictions are one model's own.
-    shared = bench.scratch / "views" / hashlib.sha256(bytes(source)).hexdigest()[:16]
-    with bench.lock:
-        view = readable_view(source, user, staging=scratch / "in" if slot.key == "predictions" else shared)
+    own = slot.key == "predictions"
+    view = readable_view(source, user, staging=scratch / "in") if own else _shared_view(bench, source, user)
     return Bind(slot.key, view, slot.inside, read_only=True, kind=slot.kind)
 
 
-def _output(slot: Slot, live: Mapping[str, Path], user: User, folder: Path) -> Bind:
+def _shared_view(bench: Bench, source: Path, user: User) -> Path:
+    """Return an input as all models of a command see it: through one copy, where there must be one."""
+    staging = bench.scratch / "views" / hashlib.sha256(bytes(source)).hexdigest()[:16]
+    with bench.lock:
+        if bench.views is None:
+            return readable_view(source, user, staging=staging)
+        if (source, user) not in bench.views:
+            bench.views[source, user] = readable_view(source, user, staging=staging)
+        return bench.views[source, user]
+
+
+def _output(slot: Slot, live: Mapping[str, Path], user: User, folder: Path, in_its_place: str) -> Bind:
     host = live.get(slot.key, folder / slot.key)
+    if in_its_place and slot.key not in live:
+        made = make_output_folder(host, user)
+        return Bind(slot.key, made, in_its_place, read_only=False, kind=BindKind.DIRECTORY)
     make = make_output_folder if slot.kind is BindKind.DIRECTORY else make_output_file
     return Bind(slot.key, make(host, user), slot.inside, read_only=False, kind=slot.kind)

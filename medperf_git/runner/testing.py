@@ -8,7 +8,7 @@ from typing import Any
 from medperf_git.records.models import Metric, Number, Resources
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import Event, EventKind, OnEvent
-from medperf_git.runner.plan import ROLE_TASKS, PinnedCube, plan_task
+from medperf_git.runner.plan import SCRIPT, PinnedCube, plan_task, tasks_of
 from medperf_git.runner.reduce import InvalidOutput, Reduced, record_number, reduce_results
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.signals import stoppable
@@ -72,7 +72,7 @@ def try_cube(
     given = dict(inputs)
     tests: list[TaskTest] = []
     with stoppable(bench.stop):
-        for task in tasks or ROLE_TASKS[pinned.cube.role]:
+        for task in tasks or tasks_of(pinned.cube):
             on_event(Event(kind=EventKind.STARTED, step=task))
             test = _try_task(pinned, task, given, work=work, bench=bench, profile=profile)
             tests.append(test)
@@ -94,7 +94,8 @@ def results_of(test: CubeTest) -> Any:
     """Return the content of the results file that the last tried task wrote; InvalidOutput when there is none."""
     if not test.passed:
         raise InvalidOutput("the container did not end well")
-    return read_results(test.tasks[-1].folder / "output_path")
+    folder = test.tasks[-1].folder
+    return read_results(folder / ("results_path" if test.tasks[-1].task == SCRIPT else "output_path"))
 
 
 def _try_task(
@@ -117,4 +118,6 @@ def _handed_on(test: TaskTest) -> dict[str, Path]:
     written = test.folder / "output_path"
     labels, metadata = test.folder / "output_labels_path", test.folder / "metadata_path"
     given = {"data_path": written, "labels_path": labels if labels.is_dir() else written}
-    return given | ({"metadata_path": metadata} if metadata.is_dir() else {})
+    report = test.folder / "report_file"
+    given |= {"metadata_path": metadata} if metadata.is_dir() else {}
+    return given | ({"report_file": report} if report.is_file() else {})

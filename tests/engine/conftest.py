@@ -58,6 +58,7 @@ STYLES = {
 }
 CREATED = "2026-11-25T10:00:00Z"
 ZERO = digest_of(b"")
+RUN_ID = f"test{os.getpid()}"  # other people's tests may use the same engine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -143,7 +144,7 @@ def limits() -> Limits:
 @pytest.fixture
 def bench(engine: DockerEngine, limits: Limits, tmp_path: Path) -> Bench:
     """A workbench with small caps."""
-    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id="test")
+    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id=RUN_ID)
 
 
 @pytest.fixture

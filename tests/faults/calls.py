@@ -53,11 +53,9 @@ def writing_calls(log: Path) -> Iterator[tuple[str, int]]:
 
 
 def was_injected(log: Path) -> bool:
-    """Tell whether the fault came, and hit a call that writes."""
+    """Tell whether the fault came, and hit a call that writes; a call that killed has no answer."""
     text = log.read_text(errors="replace") if log.exists() else ""
-    if "+++ killed by SIGKILL +++" in text:
-        return True
-    hit = [line for line in text.splitlines() if line.endswith("(INJECTED)")]
+    hit = [line for line in text.splitlines() if line.endswith(("(INJECTED)", ") = ?"))]
     return any("O_CREAT" in line or not _is_open(line) for line in hit)
 
 

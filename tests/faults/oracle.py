@@ -100,8 +100,9 @@ def faults_at_engine(*clients: Ended, host: str = "") -> Iterator[str]:
 
 def strays(world: World) -> frozenset[str]:
     """Return what lies in the home folder and looks like half of a write."""
-    found = (path.relative_to(world.home).as_posix() for path in _files(world.home) if _STRAY.search(path.name))
-    return frozenset(found)
+    found = (path.relative_to(world.home) for path in _files(world.home))
+    git = (path for path in found if _STRAY.search(path.name) or (path.suffix == ".lock" and "repo.git" in path.parts))
+    return frozenset(path.as_posix() for path in git)
 
 
 def age_strays(world: World) -> None:

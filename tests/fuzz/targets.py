@@ -23,7 +23,7 @@ from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.objects import BadObject, Store, _parse_commit
 from medperf_git.registry.receive import _PROPOSAL, parse_updates
 from medperf_git.registry.trees import compare_trees, entry_fault, order_fault, parse_tree
-from medperf_git.runner.importing import import_config, import_mlcube
+from medperf_git.runner.importing import import_content
 from medperf_git.runner.reduce import InvalidOutput, reduce_results
 from medperf_git.signing.bundle import parse_bundle
 from medperf_git.signing.files import FileSigner
@@ -120,9 +120,7 @@ def configuration(data: bytes) -> str:
         content = load_foreign_yaml(data)
         if not isinstance(content, dict):
             return "no mapping"
-        read = (
-            import_config(content) if "container_type" in content else import_mlcube(content, ROOT / "no-such-folder")
-        )
+        read = import_content(ROOT / "no-such-folder" / "config.yaml", content)
         return f"read {read.image_type} {read.role} {len(read.notes)}"
     except (Unreadable, Refused) as refused:
         return alike(refused)

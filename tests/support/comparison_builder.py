@@ -23,9 +23,7 @@ from tests.support.registry_builder import CREATED, MODEL, NORTH, REFERENCE, Hou
 BENCHMARK = Ref("dora", "heart", 2)
 TREE = Ref("moa", "tree", 1)
 Undefined = Literal["missing", "worst"]
-DICE = models.Metric(
-    "dice", "Dice", "/cases/*/dice", "1", models.Range(0, 1), "higher", 3, "missing", "mean", sd=True
-)
+DICE = models.Metric("dice", "Dice", "/cases/*/dice", "1", models.Range(0, 1), "higher", 3, "missing", "mean", sd=True)
 HD95 = models.Metric(
     "hd95", "HD95", "/cases/*/hd95", "mm", models.Range(0, 374), "lower", 2, "worst", "median", sd=False
 )

@@ -25,7 +25,7 @@ def benchmark() -> None:
 @click.option("--demo-data", required=True, type=_FILE, help="The packed demo data (.tar.gz).")
 @click.option("--demo-url", metavar="URL", help="Where others fetch the demo data.")
 @click.option("--science", type=_FILE, help="YAML with title, description, metrics, ranking to start from.")
-@click.option("--from", "results", type=_FILE, help="A results file, from which metric definitions are proposed.")
+@click.option("--from", "results", type=_FILE, help="A real results file: one metric definition for each number in it.")
 @click.option("--out", type=click.Path(path_type=Path), help="The draft file to write (default: NAME.yaml).")
 def new(
     name: str,
@@ -47,7 +47,9 @@ def new(
         raise click.UsageError(f"{target} exists already; choose another --out")
     text = science.read_text(encoding="utf-8") if science else None
     if results is not None:
-        text = metrics_from_results(results.read_bytes())
+        text, left_out = metrics_from_results(results.read_bytes())
+        for what in left_out:
+            echo_text(f"left out: {what}")
     wish = NewBenchmark(
         name=name,
         data_preparator=data_preparator,
@@ -69,10 +71,11 @@ def new(
 def test(file: Path, as_json: bool, **engine: object) -> None:
     """Try a benchmark: its reference model on its demo data, prepare → infer → evaluate."""
     from medperf_git.cli.commands._options import settings_of  # noqa: PLC0415
-    from medperf_git.flows.trying import BenchmarkTrial, try_benchmark  # noqa: PLC0415
+    from medperf_git.flows.gates import try_and_remember  # noqa: PLC0415
+    from medperf_git.flows.trying import BenchmarkTrial  # noqa: PLC0415
 
     workspace = fresh_workspace()
-    trial: BenchmarkTrial = try_benchmark(workspace, file, settings_of(engine))
+    trial: BenchmarkTrial = try_and_remember(workspace, file, settings_of(engine))
     if as_json:
         echo_json(trial.as_value())
         return
@@ -88,13 +91,18 @@ def test(file: Path, as_json: bool, **engine: object) -> None:
 @yes_option
 @dry_run_option
 def submit(file: Path, yes: bool, dry_run: bool, **policy: object) -> None:
-    """Register a benchmark with its first policy."""
+    """Register a benchmark with its first policy; one that fails its test is refused.
+
+    It is tested on its demo data first, unless `benchmark test` did so with exactly this draft.
+    """
     from medperf_git.flows.benchmarks import build_benchmark, drafts_of  # noqa: PLC0415
+    from medperf_git.flows.gates import tested_benchmark  # noqa: PLC0415
     from medperf_git.records.record import write_record  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)
     member, created = workspace.require_member(), created_now(workspace)
     record = build_benchmark(workspace.view, file.read_bytes(), file.resolve().parent, member=member, created=created)
+    record = tested_benchmark(workspace, file, record, dry_run=dry_run)
     drafts = drafts_of(record, wish_of(policy), member=member, created=created)
     for draft in drafts:
         echo_text(draft.path, bold=True)

@@ -9,7 +9,7 @@ from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context
 
-_QUIET = ("", None, False)
+_QUIET: tuple[object, ...] = ("", None, False, [])
 
 
 @click.group()
@@ -41,7 +41,8 @@ def show(run: str | None, as_json: bool) -> None:
         return
     for key, value in shown.items():
         if key != "models" and value not in _QUIET:
-            echo_text(f"{key.replace('_', ' ')}: {value}")
+            told = ", ".join(value) if isinstance(value, list) else value
+            echo_text(f"{key.replace('_', ' ')}: {told}")
     columns = ("model", "outcome", "attempt", "infer", "evaluate", "memory", "values")
     listing(shown["models"], as_json=False, columns=columns, empty="no model has run")
     for row in shown["models"]:
@@ -147,16 +148,14 @@ def prune(
     age = parse_duration(older_than) if older_than else None
     choice = Choice(names=run, older_than=age, keep=keep, predictions=predictions, force=force)
     found = plan_pruning(context, choice)
-    going = [one for one in found if not one.stays]
+    going, rows = [one for one in found if not one.stays], [one.row() for one in found]
     if not as_json:
-        listing(
-            (one.row() for one in found), as_json=False, columns=("run", "state", "frees", "stays"), empty="no runs"
-        )
+        listing(rows, as_json=False, columns=("run", "state", "frees", "stays"), empty="no runs")
     if dry_run or not going or not context.agrees(f"Remove {_what(len(going), predictions=predictions)}?"):
-        _say_pruned([one.row() for one in found], 0, as_json=as_json)
+        _say_pruned(rows, 0, as_json=as_json)
         return
     gone = remove(context, going, choice)
-    _say_pruned([one.row() for one in found], sum(one.freed for one in gone), as_json=as_json)
+    _say_pruned(rows, sum(one.freed for one in gone), as_json=as_json)
 
 
 def _what(count: int, *, predictions: bool) -> str:

@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
-import docker
 from docker.errors import NotFound
 from docker.utils import kwargs_from_env
 
@@ -36,8 +35,9 @@ from medperf_git.runner.engines import podman, preflight, probe
 from medperf_git.runner.engines.answers import engine_info, refuse_unshared
 from medperf_git.runner.engines.images import Images
 from medperf_git.runner.engines.sandbox import container_body
-from medperf_git.runner.engines.speaking import BROKEN, close_stream, see_that_it_listens, speaking
+from medperf_git.runner.engines.speaking import BROKEN, Client, close_stream, see_that_it_listens, speaking
 from medperf_git.runner.engines.step import Running
+from medperf_git.runner.leaving import Leaving
 from medperf_git.runner.mirrors import Mirror
 from medperf_git.runner.owners import OWNER, boot_id, is_orphan, labels_of_this_client
 from medperf_git.runner.shown import shortened
@@ -54,13 +54,14 @@ class DockerEngine:
         self._name = name
         self._images = Images(self._api, answers=self.answers, mirrors=mirrors)
         self._info: EngineInfo | None = None
+        self._leaving: Leaving | None = None
 
     @classmethod
     def connect(cls, name: str = "docker", *, address: str = "", mirrors: tuple[Mirror, ...] = ()) -> Self:
         """Connect to the engine at `address`, or where the environment says; EnvironmentProblem when none answers."""
         address = address or (podman.address() if name == "podman" else os.environ.get("DOCKER_HOST", ""))
         options = ({} if name == "podman" else kwargs_from_env()) | ({"base_url": address} if address else {})
-        again = partial(docker.APIClient, version="auto", timeout=120, max_pool_size=64, **options)
+        again = partial(Client, version="auto", timeout=120, max_pool_size=64, **options)
         try:
             see_that_it_listens(address or "unix:///var/run/docker.sock")
             return cls(again, name, mirrors=mirrors)
@@ -197,6 +198,16 @@ class DockerEngine:
                 stack.enter_context(running.started())
             return running.follow(spec, log, stop)
 
+    @contextlib.contextmanager
+    def putting_away(self) -> Iterator[None]:
+        """Remove ended containers beside other work while the block lasts; at its end all are gone."""
+        with Leaving(self._remove) as leaving:
+            self._leaving = leaving
+            try:
+                yield
+            finally:
+                self._leaving = None
+
     def reap(self) -> tuple[str, ...]:
         """Remove containers of this user whose client is gone; return their names."""
         with speaking("look for containers left behind"):
@@ -238,8 +249,14 @@ class DockerEngine:
             with speaking("create a container"):
                 created = self._api.create_container_from_config(body, name)
             yield str(created["Id"])
-        finally:
+        except BaseException:
             # By name: a creation whose answer was lost must not leave it behind.
+            self._remove(name)
+            raise
+        # What a writable root holds must be gone before the room on the disk is looked at again.
+        if self._leaving is not None and body["HostConfig"]["ReadonlyRootfs"]:
+            self._leaving.add(name)
+        else:
             self._remove(name)
 
     def _remove(self, container: str) -> None:

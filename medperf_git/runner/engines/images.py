@@ -115,8 +115,10 @@ class Images:
         """Return the id by which a wanted image is here; IntegrityBroken when another bears its manifest."""
         names: list[str] = [wanted.id]
         if wanted.manifest:
-            places = places_of(full_name(repository_of(wanted.reference)), self._mirrors)
-            names += [wanted.manifest, *(f"{repository}@{wanted.manifest}" for repository in places)]
+            names.append(wanted.manifest)
+            if wanted.type == "DockerImage":  # the reference of an archive is an address
+                places = places_of(full_name(repository_of(wanted.reference)), self._mirrors)
+                names += [f"{repository}@{wanted.manifest}" for repository in places]
         accepted = {wanted.id, wanted.manifest}
         for name in names:
             image = self.inspect(name)

@@ -107,13 +107,15 @@ class Running:
         return None
 
     def _why(self, exit_code: int) -> Ended:
+        if exit_code == 0:
+            return Ended.EXITED
         try:
             with speaking("ask how a container ended"):
                 state = self._api.inspect_container(self._id)["State"]
         except NotFound:
             state = {}
         self._memory.in_use()  # Podman lets its files lie for a moment after the end
-        if exit_code and (state.get("OOMKilled") or self._memory.kills):
+        if state.get("OOMKilled") or self._memory.kills:
             return Ended.OOM
         if exit_code not in KILLED_CODES:
             return Ended.EXITED

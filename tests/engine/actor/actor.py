@@ -304,5 +304,32 @@ def predict_then_fail() -> None:
     sys.exit(7)
 
 
+def arguments() -> None:
+    print("arguments:", *sys.argv[1:])
+
+
+def results_file_is_there() -> None:
+    file = OUT / "results.yaml"
+    if not file.is_file() or file.read_bytes():
+        sys.exit(f"{file} is no empty file")
+
+
+def report_is_empty() -> None:
+    if (OUT / "report.yaml").read_text():
+        sys.exit("the report is not empty at the first start")
+
+
+def chatter() -> None:
+    while True:
+        print("still talking", flush=True)
+        time.sleep(0.2)
+
+
+def predict_then_fill_tmp() -> None:
+    predict()
+    for number in range(10):
+        Path("/tmp", str(number)).write_bytes(b"x" * (8 << 20))
+
+
 for action in sys.argv[1:]:
     globals()[action.replace("-", "_")]()

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,10 +17,12 @@ from medperf_git.flows.paper_parts import Leaving
 from medperf_git.flows.papers import dataset_paper, proposal_paper, proposal_sentences, review_paper, write_paper
 from medperf_git.flows.results import refuse_unreviewed
 from medperf_git.leaderboard.paper import CSP, render_paper
+from medperf_git.records import layout
 from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of
 from medperf_git.records.record import write_record
 from medperf_git.records.view import record_at
+from tests.support import comparison_builder as cb
 from tests.support.paper_samples import WHERE, registry, review
 
 ROOT = Path(__file__).parents[3]
@@ -172,6 +176,30 @@ def test_a_second_signer_sees_the_same_records_without_what_only_the_house_knows
     first, second = proposal_sentences(made.view, records)
     assert first == "result of net-0 (ana/net-0@1) on clinic/cohort@1: complete; AUROC held back"
     assert second.endswith("failed: it needed more memory than it was given")
+
+
+def test_a_second_signer_sees_how_models_compare_and_every_published_number() -> None:
+    house = cb.compared()
+    compared = cb.comparison(house)
+    result = cb.result(house, cb.TREE)
+    entry = replace(result.values["dice"], quantiles=(Decimal("0.5"),), counts=(30, 31))  # type: ignore[index]  # it has values
+    result = replace(result, values={**result.values, "dice": entry})  # type: ignore[dict-item]  # as above
+    folder = "comparisons/dora/heart/2/north.wards.1/dice"
+    records = {f"{folder}/0001.yaml": write_record(compared), f"{cb_folder(result)}/0001.yaml": write_record(result)}
+    text = parsed(render_paper(proposal_paper(house.view, WHERE, "0123456789ab", records))).text
+    assert "over the 60 cases that all of them have" in text
+    assert f"{compared.pairs[0].wins}{compared.pairs[0].ties}{compared.pairs[0].losses}" in text.replace("\n", "")
+    assert "quantile number 1" in text
+    assert "30, 31" in text
+    for data in records.values():
+        assert str(digest_of(data)).removeprefix("sha256:") in text
+    said = list(proposal_sentences(house.view, records))
+    assert said[0].startswith("comparison of 2 models on north/wards@1 by Dice")
+    assert said[1].startswith("result of The tree container")
+
+
+def cb_folder(result: m.Result) -> str:
+    return layout.result_folder(result.benchmark.ref, result.dataset.ref, result.model.ref)
 
 
 @pytest.mark.parametrize(("method", "words"), [("mgds-v1", "not salted"), ("mgds-v1-salted", "salted commitment")])

@@ -83,6 +83,9 @@ def a_cube(**changes: Any) -> Example:
     return lambda house: house.propose(record).sign("moa")
 
 
+SCRIPT = rb.task("data_path", "labels_path", "model_files", outputs=("results_path",))
+
+
 def mounted_at(path: str) -> Example:
     """Return a model that wants its outputs at a path."""
     task = replace(rb.task("data_path"), output_volumes={"output_path": models.Mount(path, "directory")})
@@ -379,10 +382,22 @@ def with_site_limit(least: int) -> Example:
 
     def example(house: House) -> Proposal:
         policy = house.policy_now(cb.BENCHMARK)
-        house.merge(house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil"))
+        house.merge(
+            house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil")
+        )
         return compared_with(house)
 
     return example
+
+
+def mostly_failed(house: House) -> Proposal:
+    failed = range(30)
+    house.merge(house.propose(cb.result(house, cb.TREE, undefined="worst", failed=failed)).sign("north"))
+    policy = house.policy_now(cb.BENCHMARK)
+    house.merge(house.propose(replace(policy, disclosure=models.Disclosure(31, 3, "exact"))).sign("dora", "emil"))
+    metric = replace(cb.DICE, undefined="worst")
+    record = cb.comparison(house, (REFERENCE, cb.TREE), metric=metric, failed={cb.TREE: failed})
+    return house.propose(record).sign("north")
 
 
 def with_a_model_that_lacks(cases: int) -> Example:
@@ -692,6 +707,14 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "cube-task: an open quotation": a_cube(tasks={"infer": rb.task("data_path", command="python3 'x")}),
             "cube-task: files that nobody names": a_cube(tasks={"infer": rb.task("data_path", "additional_files")}),
             "cube-task: a model asks for labels": a_cube(tasks={"infer": rb.task("data_path", "labels_path")}),
+            "cube-task: weights that are nowhere": a_cube(tasks={"run_script": SCRIPT}),
+            "cube-task: a script without weights to run": a_cube(
+                role="metrics", tasks={"run_script": rb.task("data_path", "labels_path", outputs=("results_path",))}
+            ),
+            "cube-task: a script for a preparator": a_cube(role="data-preparator", tasks={"run_script": SCRIPT}),
+            "cube-task: a script beside a model's own task": a_cube(
+                tasks={"run_script": SCRIPT, "infer": rb.task("data_path", "labels_path")}
+            ),
         },
     ),
     "cube-environment": Examples(
@@ -856,7 +879,11 @@ RULE_EXAMPLES: dict[str, Examples] = {
         },
     ),
     "comparison-few-cases": Examples(
-        a_comparison(), {"comparison-few-cases": under(with_site_limit(61))}
+        a_comparison(),
+        {
+            "comparison-few-cases": under(with_site_limit(61)),
+            "comparison-few-cases: the others are the worst value": under(mostly_failed, undefined="worst"),
+        },
     ),
     "comparison-differencing": Examples(
         under(with_a_model_that_lacks(10)),

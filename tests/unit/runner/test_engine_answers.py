@@ -156,7 +156,7 @@ def test_t17_gpus_are_refused_where_the_toolkit_lets_a_container_out(
     command.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     if refused:
-        with pytest.raises(Refused, match=f"{version} has CVE-2026-24260"):
+        with pytest.raises(Refused, match="CVE-2026-24260"):
             preflight.check_toolkit()
     else:
         assert preflight.check_toolkit() == ()
@@ -187,7 +187,7 @@ def test_podmans_own_words_are_understood() -> None:
     }
     info = engine_info("podman", INFO | {"Rootless": True}, {"Version": "4.3.1", "Components": [runtime]})
     assert info.rootless
-    assert any("runc 1.1.5+ds1-1+deb12u1 has CVE-2024-21626" in warning for warning in info.warnings)
+    assert any("runc 1.1.5+ds1-1+deb12u1 has CVE-2024-21626, CVE-2025-31133" in warning for warning in info.warnings)
 
 
 def test_a_container_for_podman_names_its_processes_and_no_owner_of_a_volume(tmp_path: Path) -> None:
@@ -281,7 +281,7 @@ def test_a_folder_that_the_engine_does_not_see_is_told_so(tmp_path: Path) -> Non
         (
             Ended.EXITED,
             None,
-            "RuntimeError: DataLoader worker (pid 7) is killed by signal: Bus error",
+            "DataLoader worker (pid 7) is killed by signal: Bus error",
             "exit",
             "shm_size",
         ),

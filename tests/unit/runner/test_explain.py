@@ -20,11 +20,31 @@ OF_OTHERS = {
     "podman.py": {"--time", "--user"},  # of the commands that start it
     "apptainer.py": {"--silent", "--disable-cache", "--no-https", "--memory-swap", "--cpus", "--pids-limit"},
     "apptainer_arguments.py": {
-        "--containall", "--cleanenv", "--no-eval", "--no-home", "--no-mount", "--net", "--network", "--no-privs",
-        "--drop-caps", "--mount", "--pwd", "--security", "--writable-tmpfs", "--memory-swap", "--cpus", "--pids-limit",
-        "--nv", "--nvccli",
+        "--containall",
+        "--cleanenv",
+        "--no-eval",
+        "--no-home",
+        "--no-mount",
+        "--net",
+        "--network",
+        "--no-privs",
+        "--drop-caps",
+        "--mount",
+        "--pwd",
+        "--security",
+        "--writable-tmpfs",
+        "--memory-swap",
+        "--cpus",
+        "--pids-limit",
+        "--nv",
+        "--nvccli",
     },
-    "importing.py": {"--shm-size", "--gpus"},  # options of docker that an mlcube.yaml holds
+    "preparation.py": {"--name"},  # of `dataset prepare`, the one command that reaches it
+    "mlcube.py": {"--shm-size", "--gpus", "--runtime"},  # options of docker that an mlcube.yaml holds
+    "command_line.py": {  # a command of docker, shown as it is
+        *("--cap-drop", "--cpus", "--entrypoint", "--env", "--network", "--pids-limit", "--read-only", "--rm"),
+        *("--security-opt", "--shm-size", "--tmpfs", "--user", "--volume"),
+    },
 }
 
 

@@ -13,6 +13,7 @@ from medperf_git.runner.collect import TakenFile
 from medperf_git.runner.durable import write_durably
 from medperf_git.runner.execute import verify_after_run
 from medperf_git.runner.manifest import content_digest
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.store import RunFolder, RunStore, outputs_match
 from medperf_git.runner.wish import Wish, wish_from_value
 
@@ -78,9 +79,29 @@ def test_predictions_that_wait_for_the_data_serve_no_other_run(run: RunFolder) -
     run.model(ONE).predictions.mkdir()
     run.model(ONE).write_mark("infer", mark(()))
     store = RunStore(run.path.parent)
-    assert store.find_predictions(digest_of(b"key")) is not None
+    kept = KeptPredictions(store)
+    assert kept.find(digest_of(b"key")) is not None
     run.await_verification([ONE])
-    assert store.find_predictions(digest_of(b"key")) is None
+    assert kept.find(digest_of(b"key")) is None
+
+
+def test_predictions_are_found_by_what_their_outcome_says_and_only_while_they_are_whole(run: RunFolder) -> None:
+    from tests.unit.runner.test_values import mark  # noqa: PLC0415
+
+    key, store = digest_of(b"key"), RunStore(run.path.parent)
+    state = run.model(TWO)
+    state.predictions.mkdir()
+    state.write_mark("infer", mark(()))
+    state.write_outcome({"attempt": 1, "infer_key": key})
+    assert (found := KeptPredictions(store).find(key)) is not None
+    assert found.folder == state.folder
+    state.write_outcome({"attempt": 1, "infer_key": digest_of(b"another")})
+    assert KeptPredictions(store).find(digest_of(b"another")) is None
+    state.write_outcome({"attempt": 1, "infer_key": key})
+    kept = KeptPredictions(store)
+    assert kept.find(key) is not None
+    (state.predictions / "more").touch()
+    assert kept.find(key) is None
 
 
 def test_a_wish_is_kept_and_a_torn_one_is_none(run: RunFolder) -> None:

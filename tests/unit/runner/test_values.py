@@ -144,8 +144,16 @@ def test_the_probe_runs_here_and_finds_no_sandbox(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "flawed", "certain"),
-    [("1.1.11", True, True), ("1.1.5+ds1-1+deb12u1", True, False), ("1.2.7", True, True), ("1.2.8", True, False),
-     ("1.3.4", True, False), ("1.3.6", False, False), ("1.4.2", True, False), ("1.5.1", False, False)],
+    [
+        ("1.1.11", True, True),
+        ("1.1.5+ds1-1+deb12u1", True, False),
+        ("1.2.7", True, True),
+        ("1.2.8", True, False),
+        ("1.3.4", True, False),
+        ("1.3.6", False, False),
+        ("1.4.2", True, False),
+        ("1.5.1", False, False),
+    ],
 )
 def test_t17_known_bad_engine_parts(version: str, flawed: bool, certain: bool) -> None:
     found = suspicions([("runc", version), ("containerd", "1.0.0")])
@@ -176,7 +184,7 @@ def tar(path: Path, *members: tuple[tarfile.TarInfo, bytes]) -> Path:
 
 def member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
-    info.type, info.linkname, info.mode = kind, link, 0o4777
+    info.type, info.linkname, info.mode = kind, link, 0o777
     return info
 
 
