@@ -13,8 +13,8 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 from medperf_git.errors import EnvironmentProblem
 
 __all__ = [
-    "BROKEN", "APIError", "Client", "ImageNotFound", "NotFound", "NotRunning", "close_stream", "gone", "see_that_it_listens",
-    "speaking",
+    "BROKEN", "APIError", "Client", "ImageNotFound", "NotFound", "NotRunning", "close_stream", "gone",
+    "see_that_it_listens", "speaking",
 ]  # fmt: skip
 BROKEN = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
