@@ -124,5 +124,6 @@ def _run(workspace: Workspace, plan: RunPlan, prepared: Prepared, settings: RunS
             on_event=RunProgress(context.say, [model.model.ref for model in plan.models]),
             retry_failed=True,
             sandbox_cache=sandbox_cache(context),
+            noting={"engine": settings.engine, "detached": False},
         )
     return outcome
