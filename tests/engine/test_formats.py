@@ -205,6 +205,18 @@ def test_a_container_that_fails_says_so_and_keeps_its_log(
     assert "say --data" in dev.run("cube", "test", config, code=2).err
 
 
+def test_an_older_container_that_writes_no_results_is_told_so(
+    dev: Human, raw: tuple[Path, Path], images: dict[str, str], tmp_path: Path
+) -> None:
+    assert images
+    (tmp_path / "mlcube.yaml").write_text(
+        "docker: {image: 'medperf-git-test/full:1'}\ntasks:\n  evaluate:\n    entrypoint: 'true'\n"
+        "    parameters: {inputs: {predictions: p/}, outputs: {output_path: {type: file, default: results.yaml}}}\n"
+    )
+    said = dev.run("cube", "test", tmp_path / "mlcube.yaml", "--predictions", raw[0], code=4)
+    assert "the results file is empty" in said.err
+
+
 def configuration(
     folder: Path, image: str, command: object, entrypoint: str | None = None, kind: str = "DockerImage"
 ) -> Path:
