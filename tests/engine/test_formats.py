@@ -97,6 +97,7 @@ def test_each_template_passes_cube_test_at_once_with_the_options_it_names(dev: H
         options = KINDS[kind].options.format(name=folder).split()
         tried = dev.run("cube", "test", folder, *options, "--json").value
         assert tried["outcome"] == "complete"
+        assert ("num_cases" in tried["results"]) == (kind == "data-preparator")
         assert all(need["command"].startswith("docker run --rm --network none") for need in tried["needs"].values())
 
 
@@ -110,6 +111,7 @@ def test_the_templates_are_one_chain_on_raw_data(dev: Human, built: dict[str, Pa
     assert f"--volume {out}/infer/output_path:/output/predictions" in said
     assert "accuracy: 0.833333" in (out / "evaluate" / "output_path").read_text()
     again = dev.run("cube", "test", *chain, *given, "--out", out, code=2)
+    assert "one container" in dev.run("cube", "test", *chain, *given, "--task", "infer", code=2).err
     assert "is not empty" in again.err
 
 
