@@ -55,6 +55,7 @@ class Table:
     title: str
     rounds: int
     rows: dict[str, Callable[[], Run]] = field(default_factory=dict)
+    taken: dict[str, list[Run]] = field(default_factory=dict)
 
     def add(
         self, name: str, command: Sequence[str], *, environ: Mapping[str, str] | None = None, code: int = 0
@@ -66,13 +67,18 @@ class Table:
         """Run all once to warm up (not for a single round), then in rounds; print and return the medians."""
         for one in self.rows.values() if self.rounds > 1 else ():
             one()
-        taken: dict[str, list[Run]] = {name: [] for name in self.rows}
+        self.taken = {name: [] for name in self.rows}
         for _ in range(self.rounds):
             for name, one in self.rows.items():
-                taken[name].append(one())
-        medians = {name: _median(runs) for name, runs in taken.items()}
+                self.taken[name].append(one())
+        medians = {name: _median(runs) for name, runs in self.taken.items()}
         self._print(medians)
         return medians
+
+    def ratios(self, name: str, peer: str) -> tuple[float, float]:
+        """Return how many times the wall time of a peer a row took: the median over the rounds, and by the fastest."""
+        walls = [[run.wall for run in self.taken[one]] for one in (name, peer)]
+        return median(own / other for own, other in zip(*walls, strict=True)), min(walls[0]) / min(walls[1])
 
     def _print(self, medians: Mapping[str, Run]) -> None:
         wide = max(map(len, medians))

@@ -16,7 +16,7 @@ TOP = Path(__file__).resolve().parents[1]
 PAGE = TOP / "registry_spec" / "records.md"
 KINDS = (
     *("registry", "quarantine", "member", "cube", "dataset", "benchmark"),
-    *("policy", "association", "result", "notice"),
+    *("policy", "association", "result", "comparison", "notice"),
 )
 TABLE = "| field | needed | value | meaning |\n|---|---|---|---|\n"
 HEAD = """# Records, field by field
@@ -36,10 +36,13 @@ What a schema cannot say is refused by these rules as well:
 | `blank` | a line with white space at an end, a text of nothing but white space (text-form.md) |
 | `time` | a day or time that does not exist; a second 60 |
 | `order` | a first number or time above the last: cases, years, a metric's range, `opens`, `started` |
-| `duplicate-entry` | the same maintainer, committee member, listed member, metric id, ranked metric or key twice |
+| `duplicate-entry` | a maintainer, committee or listed member, metric, ranked metric, compared model or key twice |
 | `threshold` | a threshold above the number of maintainers or of the committee |
 | `ranking-metric` | a ranked metric that the benchmark does not define |
-| `json-pointer` | a `~` in a metric's path that is not followed by `0` or `1` |
+| `json-pointer` | a `~` in a metric's path or its counts' path that is not followed by `0` or `1` |
+| `worst` | a worst value outside the metric's range, or without `undefined: worst` |
+| `quantiles` | quantiles out of order, not between 0 and 1, or of a metric without `*` in its path |
+| `compared` | models of a comparison out of order; not exactly one covariance and one entry for every pair of them |
 | `house-file` | a listed house file that may not be one (layout.md) |
 | `notice-subject` | a notice about something that is no record, or is itself a notice |
 | `path` | a record whose words belong at another path |

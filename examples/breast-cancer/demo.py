@@ -273,7 +273,8 @@ def register_hospitals(story: Story) -> None:
     story.chapter(
         "Hospitals prepare their data",
         "Each hospital's data lies in its own folder, written in its own way. The "
-        "preparator brings it into one form, in a sandbox. Only a description is registered: no data.",
+        "preparator brings it into one form, in a sandbox. Only a description is registered: no data. The reference "
+        "model is tried on it at once, and what it made is kept for the run that the committee allows.",
     )
     story.script(sys.executable, HERE / "split.py", "--out", story.out / "raw")
     for number, name in enumerate(HOSPITALS):
@@ -307,7 +308,7 @@ def evaluate(story: Story) -> None:
         "No network, no write access to the data, limits on everything. One "
         "model takes the logarithm of a feature that is zero for 13 patients of hospital-south, and crashes "
         "there: that is a result too. hospital-north gave its first run so little memory that the forest does "
-        "not fit.",
+        "not fit. What would leave is one page to print, for the privacy officer: review.html.",
     )
     story.run(
         "hospital-north",
@@ -331,6 +332,8 @@ def evaluate(story: Story) -> None:
 def submit_results(story: Story, hospital: str, *, show: int) -> None:
     """Review the exact bytes, sign and submit them; what the judge passes merges by itself."""
     runs = json.loads(story.run(hospital, "runs", "ls", "--json", silent=True))
+    if show:
+        story.run(hospital, "review", runs[-1]["run"], "--out", story.out / "review.html")
     story.run(hospital, "review", runs[-1]["run"], show=show, quiet=not show)
     story.run(hospital, "result", "submit", runs[-1]["run"], "--yes", show=6)
 

@@ -42,6 +42,7 @@ def run() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     signal.signal(signal.SIGTERM, _stop)
+    _stop_on_hang_up()
     sys.exit(main(sys.argv[1:]))
 
 
@@ -69,6 +70,23 @@ def main(argv: Sequence[str]) -> int:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Interrupted("stopped by the system", hint="what was finished is kept; run the same command again")
+
+
+def _stop_on_hang_up() -> None:
+    """Let a terminal that closes stop the command as SIGTERM does; under `nohup`, and detached, it goes on."""
+    hang_up = getattr(signal, "SIGHUP", None)
+    if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN:
+        return
+    from medperf_git.runner.signals import Terminals  # noqa: PLC0415  (not on Windows)
+
+    terminals = Terminals()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_IGN)  # the system may say it twice
+        terminals.let_go()
+        _stop(number, frame)
+
+    signal.signal(hang_up, stop)
 
 
 def _usage(problem: click.ClickException) -> int:

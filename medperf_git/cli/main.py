@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "doctor": Entry("doctor:doctor", "what is missing on this machine, and what to do"),
         "whoami": Entry("whoami:whoami", "who you are here, and with which key you sign"),
         "completion": Entry("completion:completion", "completion for bash, zsh and fish"),
+        "storage": Entry("storage:storage", "what takes room here, and what may go"),
     },
     "People and keys": {
         "key": Entry("key:key", "make, list and show your keys"),
@@ -65,6 +66,7 @@ SECTIONS: dict[str, dict[str, Entry]] = {
         "submit": Entry("submit:submit", "send what is yours and not there yet"),
         "status": Entry("status:status", "where your proposals stand"),
         "merge": Entry("merge:merge", "merge what passes"),
+        "compare": Entry("compare:compare", "publish how models compare on the same cases"),
         "result": Entry("result:result", "submit, list and show results"),
         "leaderboard": Entry("leaderboard:leaderboard", "build or show the leaderboard"),
     },
@@ -86,6 +88,7 @@ WITHOUT_REGISTRY = frozenset(
     (
         *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
         *("runs", "key new", "key ls", "cube import", "benchmark new", "dataset hash"),
+        *("dataset progress", "dataset export", "dataset import", "storage"),
     )
 )
 

@@ -4,6 +4,7 @@ Names, titles and messages come from other people. A terminal acts on control ch
 start with `::` or hold `##[`; `escape` shows all of them as visible text (threat T25).
 """
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,8 +23,9 @@ def echo_text(text: str = "", *, err: bool = False, bold: bool = False, fg: str 
 
 
 def say(text: str) -> None:
-    """Print one line of progress to the standard error stream."""
-    echo_text(text, err=True)
+    """Print one line of progress to the standard error stream; one that has gone stops nothing."""
+    with contextlib.suppress(OSError, ValueError):
+        echo_text(text, err=True)
 
 
 def echo_json(value: Any) -> None:

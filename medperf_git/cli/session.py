@@ -19,7 +19,7 @@ from medperf_git.flows.wording import escape
 if TYPE_CHECKING:
     from medperf_git.flows.context import Context
     from medperf_git.flows.workspace import Workspace
-    from medperf_git.forge.guard import Patience
+    from medperf_git.forge.patience import Patience
 
 
 class TerminalPerson:
@@ -86,7 +86,7 @@ def now() -> datetime:
 
 def patience() -> "Patience":
     """Return how long a forge is waited for."""
-    from medperf_git.forge.guard import Patience  # noqa: PLC0415
+    from medperf_git.forge.patience import Patience  # noqa: PLC0415
 
     return Patience()
 

@@ -5,7 +5,9 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.context import Context
+from medperf_git.flows.fetch_progress import FetchProgress
 from medperf_git.flows.home import private_folder
 from medperf_git.flows.settings import RunSettings
 from medperf_git.records.digests import bare_hex
@@ -13,6 +15,7 @@ from medperf_git.records.models import Asset
 from medperf_git.runner.engine import Engine
 from medperf_git.runner.engines import open_engine
 from medperf_git.runner.fetch import fetch_asset
+from medperf_git.runner.image_uses import ImageUses
 from medperf_git.runner.scratch import own_scratch, remove_abandoned
 from medperf_git.runner.tasks import Bench
 from medperf_git.runner.unpack import unpack
@@ -21,7 +24,7 @@ from medperf_git.runner.unpack import unpack
 @contextlib.contextmanager
 def opened_engine(settings: RunSettings) -> Iterator[Engine]:
     """Connect to the engine, and let go of it afterwards."""
-    engine = open_engine(settings.engine)
+    engine = open_engine(settings.engine, mirrors=settings.mirrors)
     try:
         yield engine
     finally:
@@ -48,9 +51,20 @@ def opened_bench(context: Context, settings: RunSettings, *, run_id: str = "") -
                     gpus=settings.gpus,
                     run_id=run_id,
                     parallel=settings.max_parallel,
+                    uses=ImageUses(engine.remove_image) if settings.low_disk else ImageUses(),
+                    on_fetch=FetchProgress(context.say),
                 )
             finally:
                 stop.set()
+                if settings.low_disk:
+                    _remove_brought(engine)
+
+
+def _remove_brought(engine: Engine) -> None:
+    """Remove the images that this command brought; what cannot be removed now stays, and stops nothing."""
+    with contextlib.suppress(EnvironmentProblem):
+        for image_id in engine.brought_images():
+            engine.remove_image(image_id)
 
 
 def check_engine(context: Context, engine: Engine, settings: RunSettings) -> None:

@@ -44,6 +44,10 @@ metrics:
     undefined: missing      # or worst: what .nan counts as
     reduction: none         # or mean, median over cases
     sd: false
+    # worst: 0              # what counts as worst, where it is not the worse end of the range
+    # With a `*` in the path, whose values by case stay at the site, these may be published too:
+    # quantiles: [0.25, 0.5, 0.75]
+    # counts: {path: /cases/*/confusion, length: 4}    # added up over cases
 ranking:
   rule: mean-of-sites       # or mean-then-rank
   version: 1
@@ -53,6 +57,7 @@ ranking:
   seed: 1
 partial: false              # whether a result may rest on a part of the cases
 visibility: public
+# comparisons: true         # sites may publish how models compare on the same cases, of metrics with a `*`
 """
 
 

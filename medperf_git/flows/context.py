@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
-from medperf_git.forge.guard import Patience
+from medperf_git.forge.patience import Patience
 
 
 class Person(Protocol):

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.disclosure import cases_of, limits_of
 from medperf_git.flows.naming import Found, find, iter_found, next_version, refuse_withdrawn
-from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for
+from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for, registry_stem
 from medperf_git.flows.propose import Draft
+from medperf_git.flows.unchanged import refuse_changed, telling
+from medperf_git.flows.versions import near_versions
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
@@ -32,7 +34,7 @@ from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.statistics import MOST_DECIMALS, SMALLEST_COUNT, statistic_fault
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
-from medperf_git.runner.manifest import Role, content_digest, manifest_of, medperf_hash
+from medperf_git.runner.manifest import Progress, Role, content_digest, medperf_hash
 from medperf_git.runner.reduce import record_number
 
 
@@ -43,6 +45,7 @@ class DatasetReview:
     path: str
     record: bytes
     stays: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Say what would leave, what stays, and who would see it."""
@@ -52,24 +55,31 @@ class DatasetReview:
         yield ""
         yield "Everybody who can read the registry sees it, for ever: merged records are never deleted."
         yield from (f"It stays here: {what}" for what in self.stays)
+        yield from (f"Beware: {warning}." for warning in self.warnings)
 
     def as_value(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"path": self.path, "record": self.record.decode(), "stays": list(self.stays)}
+        return {
+            "path": self.path,
+            "record": self.record.decode(),
+            "stays": list(self.stays),
+            "warnings": list(self.warnings),
+        }
 
 
 def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
     """Return what registering a prepared dataset would publish."""
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     member = workspace.member or "your-name"
     record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
     kept = [key for key in prepared.statistics if key not in prepared.published]
     stays = (
-        f"{prepared.files} files in {prepared.folder}",
+        f"{prepared.files} files in {prepared.where}",
         *([f"the statistics {', '.join(kept)}"] if kept else []),
         *(["the content digest and the salt; a commitment to them is published"] if prepared.salt else []),
     )
-    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays)
+    near = near_versions(workspace.view, prepared, member=member, home=workspace.context.home)
+    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays, near)
 
 
 def build_submission(
@@ -80,8 +90,8 @@ def build_submission(
     Raises `IntegrityBroken` when the prepared files have changed since.
     """
     member, view = workspace.require_member(), workspace.view
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
-    refuse_changed(prepared)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
+    refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
     record = build_dataset(view, prepared, member=member, created=created)
     before = registered(view, prepared, member=member)
     if before is not None:
@@ -147,40 +157,29 @@ def registered(view: RecordView, prepared: Prepared, *, member: str) -> Found[Da
     return None
 
 
-def refuse_changed(prepared: Prepared) -> int:
-    """Raise `IntegrityBroken` unless the files are what they were when prepared; return how many there are."""
-    manifest = manifest_of(prepared.roots)
-    found = content_digest(prepared.roots)
-    if found != prepared.content:
-        raise IntegrityBroken(
-            f"the files of {prepared.name} have changed: expected {prepared.content}, got {found}",
-            hint="restore them from a backup, or prepare the dataset again as a new version",
-        )
-    return len(manifest)
-
-
 def verify_dataset(workspace: Workspace, name: str) -> dict[str, Any]:
     """Check the prepared files against the registered record when there is one, else against their preparation."""
     home = workspace.context.home
     try:
         found = find(workspace.view, Dataset, name, member=workspace.member)
     except UsageProblem:
-        prepared, called, digest = find_prepared(home, name, registry=workspace.alias), name, None
+        prepared = find_prepared(home, name, registry=registry_stem(workspace.registry_id))
+        called, digest = name, None
     else:
         prepared, called, digest = prepared_for(home, found.record), str(found.ref), found.record.content.digest
-    files = refuse_changed(prepared)
+    files = refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
     return {"dataset": called, "digest": digest or prepared.content, "files": files, "registered": digest is not None}
 
 
-def hash_folders(folders: Iterable[Path], *, medperf: bool) -> str:
+def hash_folders(folders: Iterable[Path], *, medperf: bool, progress: Progress | None = None) -> str:
     """Return the `mgds-v1` digest of data, labels and metadata folders in this order, or MedPerf's hash."""
     given = list(folders)
     if medperf:
-        return medperf_hash(given)
+        return medperf_hash(given, progress=progress)
     roles: tuple[Role, ...] = ("data", "labels", "metadata")
     if len(given) > len(roles):
         raise UsageProblem(f"{len(given)} folders were given", hint="give data, then labels, then metadata")
-    return content_digest(dict(zip(roles, given, strict=False)))
+    return content_digest(dict(zip(roles, given, strict=False)), progress=progress)
 
 
 def new_salt(random_bytes: bytes) -> str:

@@ -20,6 +20,7 @@ from medperf_git.records.models import (
     About,
     Association,
     Benchmark,
+    Comparison,
     Cube,
     Dataset,
     Notice,
@@ -289,7 +290,7 @@ def _notice(
         reason=reason,
     )
     becomes = {"withdraw": "withdrawn", "reinstate": "valid again", "dispute": "disputed", "resolve": "resolved"}[event]
-    benchmark = stored.record.benchmark.ref if isinstance(stored.record, Result) else ""
+    benchmark = stored.record.benchmark.ref if isinstance(stored.record, Result | Comparison) else ""
     draft = Draft(layout.numbered(folder, number), record)
     return Decision(name, str(benchmark), was, becomes, draft, signatures=_office_size(view, stored, record.side))
 
@@ -319,7 +320,7 @@ def _notice_side(view: RecordView, event: NoticeEvent, stored: Stored, member: s
 
 def _is_owner(view: RecordView, stored: Stored, member: str) -> bool:
     record = stored.record
-    if isinstance(record, Result):
+    if isinstance(record, Result | Comparison):
         return record.dataset.ref.member == member
     if isinstance(record, Benchmark):
         return is_committee(view, record.ref, member)
@@ -328,7 +329,7 @@ def _is_owner(view: RecordView, stored: Stored, member: str) -> bool:
 
 def _benchmarks_of(view: RecordView, stored: Stored) -> list[Ref]:
     record = stored.record
-    if isinstance(record, Result):
+    if isinstance(record, Result | Comparison):
         return [record.benchmark.ref]
     if isinstance(record, Benchmark):
         return [record.ref]

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.policy.values import published_values
+from medperf_git.policy.values import About, OfASite, beyond, published_values, too_small
 from medperf_git.records import layout
+from medperf_git.records.canonical import format_number
 from medperf_git.records.folds import policy_state
 from medperf_git.records.models import (
     Cases,
@@ -21,7 +22,7 @@ from medperf_git.records.models import (
     SiteDisclosure,
 )
 from medperf_git.records.names import Ref
-from medperf_git.records.view import RecordView, record_at
+from medperf_git.records.view import RecordView, record_at, stored_at
 from medperf_git.runner.reduce import record_number
 
 _STEPS = (1, 2, 5)
@@ -85,16 +86,37 @@ def publishable(
                 f" at least {limits.min_cases} ({limits.min_cases_by})"
             )
             value = MetricValue(n=value.n, n_failed=value.n_failed, n_undefined=value.n_undefined, absent="held-back")
+        value, more = _without_single_cases(value, metric, limits, number=number)
+        held += more
         shown[metric.id] = _counted(value, decimals) if limits.exact else _uncounted(value, decimals)
     if not limits.exact and shown:
         held.append("numbers of cases are published as ranges only (the benchmark's limit)")
     return Published(shown, tuple(held))
 
 
+def _without_single_cases(
+    value: MetricValue, metric: Metric, limits: DisclosureLimits, *, number: int
+) -> tuple[MetricValue, list[str]]:
+    """Hold back quantiles with too few cases beyond them, and counts of too few cases (policy.values says why)."""
+    held = []
+    limit = f"at least {limits.min_cases} ({limits.min_cases_by})"
+    if value.quantiles and beyond(metric, number) < limits.min_cases:
+        few = format_number(beyond(metric, number))
+        held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond the outermost; {limit}")
+        value = replace(value, quantiles=None)
+    if value.counts and (small := too_small(value.counts, limits.min_cases)):
+        held.append(
+            f"{metric.id}: its counts are held back, {len(small)} of them are above 0 and below the limit; {limit}"
+        )
+        value = replace(value, counts=None)
+    return value, held
+
+
 def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: int) -> tuple[Result, tuple[str, ...]]:
     """Hold values back that differ by very few cases from published ones: the two would show what those few contribute.
 
-    Published are all that the registry ever held for this model on versions of the dataset and of the benchmark.
+    Published is all that the registry ever held for this model on versions of the dataset and of the benchmark:
+    results, and comparisons it is in.
     """
     values, held = dict(result.values or {}), []
     for name, entry in values.items():
@@ -102,31 +124,33 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
             continue
         near = [
             there
-            for other, there in published_values(view, path, result, name)
+            for other, there in published_values(view, path, About.of(result, name))
             if 0 < abs(entry.n - there) < max(min_cases, _least_of(view, other))
         ]
         if near:
-            values[name] = replace(entry, value=None, sd=None, absent="held-back")
+            values[name] = replace(entry, value=None, sd=None, absent="held-back", quantiles=None, counts=None)
             few = abs(entry.n - near[0])
             held.append(f"{name}: held back, with the published value over {near[0]} cases it would show {few} of them")
     return (replace(result, values=values), tuple(held)) if held else (result, ())
 
 
 def _least_of(view: RecordView, path: str) -> int:
-    """Return the fewest cases that the result at `path` was to rest on."""
-    result = record_at(view, path, Result)
+    """Return the fewest cases that the result or comparison at `path` was to rest on."""
+    stored = stored_at(view, path)
+    result = stored.record if stored and isinstance(stored.record, OfASite) else None
     dataset = record_at(view, layout.dataset_path(result.dataset.ref), Dataset) if result else None
     return limits_of(view, result.benchmark.ref, site_limits(dataset)).min_cases if result and dataset else 0
 
 
 def _counted(value: MetricValue, decimals: int) -> MetricValue:
-    return replace(value, value=_rounded(value.value, decimals), sd=_rounded(value.sd, decimals))
+    quantiles = tuple(record_number(Decimal(one), decimals) for one in value.quantiles or ()) or None
+    return replace(value, value=_rounded(value.value, decimals), sd=_rounded(value.sd, decimals), quantiles=quantiles)
 
 
 def _uncounted(value: MetricValue, decimals: int) -> MetricValue:
     """Return a value without any number of cases; a word says why one is absent."""
     if value.value is not None or value.sd is not None:
-        return MetricValue(_rounded(value.value, decimals), _rounded(value.sd, decimals))
+        return replace(_counted(value, decimals), n=None, n_failed=None, n_undefined=None)
     return MetricValue(absent=value.absent or ("undefined" if value.n_undefined else "failed"))
 
 

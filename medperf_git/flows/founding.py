@@ -25,6 +25,7 @@ from medperf_git.flows.workspace import Workspace, copy_folder, registry_folder
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.host import Host, host_of
 from medperf_git.forge.probe import find_host
+from medperf_git.policy.form import NEWEST_RULES
 from medperf_git.records import layout
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.records.models import Genesis, Limits, Member, Registry
@@ -143,6 +144,7 @@ def genesis_files(
         maintainers=tuple(f.member.member for f in founders),
         threshold=1,
         limits=LIMITS,
+        rules=NEWEST_RULES,
         house_files={path: digest_of(data) for path, data in house.items()},
         genesis=Genesis(nonce, {str(member): digest for member, digest in digests.items()}),
     )

@@ -46,13 +46,15 @@ def merge_all(workspace: Workspace, *, dry_run: bool = False) -> list[Merged]:
 
 
 def find_proposal(workspace: Workspace, text: str) -> str:
-    """Return the id of the open proposal that begins with `text`, or is about `text` (`member/name[@version]`).
+    """Return the id of the open proposal that begins with `text`, or is about `text` (`member[/name[@version]]`).
+
+    A dataset's name means its results too, a member's name what changes the member.
 
     UsageProblem when there is not exactly one.
     """
     wanted = text.removeprefix("submit/")
     found = [proposal for proposal in workspace.proposals() if wanted and proposal.startswith(wanted)]
-    if not found and "/" in wanted:
+    if not found and wanted:
         found = [proposal for proposal in workspace.proposals() if _is_about(added_by(workspace, proposal), wanted)]
     if len(found) != 1:
         listed = ": " + ", ".join(proposal[:12] for proposal in found) if found else ""
@@ -163,6 +165,12 @@ def tidy(workspace: Workspace, proposal: str, why: str) -> None:
 def _is_about(paths: frozenset[str], text: str) -> bool:
     """Tell whether something of this name, or of this version of it, is among the paths."""
     name, at, version = text.partition("@")
+    if "/" not in name:
+        return not at and any(path.startswith(f"members/{name}/") for path in paths)
+    said = f"{name.replace('/', '.', 1)}.{version}"
+    results = (path.split("/")[4] for path in paths if path.startswith("results/"))
+    if any(folder == said if at else folder.startswith(said) for folder in results):
+        return True
     ends = (f"/{version}.yaml", f"/{version}/") if at else ("/",)
     starts = tuple(f"{folder}/{name}{end}" for folder in ("cubes", "datasets", "benchmarks") for end in ends)
     return any(path.startswith(starts) for path in paths)

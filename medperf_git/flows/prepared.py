@@ -1,11 +1,11 @@
 """Prepared datasets on this machine: folders of data, labels and metadata, and what is known about them.
 
-Each lies in `<registry>.<member>.<name>.<number>`. Nothing in here ever leaves; `dataset.json` holds what a dataset
-record is made of, the salt of a commitment too.
+Each lies in `<registry>.<member>.<name>.<number>`, or its files stay where the site keeps them (`places`). Nothing in
+here ever leaves; `dataset.json` holds what a dataset record is made of, the salt of a commitment too.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -17,6 +17,7 @@ from medperf_git.records.digests import Digest
 from medperf_git.records.models import Dataset, Number, Reference
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.runner.manifest import Role, commitment
+from medperf_git.runner.watch import usage
 
 _FILE = "dataset.json"
 _ROLES: tuple[Role, ...] = ("data", "labels", "metadata")
@@ -39,11 +40,19 @@ class Prepared:
     salt: str = ""
     words: dict[str, Any] = field(default_factory=dict)
     seconds: float = 0.0
+    places: dict[Role, str] = field(default_factory=dict)
 
     @property
     def roots(self) -> dict[Role, Path]:
         """The folders that the content digest covers, by role."""
+        if self.places:  # one that is not mounted is missed, not left out
+            return {role: Path(place) for role, place in self.places.items()}
         return {role: self.folder / role for role in _ROLES if (self.folder / role).is_dir()}
+
+    @property
+    def where(self) -> str:
+        """Where its files lie, for people."""
+        return ", ".join(self.places.values()) or str(self.folder)
 
     @property
     def number(self) -> int:
@@ -59,6 +68,8 @@ class Prepared:
     def as_value(self) -> dict[str, Any]:
         """Return plain values for JSON."""
         value = asdict(self) | {"folder": str(self.folder), "published": list(self.published)}
+        if not self.places:
+            del value["places"]
         value["preparator"] = {"ref": str(self.preparator.ref), "digest": self.preparator.digest}
         value["statistics"] = {key: _plain(number) for key, number in self.statistics.items()}
         del value["salt"]
@@ -67,10 +78,13 @@ class Prepared:
     def lines(self) -> Iterator[str]:
         """Say in words what was prepared."""
         yield f"prepared {self.cases} cases in {self.files} files with {self.preparator.ref} ({self.seconds:.0f} s)"
-        yield f"they stay in {self.folder}"
+        yield f"they stay in {self.where}"
         yield f"content digest {self.content}"
-        for key, number in self.statistics.items():
-            yield f"  {key}: {number}{' (published)' if key in self.published else ' (stays here)'}"
+
+
+def registry_stem(registry_id: str) -> str:
+    """Return how the folders begin that were prepared for a registry."""
+    return registry_id.removeprefix("mg1:")[:12]
 
 
 def datasets_folder(home: Path) -> Path:
@@ -88,7 +102,7 @@ def save(prepared: Prepared) -> None:
 def iter_prepared(home: Path) -> Iterator[Prepared]:
     """Yield every prepared dataset, in the order of its folder's name."""
     for file in sorted((home / "datasets").glob(f"[!.]*/{_FILE}")):
-        yield _read(file.parent)
+        yield prepared_at(file.parent)
 
 
 def find_prepared(home: Path, name: str, *, registry: str = "") -> Prepared:
@@ -121,22 +135,26 @@ def prepared_for(home: Path, dataset: Dataset) -> Prepared:
     raise UsageProblem(f"the data of {dataset.ref} is not on this machine", hint=hint)
 
 
-def local_rows(home: Path) -> list[dict[str, Any]]:
-    """Return one line for each prepared dataset."""
+def local_rows(home: Path, *, sizes: bool = False) -> list[dict[str, Any]]:
+    """Return one line for each prepared dataset; `sizes` adds the bytes that it takes on disk."""
     return [
         {
             "name": one.name,
+            "number": one.number,
             "benchmark": one.benchmark,
             "cases": one.cases,
             "files": one.files,
+            **({"bytes": sum(usage(root)[0] for root in one.roots.values())} if sizes else {}),
             "content": one.content[:19] + "…",
-            "folder": str(one.folder),
+            "in place": "yes" if one.places else "no",
+            "folder": one.where,
         }
         for one in iter_prepared(home)
     ]
 
 
-def _read(folder: Path) -> Prepared:
+def prepared_at(folder: Path) -> Prepared:
+    """Read what is known about the prepared dataset of a folder; `UsageProblem` when it is damaged."""
     value = read_json(folder / _FILE)
     try:
         preparator = Reference(Ref.parse(value["preparator"]["ref"]), Digest(value["preparator"]["digest"]))
@@ -146,6 +164,7 @@ def _read(folder: Path) -> Prepared:
         }
         return Prepared(
             folder=folder,
+            places=_places(value.get("places", {})),
             preparator=preparator,
             content=Digest(value["content"]),
             statistics=statistics,
@@ -155,6 +174,13 @@ def _read(folder: Path) -> Prepared:
     except (KeyError, TypeError, ValueError) as error:
         hint = "prepare the dataset again: `medperf-git dataset prepare`"
         raise UsageProblem(f"{folder / _FILE} is damaged", hint=hint) from error
+
+
+def _places(value: Mapping[str, str]) -> dict[Role, str]:
+    """Return where the files of each role lie; ValueError for what is no role or no absolute path."""
+    if not set(value) <= set(_ROLES) or not all(Path(place).is_absolute() for place in value.values()):
+        raise ValueError("no places of data, labels and metadata")
+    return {role: value[role] for role in _ROLES if role in value}
 
 
 def _plain(number: Number) -> int | str:

@@ -1,10 +1,12 @@
 """Raw data → a prepared dataset on this machine: prepare, sanity check, statistics, in the sandbox.
 
 The new folder takes its place in one step, when all three succeeded. An older one of the same name stays while a
-record or a proposal names its content. Nothing of it leaves.
+record or a proposal names its content. On the same raw files nothing runs again: only the words about them change.
+Nothing of it leaves.
 """
 
 import secrets
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -12,21 +14,25 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.bench import check_engine, opened_bench
 from medperf_git.flows.datasets import acquisition_words, new_salt
 from medperf_git.flows.home import read_json, write_json
 from medperf_git.flows.naming import at_ref, find, iter_found, next_version, refuse_withdrawn
 from medperf_git.flows.outbox import Outbox
-from medperf_git.flows.prepared import Prepared, datasets_folder, iter_prepared, save
-from medperf_git.flows.progress import StepProgress
+from medperf_git.flows.preparation_progress import PrepareProgress
+from medperf_git.flows.prepared import Prepared, datasets_folder, iter_prepared, registry_stem, save
 from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.unchanged import refuse_changed, telling
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.models import Benchmark, Cube, Dataset, Number, Reference
 from medperf_git.records.names import name_fault
-from medperf_git.runner.durable import locked
+from medperf_git.runner import prepare as runner
+from medperf_git.runner.durable import sync_folder
+from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.plan import PinnedCube
-from medperf_git.runner.prepare import prepare_dataset as run_preparator
+from medperf_git.runner.preparation import PreparationFolder, held
+from medperf_git.runner.tasks import Bench
 from medperf_git.runner.trees import remove_tree
 
 CASE_KEYS = (
@@ -40,11 +46,16 @@ CASE_KEYS = (
     "size",
 )
 _MAX_STATISTICS = 64
+_PATIENCE = 1.0  # seconds; somebody who only looks holds the lock for a moment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrepareWish:
-    """What a data owner says: which benchmark's preparator, on which folders, and what may be published."""
+    """What a data owner says: which benchmark's preparator, on which folders, and what may be published.
+
+    With `already_prepared` the folders hold prepared data, which `in_place` leaves where it lies. `command` is what
+    the person typed, to be repeated.
+    """
 
     benchmark: str
     data: Path
@@ -62,28 +73,33 @@ class PrepareWish:
     min_cases: int | None = None
     decimals: int | None = None
     salted: bool = False
+    already_prepared: bool = False
+    in_place: bool = False
+    metadata: Path | None = None
+    again: bool = False
+    command: tuple[str, ...] = ()
 
 
 def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettings) -> Prepared:
-    """Prepare raw data with the benchmark's preparator and keep the result below the home folder."""
-    if fault := name_fault(wish.name):
-        raise UsageProblem(f"{wish.name!r}: {fault}", hint="choose another --name")
+    """Prepare raw data with the benchmark's preparator and keep the result below the home folder.
+
+    `WaitsForPerson` when the preparator stops for one; the same wish goes on afterwards.
+    """
+    _refuse_nonsense(wish)
     view, context = workspace.view, workspace.context
     benchmark = find(view, Benchmark, wish.benchmark, member=workspace.member)
     refuse_withdrawn(view, benchmark.stored)
     preparator = at_ref(view, Cube, benchmark.record.data_preparator.ref)
+    pinned = PinnedCube(preparator.record, preparator.stored.digest)
     words = _words(wish)
-    with _work_folder(workspace, wish, preparator.reference) as folder, opened_bench(context, settings) as bench:
-        made = run_preparator(
-            PinnedCube(preparator.record, preparator.stored.digest),
-            wish.data,
-            wish.labels,
-            target=folder,
-            bench=bench,
-            profile=settings.profile,
-            on_event=StepProgress(context.say, str(preparator.ref)),
-            check_sandbox=lambda: check_engine(context, bench.engine, settings),
-        )
+    with _work_folder(workspace, wish, preparator.reference) as folder:
+        if (kept := _kept(workspace, wish, pinned, settings)) is not None:
+            context.say("nothing has changed in the raw data: what was prepared before is kept (--again prepares anew)")
+            if not PreparationFolder(folder).state():  # nothing was begun in it
+                remove_tree(folder)
+            return _renamed(kept, wish, words)
+        with opened_bench(context, settings) as bench:
+            made = _make(workspace, wish, pinned, folder=folder, bench=bench, settings=settings)
         statistics = numbers_of(made.statistics)
         prepared = Prepared(
             folder=folder,
@@ -99,9 +115,103 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
             salt=new_salt(secrets.token_bytes(32)) if wish.salted else "",
             words=words,
             seconds=round(made.seconds, 1),
+            places={role: str(root.resolve()) for role, root in made.folders.roots.items()} if wish.in_place else {},
         )
         save(prepared)
         return _put_in_place(workspace, prepared)
+
+
+def _refuse_nonsense(wish: PrepareWish) -> None:
+    if fault := name_fault(wish.name):
+        raise UsageProblem(f"{wish.name!r}: {fault}", hint="choose another --name")
+    if (wish.in_place or wish.metadata) and not wish.already_prepared:
+        option = "--in-place" if wish.in_place else "--metadata"
+        raise UsageProblem(f"{option} is for data that is prepared already", hint="say --already-prepared as well")
+
+
+def _make(
+    workspace: Workspace, wish: PrepareWish, pinned: PinnedCube, *, folder: Path, bench: Bench, settings: RunSettings
+) -> runner.Prepared:
+    context = workspace.context
+    progress = PrepareProgress(context.say, str(pinned.cube.ref))
+
+    def check_sandbox() -> None:
+        check_engine(context, bench.engine, settings)
+
+    if wish.already_prepared:
+        return runner.adopt_dataset(
+            pinned,
+            _given(wish),
+            target=folder,
+            bench=bench,
+            in_place=wish.in_place,
+            profile=settings.profile,
+            on_event=progress,
+            check_sandbox=check_sandbox,
+        )
+    return runner.prepare_dataset(
+        pinned,
+        wish.data,
+        wish.labels,
+        target=folder,
+        bench=bench,
+        profile=settings.profile,
+        on_event=progress,
+        on_report=progress.report,
+        check_sandbox=check_sandbox,
+    )
+
+
+def _given(wish: PrepareWish) -> DatasetFolders:
+    """Return the folders of prepared data; labels in the data folder are no folder of their own."""
+    data, labels = wish.data.resolve(), wish.labels.resolve()
+    return DatasetFolders(data, data if labels == data else labels, wish.metadata.resolve() if wish.metadata else None)
+
+
+def _kept(workspace: Workspace, wish: PrepareWish, pinned: PinnedCube, settings: RunSettings) -> Prepared | None:
+    """Return the newest dataset of that name when the same container has made it of the same raw files."""
+    own = [one for one in iter_prepared(workspace.context.home) if _is_own(workspace, one, wish.name)]
+    if wish.again or wish.already_prepared or not own:
+        return None
+    newest = max(own, key=lambda one: one.number)
+    mark = PreparationFolder(newest.folder).mark("prepare")
+    if newest.places or newest.preparator.digest != pinned.digest or mark is None:
+        return None
+    if mark.key != runner.preparation_key(pinned, wish.data, wish.labels, settings.profile):
+        return None
+    if bool(newest.salt) != wish.salted and _may_be_named(workspace, newest):
+        return None  # its salt belongs to what was registered
+    try:
+        refuse_changed(newest, progress=telling(workspace.context.say, "checking what was prepared before"))
+    except IntegrityBroken:
+        return None
+    return newest
+
+
+def _may_be_named(workspace: Workspace, prepared: Prepared) -> bool:
+    try:
+        return _is_named(workspace, prepared)
+    except EnvironmentProblem as problem:  # what cannot be read may name any of them
+        workspace.context.say(f"older folders of {prepared.name} stay: {problem.message}")
+        return True
+
+
+def _renamed(kept: Prepared, wish: PrepareWish, words: dict[str, Any]) -> Prepared:
+    """Return a dataset with other words about it and another choice of what is published; its salt stays."""
+    changed = replace(
+        kept,
+        title=wish.title,
+        cases=wish.cases or count_cases(kept.statistics),
+        published=_chosen(wish.published, kept.statistics),
+        salt=(kept.salt or new_salt(secrets.token_bytes(32))) if wish.salted else "",
+        words=words,
+    )
+    save(changed)
+    return changed
+
+
+def _is_own(workspace: Workspace, prepared: Prepared, name: str) -> bool:
+    return prepared.name == name and prepared.folder.name.startswith(f"{_stem(workspace, name)}.")
 
 
 def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
@@ -112,12 +222,9 @@ def _put_in_place(workspace: Workspace, prepared: Prepared) -> Prepared:
     number = 1 + max([registered, *(one.number for one in older)])
     place = datasets_folder(home) / f"{stem}.{number}"
     prepared.folder.rename(place)
+    sync_folder(place.parent)
     replaced = [one for one in older if one.folder.name.startswith(f"{stem}.")]
-    try:
-        unnamed = [one for one in replaced if not _is_named(workspace, one)]
-    except EnvironmentProblem as problem:  # what cannot be read may name any of them
-        workspace.context.say(f"older folders of {prepared.name} stay: {problem.message}")
-        unnamed = []
+    unnamed = [one for one in replaced if not _may_be_named(workspace, one)]
     for one in unnamed:
         remove_tree(one.folder)
     return replace(prepared, folder=place)
@@ -155,17 +262,29 @@ def _work_folder(workspace: Workspace, wish: PrepareWish, preparator: Reference)
         "labels": str(wish.labels.resolve()),
         "benchmark": wish.benchmark,
         "preparator": preparator.digest,
-    }
-    with ExitStack() as held:
-        try:
-            held.enter_context(locked(folder.with_suffix(".lock")))
-        except BlockingIOError as error:
-            hint = "wait until it has ended, or choose another --name"
-            raise Refused(f"{wish.name} is being prepared by another process", hint=hint) from error
+    } | ({"already_prepared": "in place" if wish.in_place else "copied"} if wish.already_prepared else {})
+    with _patiently_held(folder):
         if read_json(folder / "source.json") != source:
             remove_tree(folder)
             write_json(folder / "source.json", source)
+        write_json(folder / "command.json", {"command": list(wish.command)})
         yield folder
+
+
+@contextmanager
+def _patiently_held(folder: Path) -> Iterator[None]:
+    """Hold a preparation; whoever only looks at it holds it for a moment, and is waited for."""
+    until = time.monotonic() + _PATIENCE
+    with ExitStack() as stack:
+        while True:
+            try:
+                stack.enter_context(held(folder))
+                break
+            except Refused:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(_PATIENCE / 10)
+        yield
 
 
 def _flatten(value: Any, prefix: str, into: dict[str, Number]) -> None:
@@ -213,7 +332,7 @@ def _words(wish: PrepareWish) -> dict[str, Any]:
 
 def _stem(workspace: Workspace, name: str) -> str:
     """Return how the folders of a name begin, other than those of the same name for another registry."""
-    return f"{workspace.registry_id.removeprefix('mg1:')[:12]}.{_member(workspace)}.{name}"
+    return f"{registry_stem(workspace.registry_id)}.{_member(workspace)}.{name}"
 
 
 def _member(workspace: Workspace) -> str:

@@ -1,14 +1,40 @@
-"""Say how a run goes, one line at a time."""
+"""Say how a run goes, one line at a time; what cannot be said any more stops nothing."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from medperf_git.records.names import Ref
-from medperf_git.runner.events import Event, EventKind
+from medperf_git.runner.events import Event, EventKind, OnEvent
+from medperf_git.runner.execute import Skipped
 from medperf_git.runner.outcome import Outcome
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS = 10.0
 _WORTH_TELLING = 100_000_000  # bytes; less is read in a moment
+
+
+class Tally:
+    """Passes events on, and counts what was finished before and what was not started.
+
+    A terminal that has gone, or a pipe that nobody reads, is no reason to stop a model that runs for hours.
+    """
+
+    def __init__(self, show: OnEvent) -> None:
+        self._show: OnEvent | None = show
+        self.kept: set[Ref] = set()
+        self.skipped: list[Skipped] = []
+
+    def __call__(self, event: Event) -> None:
+        """Count and show one event."""
+        if event.kind is EventKind.KEPT and event.model and event.outcome:
+            self.kept.add(event.model)
+        elif event.kind is EventKind.SKIPPED and event.model:
+            self.skipped.append(Skipped(event.model, event.text))
+        if self._show is None:
+            return
+        try:
+            self._show(event)
+        except (OSError, ValueError):  # ValueError: the stream was closed
+            self._show = None
 
 
 class RunProgress:
@@ -25,6 +51,10 @@ class RunProgress:
         match event.kind:
             case EventKind.WARNING | EventKind.REAPED:
                 self._say(event.text)
+            case EventKind.STOPPING:
+                self._say(f"{event.text}; Ctrl-C once more leaves at once")
+            case EventKind.SKIPPED:
+                self._say(f"{about}: not started: {event.text}")
             case EventKind.VERIFYING:
                 self._verifying(event)
             case EventKind.STARTED:

@@ -17,7 +17,7 @@ from medperf_git.records.convert import record_from_value, value_of
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.folds import AssociationState, Status, association_state, marks_of
 from medperf_git.records.layout import CHAINS, Kind
-from medperf_git.records.models import Association, Notice, Quarantine, Record, Result
+from medperf_git.records.models import Association, Comparison, Notice, Quarantine, Record, Result
 from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.strict_yaml import Value
 from medperf_git.records.view import RecordView, chain
@@ -72,6 +72,8 @@ def fate_of(view: RecordView, path: str, data: bytes) -> Fate:
         return Fate(path, Became.KEPT, "goes on as it was signed", Draft(path, stored.record))
     if isinstance(stored.record, Result):
         return _result(view, stored)
+    if isinstance(stored.record, Comparison):
+        return _comparison(view, stored, stored.record)
     if isinstance(stored.record, Association):
         return _event(view, stored, stored.record)
     if isinstance(stored.record, Notice):
@@ -101,6 +103,13 @@ def _result(view: RecordView, stored: Stored) -> Fate:
     now = f"the result {short(links[-1].digest)} ({links[-1].path}) stands there now" if links else "its place is gone"
     again = "run `medperf-git review`, look at it, then `medperf-git result submit`"
     return Fate(stored.path, Became.LAPSED, f"given up: {now}, and a result is never numbered anew; {again}")
+
+
+def _comparison(view: RecordView, stored: Stored, comparison: Comparison) -> Fate:
+    links = chain(view, stored.place.folder)
+    now = f"the comparison {links[-1].path} stands there now" if links else "its place is gone"
+    again = f"run `medperf-git compare {comparison.benchmark.ref} --dataset {comparison.dataset.ref}`"
+    return Fate(stored.path, Became.LAPSED, f"given up: {now}, and a comparison is never numbered anew; {again}")
 
 
 def _event(view: RecordView, stored: Stored, event: Association) -> Fate:

@@ -5,7 +5,7 @@ record is kept, and nothing but those bytes can be submitted.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from medperf_git.flows.runbook import find_run, outcomes_of
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of, short
-from medperf_git.records.folds import is_associated_model, result_chain
+from medperf_git.records.folds import Status, association_state, is_associated_model, result_chain
 from medperf_git.records.models import Benchmark, Dataset, Result
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored, read_record, write_record
+from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView, next_number
 from medperf_git.runner.durable import write_json
 from medperf_git.runner.execute import verify_after_run
@@ -52,7 +53,10 @@ class Reviewed:
 
 @dataclass(frozen=True, slots=True)
 class RunReview:
-    """Every result of a run that is not published yet, and sentences about the others."""
+    """Every result of a run that is not published yet, and sentences about the others.
+
+    `looks` says when the data were found unchanged: (moment, time), oldest first.
+    """
 
     run_id: str
     benchmark: Ref
@@ -60,6 +64,7 @@ class RunReview:
     records: tuple[Reviewed, ...]
     notes: tuple[str, ...]
     seen_by: str
+    looks: tuple[tuple[str, str], ...] = ()
 
     def lines(self) -> Iterator[str]:
         """Say in plain words and exact bytes what would leave."""
@@ -111,6 +116,7 @@ def _verify(workspace: Workspace, run: RunFolder) -> None:
     workspace.context.say(f"looking at the data of {dataset.ref} again, since the run was interrupted")
     with run.held():
         verify_after_run(run, prepared.roots, prepared.content, moment="after the run")
+        run.note_look("after the run, at its review", format_time(workspace.context.clock()))
 
 
 def build_review(view: RecordView, run: RunFolder) -> RunReview:
@@ -129,10 +135,15 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
         benchmark = at_ref(view, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
         dataset = at_ref(view, Dataset, Ref.parse(plan["dataset"]["ref"]))
         cases = int(plan["cases"])
+        _refuse_other_bytes(run, plan["benchmark"], benchmark)
+        _refuse_other_bytes(run, plan["dataset"], dataset)
     except (KeyError, TypeError, ValueError) as error:
         raise UsageProblem(f"the notes of run {run.run_id} are damaged", hint="run it again") from error
     records, notes = [], []
-    for outcome in outcomes_of(run):
+    state = association_state(view, benchmark.ref, "dataset", dataset.ref).status
+    if state is not Status.APPROVED:
+        notes.append(f"{dataset.ref} is not approved for {benchmark.ref} ({state}); until it is, all of it stays here")
+    for outcome in outcomes_of(run) if state is Status.APPROVED else ():
         chain = result_chain(view, benchmark.ref, dataset.ref, outcome.model.ref)
         published = _published(chain, outcome)
         if published is not None:
@@ -141,9 +152,17 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
             notes.append(f"{outcome.model.ref}: stays here, it is not approved any more")
         else:
             records.append(_reviewed(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases))
-    return RunReview(
-        run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), who_sees(view, benchmark.ref)
-    )
+    seen_by = who_sees(view, benchmark.ref)
+    return RunReview(run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), seen_by, looks=run.looks())
+
+
+def _refuse_other_bytes(run: RunFolder, planned: Mapping[str, Any], found: Found[Benchmark] | Found[Dataset]) -> None:
+    """Raise `Refused` when a run was about other bytes than are registered under that name now."""
+    if planned.get("digest", found.stored.digest) != found.stored.digest:
+        raise Refused(
+            f"run {run.run_id} was about another {found.ref} than the registered one, so nothing of it can leave",
+            hint=f"run it on the registered one: medperf-git run BENCHMARK --dataset {found.record.name}",
+        )
 
 
 def reviewed_digests(run: RunFolder) -> dict[str, str]:
@@ -206,7 +225,7 @@ def build_result(
         attempt=max(outcome.attempt, _last_attempt(chain) + 1),
         cases=dataset.record.cases,
         values=shown.values or None,
-        sandbox="strict" if outcome.sandbox == "strict" else "compat",
+        sandbox=outcome.sandbox.value,
         engine=outcome.engine,
         started=outcome.started,
         finished=outcome.finished,

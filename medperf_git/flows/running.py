@@ -1,28 +1,38 @@
 """A benchmark on a dataset of this machine: which models, whether they may and can, and what came of each.
 
-Approvals and digests are looked at again before every run; no key and no membership are needed.
+Approvals and digests are looked at when the run is planned and again before each model starts; no key and no membership
+are needed.
 """
 
+import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import ContainerFailed, IntegrityBroken, Refused
+from medperf_git.errors import ContainerFailed, Refused
+from medperf_git.flows.amounts import size_text
 from medperf_git.flows.bench import opened_bench, opened_engine, sandbox_cache
+from medperf_git.flows.context import Context
 from medperf_git.flows.home import private_folder
 from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
+from medperf_git.flows.needs import RunNeeds, Site
 from medperf_git.flows.prepared import Prepared, prepared_for
-from medperf_git.flows.progress import RunProgress
+from medperf_git.flows.progress import RunProgress, Tally
+from medperf_git.flows.run_rows import outcome_row, run_store, skipped_row
 from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.still_approved import StillApproved, refuse_unapproved, refuse_unapproved_model
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.stages import models_of
-from medperf_git.records.folds import Status, association_state, is_associated_model, live_result
+from medperf_git.records.folds import live_result
 from medperf_git.records.models import Benchmark, Cube, Dataset
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
-from medperf_git.runner.engine import GIB, Engine, ImageUnavailable
-from medperf_git.runner.execute import execute
+from medperf_git.runner.disk import room_for_containers
+from medperf_git.runner.events import OnEvent
+from medperf_git.runner.execute import Skipped, execute
+from medperf_git.runner.image_size import ImageSizes
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.outcome import Outcome
 from medperf_git.runner.plan import (
@@ -33,10 +43,10 @@ from medperf_git.runner.plan import (
     Unfit,
     build_run_plan,
     run_id_of,
-    wanted_image,
 )
-from medperf_git.runner.store import RunStore
 from medperf_git.runner.wish import Wish
+
+DETACHED = "MEDPERF_GIT_DETACHED"  # set in the environment of a process that works without a terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,44 +60,49 @@ class PlannedRun:
     again: bool
     resume: bool
 
-    def needs(self) -> list[dict[str, Any]]:
-        """Return what each model needs, and whether it fits this machine."""
+    def needs(self, home: Path) -> RunNeeds:
+        """Return what each model needs, whether it fits this machine, and what all need together."""
         with opened_engine(self.settings) as engine:
-            return [self._needs_of(engine, model) for model in self.models]
+            site = Site(
+                engine=engine,
+                limits=self.settings.limits(engine.info()),
+                gpus=self.settings.gpus,
+                cases=self.prepared.cases,
+                home=private_folder(home),
+                sizes=ImageSizes(),
+            )
+            models = tuple(site.needs_of(model.record, self._unfit(model.ref)) for model in self.models)
+        return RunNeeds(models, self.settings.max_parallel, room_for_containers(home), home)
 
-    def _needs_of(self, engine: Engine, model: Found[Cube]) -> dict[str, Any]:
-        cube, limits = model.record, self.settings.limits(engine.info())
-        here = _is_here(engine, cube)
-        infer = next(one.infer for one in self.plan.models if one.model.ref == model.ref)
-        resources = cube.resources
-        peak = resources.peak_memory_bytes if resources else None
-        per_case = resources.seconds_per_case if resources else None
-        wants_gpu = any(task.run_args and task.run_args.gpus for task in cube.tasks.values())
-        problems = [
-            *([infer.message] if isinstance(infer, Unfit) else []),
-            *(["needs a GPU: --gpus"] if wants_gpu and not self.settings.gpus else []),
-            *(["needs more --memory"] if peak is not None and peak > limits.memory_bytes else []),
-            *(["its image is not here and names no manifest"] if not here and not _can_fetch(cube) else []),
-        ]
-        return {
-            "model": str(model.ref),
-            "image": "here" if here else "to be fetched",
-            "gpu": "yes" if wants_gpu else "no",
-            "memory": f"{peak / GIB:.2f} GiB" if peak is not None else "unknown",
-            "time": f"{float(per_case) * self.prepared.cases:.0f} s" if per_case is not None else "unknown",
-            "fits": "; ".join(problems) or "yes",
-        }
+    def plan_refs(self) -> tuple[Ref, ...]:
+        """Return the models in the order in which they start."""
+        return tuple(model.model.ref for model in self.plan.models)
+
+    def expected_seconds(self) -> dict[Ref, float | None]:
+        """Return how long each model should take, by its owner's own test; None where nobody knows."""
+        cases = self.prepared.cases
+        tested = {model.ref: model.record.resources for model in self.models}
+        known = {ref: one.seconds_per_case if one else None for ref, one in tested.items()}
+        return {ref: None if each is None else float(each) * cases for ref, each in known.items()}
+
+    def _unfit(self, ref: Ref) -> str:
+        infer = next(one.infer for one in self.plan.models if one.model.ref == ref)
+        return infer.message if isinstance(infer, Unfit) else ""
 
 
 @dataclass(frozen=True, slots=True)
 class FinishedRun:
-    """What came of each model of a run."""
+    """What came of each model: outcomes, which of them had been finished before, and what was not started."""
 
     run_id: str
     outcomes: tuple[Outcome, ...]
+    kept: frozenset[Ref] = frozenset()
+    skipped: tuple[Skipped, ...] = ()
 
     def raise_if_nothing_succeeded(self) -> None:
-        """Raise `ContainerFailed` when every model failed."""
+        """Raise `ContainerFailed` when every model failed, `Refused` when none was started."""
+        if not self.outcomes and self.skipped:
+            raise Refused("no model was started", hint="; ".join(f"{one.model}: {one.why}" for one in self.skipped))
         if all(outcome.outcome == "failed" for outcome in self.outcomes):
             said = "the model failed" if len(self.outcomes) == 1 else f"all {len(self.outcomes)} models failed"
             hint = f"look why: medperf-git runs logs {self.run_id}; a failure may be submitted as well"
@@ -95,7 +110,21 @@ class FinishedRun:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return one line for each model."""
-        return [outcome_row(outcome) for outcome in self.outcomes]
+        ended = [outcome_row(outcome) | self._kept(outcome) for outcome in self.outcomes]
+        return [*ended, *(skipped_row(one.model, one.why) for one in self.skipped)]
+
+    def counts(self) -> dict[str, int]:
+        """Return how many models ended how; `kept` are those of them that had been finished before."""
+        ended = Counter(outcome.outcome for outcome in self.outcomes)
+        counted = {name: ended[name] for name in ("complete", "partial", "failed")}
+        return counted | {"skipped": len(self.skipped), "kept": len(self.kept)}
+
+    def summary(self) -> str:
+        """Return the counts in one line."""
+        counts = self.counts()
+        kept = counts.pop("kept")
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count) or "nothing was run"
+        return f"{said} ({kept} of them finished before)" if kept else said
 
     def notes(self) -> Iterator[str]:
         """Say why models failed and what to do; this stays here."""
@@ -104,10 +133,17 @@ class FinishedRun:
                 yield f"{outcome.model.ref}: {outcome.explanation}"
                 if outcome.hint:
                     yield f"  {outcome.hint}"
+            elif outcome.outcome == "partial":
+                yield f"{outcome.model.ref}: partial; to clear it: run again with --model {outcome.model.ref}"
+        for one in self.skipped:
+            yield f"{one.model}: not started: {one.why}"
 
     def as_value(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"run": self.run_id, "models": self.rows(), "notes": list(self.notes())}
+        return {"run": self.run_id, "models": self.rows(), "counts": self.counts(), "notes": list(self.notes())}
+
+    def _kept(self, outcome: Outcome) -> dict[str, Any]:
+        return {"kept": outcome.model.ref in self.kept}
 
 
 def plan_run(
@@ -154,76 +190,48 @@ def plan_run(
     return PlannedRun(plan, tuple(chosen), prepared, settings, again, resume)
 
 
-def run_planned(workspace: Workspace, planned: PlannedRun, settings: RunSettings) -> FinishedRun:
-    """Carry out a planned run; finished steps are not done again, one failing model does not stop the others."""
+def run_planned(
+    workspace: Workspace, planned: PlannedRun, settings: RunSettings, *, on_event: OnEvent | None = None
+) -> FinishedRun:
+    """Carry out a planned run; finished steps are not done again, one failing model does not stop the others.
+
+    `on_event` shows how it goes; without it each event is one line.
+    """
     context, plan = workspace.context, planned.plan
-    progress = RunProgress(context.say, [model.ref for model in planned.models])
+    tally = Tally(on_event or RunProgress(context.say, planned.plan_refs()))
     with opened_bench(context, settings, run_id=plan.run_id) as bench:
+        _warn_of_room(context, planned, bench.scratch)
         outcomes = execute(
             plan,
             folders_of(planned.prepared),
             bench=bench,
             store=run_store(context.home),
             now=context.clock,
-            on_event=progress,
+            on_event=tally,
             max_parallel=settings.max_parallel,
             retry_failed=not planned.resume,
             again=planned.again,
             resume=planned.resume,
             sandbox_cache=sandbox_cache(context),
+            admit=StillApproved(workspace, plan, bench.scratch),
+            noting={"engine": settings.engine, "detached": DETACHED in context.environ},
         )
-    return FinishedRun(plan.run_id, outcomes)
+    return FinishedRun(plan.run_id, outcomes, frozenset(tally.kept), tuple(tally.skipped))
 
 
-def run_store(home: Path) -> RunStore:
-    """Return the store of all runs of this home folder."""
-    return RunStore(private_folder(home / "runs"))
+def _warn_of_room(context: Context, planned: PlannedRun, disk: Path) -> None:
+    """Say before anything starts that models at work together may need more disk than is free."""
+    known = [model.record.resources for model in planned.models]
+    most = heapq.nlargest(planned.settings.max_parallel, (one.disk_bytes or 0 for one in known if one))
+    if sum(most) > (room := room_for_containers(disk)):
+        told = f"up to {size_text(sum(most))} of disk may be needed at one time, {size_text(room)} may be filled"
+        context.say(f"warning: {told} on that of {disk}; make room, or give a lower --max-parallel")
 
 
 def folders_of(prepared: Prepared) -> DatasetFolders:
     """Return the folders of a prepared dataset; older preparators leave labels beside the data."""
     roots = prepared.roots
     return DatasetFolders(roots["data"], roots.get("labels", roots["data"]), roots.get("metadata"))
-
-
-def refuse_unapproved(view: RecordView, benchmark: Ref, dataset: Found[Dataset]) -> None:
-    """Raise `Refused` unless exactly this dataset is approved for a benchmark."""
-    state = association_state(view, benchmark, "dataset", dataset.ref)
-    if state.status is Status.APPROVED and state.subject == dataset.stored.digest:
-        return
-    hint = {
-        Status.PENDING: "the committee decides; `medperf-git association ls` shows it",
-        Status.APPROVED: "ask again: the approval is about other bytes",
-    }.get(state.status, f"ask: medperf-git association request {benchmark} --dataset {dataset.ref}")
-    raise Refused(f"the dataset {dataset.ref} is not approved for {benchmark} ({state.status})", hint=hint)
-
-
-def refuse_unapproved_model(view: RecordView, benchmark: Ref, model: Found[Cube]) -> None:
-    """Raise `Refused` unless exactly this model is approved for a benchmark, or is its reference model (T62)."""
-    refuse_withdrawn(view, model.stored)
-    about = at_ref(view, Benchmark, benchmark).record
-    state = association_state(view, benchmark, "cube", model.ref)
-    if not is_associated_model(view, benchmark, model.ref):
-        hint = f"its owner asks: medperf-git association request {benchmark} --model {model.ref}"
-        raise Refused(f"the model {model.ref} is not approved for {benchmark} ({state.status})", hint=hint)
-    approved = about.reference_model.digest if about.reference_model.ref == model.ref else state.subject
-    if approved != model.stored.digest:
-        message = f"the approval of {model.ref} is about other bytes: expected {approved}, got {model.stored.digest}"
-        raise IntegrityBroken(message, hint="run `medperf-git audit`, and tell the maintainers")
-
-
-def outcome_row(outcome: Outcome) -> dict[str, Any]:
-    """Return one line about an outcome."""
-    values = {key: value.value for key, value in (outcome.values or {}).items() if value.value is not None}
-    return {
-        "model": str(outcome.model.ref),
-        "outcome": outcome.outcome if outcome.reason is None else f"{outcome.outcome}: {outcome.reason}",
-        "attempt": outcome.attempt,
-        "seconds": round(outcome.seconds, 1),
-        "memory": f"{outcome.peak_memory / GIB:.2f} GiB" if outcome.peak_memory else "",
-        "values": ", ".join(f"{key} {value}" for key, value in values.items()),
-        "explanation": outcome.explanation,
-    }
 
 
 def _without_result(view: RecordView, benchmark: Found[Benchmark], dataset: Ref) -> list[Found[Cube]]:
@@ -236,14 +244,3 @@ def _last_wish(workspace: Workspace, benchmark: Found[Benchmark], dataset: Found
     """Return what was last asked of the run of a benchmark on a dataset."""
     run_id = run_id_of(benchmark.reference, dataset.reference)
     return run_store(workspace.context.home).run(run_id).wish()
-
-
-def _is_here(engine: Engine, cube: Cube) -> bool:
-    try:
-        return engine.has_image(wanted_image(cube.image))
-    except (ImageUnavailable, IntegrityBroken):
-        return False
-
-
-def _can_fetch(cube: Cube) -> bool:
-    return cube.image.manifest is not None or cube.image.archive is not None

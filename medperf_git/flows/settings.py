@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from medperf_git.errors import UsageProblem
 from medperf_git.runner.engine import EngineInfo, Limits, Profile
+from medperf_git.runner.mirrors import Mirror
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*([kmgt]?)(?:i?b)?", re.IGNORECASE)
 _FACTORS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
@@ -14,7 +15,10 @@ DAY = 24 * 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What the site chose; `None` is the engine's share of the host, or the disk that is free."""
+    """What the site chose; `None` is the engine's share of the host, or the disk that is free.
+
+    `low_disk` removes an image that the command brought after its last step.
+    """
 
     engine: str = "docker"
     profile: Profile = Profile.STRICT
@@ -23,6 +27,8 @@ class RunSettings:
     max_parallel: int = 1
     gpus: str = ""
     disk_bytes: int | None = None
+    low_disk: bool = False
+    mirrors: tuple[Mirror, ...] = ()
 
     def limits(self, info: EngineInfo) -> Limits:
         """Return the caps of one step on this engine."""

@@ -84,6 +84,12 @@ class CubeTrial:
     hint: str
     kept: bool
     out: Path | None = None
+    reason: str = ""
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether the test says nothing of the container: this machine could not run it."""
+        return self.reason in _NEVER_RAN
 
     def lines(self) -> Iterator[str]:
         """Say how it went."""
@@ -123,6 +129,10 @@ class CubeTrial:
             raise ContainerFailed(self.failure, hint=self.hint)
 
 
+class NeverRan(ContainerFailed):
+    """A container could not be run on this machine, which says nothing of the container."""
+
+
 @dataclass(frozen=True, slots=True)
 class BenchmarkTrial:
     """What the reference model reached on the demo data."""
@@ -158,7 +168,10 @@ class BenchmarkTrial:
 
 
 def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> BenchmarkTrial:
-    """Run a benchmark draft's reference model on its demo data; ContainerFailed says which task went wrong."""
+    """Run a benchmark draft's reference model on its demo data; ContainerFailed says which task went wrong.
+
+    NeverRan when this machine cannot run it (no GPU, no image).
+    """
     context, view, data = workspace.context, workspace.view, file.read_bytes()
     folder = file.resolve().parent
     created = format_time(context.clock())
@@ -170,7 +183,8 @@ def try_benchmark(workspace: Workspace, file: Path, settings: RunSettings) -> Be
         try:
             walk = _walk(trial, view, benchmark, raw=raw, tried=None)
         except StepFailed as failed:
-            raise ContainerFailed(failed.message, hint=failed.hint) from failed
+            kind = NeverRan if failed.reason in _NEVER_RAN else ContainerFailed
+            raise kind(failed.message, hint=failed.hint) from failed
     return BenchmarkTrial(benchmark, walk)
 
 
@@ -181,7 +195,7 @@ def try_cube(
     """Test one container, or several as one chain; a draft that is tested alone keeps its needs and how it ended."""
     first, name = subjects[0], " → ".join(subject.name for subject in subjects)
     is_draft = len(subjects) == 1 and first.is_draft
-    failure, hint = "", ""
+    failure, hint, reason = "", "", ""
     with opened_trial(context, settings, inputs.out) as trial, _raw(trial, inputs) as given:
         walk = Walk({}, (), None, trial.needs)
         data = _tested_on(workspace, inputs, given) if is_draft else None
@@ -189,13 +203,13 @@ def try_cube(
         try:
             walk = _try(trial, workspace, subjects, inputs, given=given)
         except StepFailed as failed:
-            failure, hint = f"{name}: {failed.message} ({failed.reason})", failed.hint
+            failure, hint, reason = f"{name}: {failed.message} ({failed.reason})", failed.hint, failed.reason
             hint = hint or f"its logs are in {context.home / 'logs'}"
             tested = None if failed.reason in _NEVER_RAN or data is None else Tested(data, "failed")
     if is_draft:
         kept = replace(first.cube, resources=_resources(first.cube, walk), tested=tested)
         drafts.save_cube(context.home, kept)
-    return CubeTrial(name, first.cube, walk, failure, hint, is_draft, inputs.out)
+    return CubeTrial(name, first.cube, walk, failure, hint, is_draft, inputs.out, reason)
 
 
 def subject_of(context: Context, workspace: Workspace | None, name: str) -> Subject:

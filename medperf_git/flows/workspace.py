@@ -15,6 +15,7 @@ from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
 from medperf_git.flows.home import locked, private_folder
 from medperf_git.flows.keyring import gather_keys
+from medperf_git.flows.strays import remove_strays
 from medperf_git.forge.choice import forge_for
 from medperf_git.forge.credentials import find_credential
 from medperf_git.forge.port import Forge
@@ -182,6 +183,7 @@ class Workspace:
         """
         with locked(self.pin_file.with_name("lock")):
             first = self.store.ref(UPSTREAM_MAIN) is None
+            remove_strays(self.context.home, copy=self.copy)
             try:
                 self.forge.fetch(self.copy)
             except EnvironmentProblem as problem:
@@ -241,6 +243,11 @@ class Workspace:
         if key is not None:
             ask = self.context.person.passphrase
             self._signer = FileSigner.load(key, passphrase=lambda path: ask(f"Passphrase of {path}"))
+
+    def settle_as(self, member: str, key: Path | None) -> None:
+        """Be a member here for good, with the key that signed last: for whoever holds a second key of a member."""
+        fingerprint, file = self.signer().public.fingerprint, str(key.absolute()) if key else None
+        self.remember(replace(self.known, member=member, key=fingerprint, key_file=file))
 
     def remember(self, known: Known, *, only_here: bool = False) -> None:
         """Keep who I am in this registry; with `only_here` for this command alone."""

@@ -14,8 +14,9 @@ from medperf_git.forge.browser import Browser, web_page
 from medperf_git.forge.credentials import Token, find_credential, find_token
 from medperf_git.forge.faults import Surroundings
 from medperf_git.forge.gathering import heads_of
-from medperf_git.forge.guard import Guard, Patience
+from medperf_git.forge.guard import Guard
 from medperf_git.forge.host import Host, api_of, host_of
+from medperf_git.forge.patience import Patience
 from medperf_git.forge.plain import PlainGit
 from medperf_git.forge.port import Forge, Request
 from medperf_git.forge.pulls import Pulls

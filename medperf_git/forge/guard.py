@@ -8,9 +8,7 @@ One guard serves one command. It counts the time that is lost on calls that fail
 is silent ends a command within `worst_case()` seconds, and one that is merely slow ends none.
 """
 
-import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,28 +18,11 @@ from medperf_git.errors import EnvironmentProblem
 from medperf_git.forge.api import Cause, Fault, as_documented
 from medperf_git.forge.deadline import ending_in
 from medperf_git.forge.faults import Surroundings, is_limit, problem_of, reset_time, wait_asked
+from medperf_git.forge.patience import Patience
 
 T = TypeVar("T")
 
 _LONGEST_WAIT = 20.0
-
-
-@dataclass(frozen=True, slots=True)
-class Patience:
-    """How long is waited, and by what; times in seconds."""
-
-    attempts: int = 4
-    call: float = 20.0
-    whole: float = 45.0
-    least: float = 5.0
-    sleep: Callable[[float], None] = time.sleep
-    clock: Callable[[], float] = time.monotonic
-    today: Callable[[], float] = time.time
-    draw: Callable[[], float] = random.random
-
-    def worst_case(self) -> float:
-        """Return after how many seconds a silent forge has ended an operation: its last look, call, and last look."""
-        return self.whole + 2 * self.call + self.least
 
 
 @dataclass(slots=True)

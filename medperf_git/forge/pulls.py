@@ -18,8 +18,9 @@ from medperf_git.forge.browser import web_page
 from medperf_git.forge.credentials import Token, credential_of
 from medperf_git.forge.faults import ForgeProblem, Surroundings
 from medperf_git.forge.gathering import bring, gather
-from medperf_git.forge.guard import Guard, Patience
+from medperf_git.forge.guard import Guard
 from medperf_git.forge.host import Host
+from medperf_git.forge.patience import Patience
 from medperf_git.forge.port import Account, Checks, Merging, Request, Sent, State, Words
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import proposal_ref

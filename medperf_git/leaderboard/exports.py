@@ -11,7 +11,15 @@ from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
-from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Hidden, RegistryTables, ResultEntry, Source
+from medperf_git.leaderboard.tables import (
+    BenchmarkTable,
+    Cell,
+    ComparisonEntry,
+    Hidden,
+    RegistryTables,
+    ResultEntry,
+    Source,
+)
 
 FORMAT = 1
 RESULT_COLUMNS = (
@@ -100,8 +108,21 @@ def table_json(analysis: Analysis, *, commit: str) -> bytes:
             "cells": [_cell(cell) for cell in table.cells.values()],
             "hidden": [_hidden(item) for item in table.hidden],
             "counts": {"results": table.seen, "shown": table.shown, "hidden": len(table.hidden)},
+            **({"comparisons": [_comparison(one) for one in table.comparisons]} if table.comparisons else {}),
         }
     )
+
+
+def _comparison(one: ComparisonEntry) -> Mapping[str, Any]:
+    return {
+        "dataset": str(one.dataset),
+        "metric": one.metric,
+        "models": [str(ref) for ref in one.models],
+        "n": one.n,
+        "state": one.state,
+        "path": one.path,
+        "digest": one.digest,
+    }
 
 
 def _metric(table: BenchmarkTable, name: str) -> Mapping[str, Any]:

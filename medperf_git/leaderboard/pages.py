@@ -16,6 +16,8 @@ from medperf_git.leaderboard.section_ranking import (
 )
 from medperf_git.leaderboard.section_rules import definition, key_facts, metric_facts, policy_facts, records_behind
 from medperf_git.leaderboard.tables import (
+    BenchmarkTable,
+    ComparisonEntry,
     RegistryTables,
 )
 from medperf_git.leaderboard.text import fixed, listing, some, whole
@@ -93,4 +95,20 @@ def benchmark_context(analysis: Analysis, *, step_time: str) -> Context:
         "policy": policy_facts(table, step_time),
         "bias": [{"name": name.replace("_", " "), "text": text} for name, text in table.bias.items()],
         "records": records_behind(table),
+        "comparisons": [comparison_facts(one, table) for one in table.comparisons],
+    }
+
+
+def comparison_facts(one: ComparisonEntry, table: BenchmarkTable) -> Context:
+    """Say what a comparison is about and how it stands."""
+    titles = {metric.id: metric.title for metric in table.metrics}
+    return {
+        "site": table.site_title(one.dataset),
+        "metric": titles.get(one.metric, one.metric),
+        "models": listing(tuple(table.model_title(ref) for ref in one.models), most=6),
+        "n": whole(one.n),
+        "state": one.state,
+        "id": one.id,
+        "path": one.path,
+        "digest": one.digest,
     }

@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from medperf_git.leaderboard.compared import read_comparisons
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
     Cell,
@@ -169,6 +170,7 @@ def _benchmark_table(
         cells=cells,
         hidden=tuple(sorted([*broken, *superseded], key=lambda item: item.path)),
         seen=len(files),
+        comparisons=() if brief else read_comparisons(view, ref),
     )
 
 

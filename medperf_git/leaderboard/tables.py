@@ -212,6 +212,24 @@ class PolicyFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class ComparisonEntry:
+    """A site's comparison of models on the same cases by one metric, and how it stands."""
+
+    path: str
+    digest: Digest
+    dataset: Ref
+    metric: str
+    models: tuple[Ref, ...]
+    n: int
+    state: str
+
+    @property
+    def id(self) -> str:
+        """The first 12 hexadecimal digits."""
+        return short(self.digest)
+
+
+@dataclass(frozen=True, slots=True)
 class BenchmarkTable:
     """One benchmark version with all its cells; `seen` counts the result records that lie in its folders."""
 
@@ -234,6 +252,7 @@ class BenchmarkTable:
     cells: Mapping[tuple[Ref, Ref], Cell]
     hidden: tuple[Hidden, ...]
     seen: int
+    comparisons: tuple[ComparisonEntry, ...] = ()
 
     def __post_init__(self) -> None:
         """Hold the promise that every result is shown or hidden."""

@@ -331,16 +331,19 @@ def _side_that_signs(case: Case, event: models.Association) -> str:
 
 
 def _result_needs(case: Case, stored: Stored) -> Iterator[Need]:
-    yield _owner(case, _as(stored, models.Result).dataset.ref.member, kind="result")
+    record = stored.record
+    about = record if isinstance(record, models.Comparison) else _as(stored, models.Result)
+    yield _owner(case, about.dataset.ref.member, kind="result")
     last = chain(case.change.before, stored.place.folder)[-1:]
     if last and marks_of(case.change.before, last[0].path).withdrawn_by == "maintainers":
-        yield replace(_maintainers(case, 1), who="a maintainer, because maintainers withdrew the result before it")
+        yield replace(_maintainers(case, 1), who="a maintainer, because maintainers withdrew the one before it")
 
 
 def _dispute_needs(case: Case, stored: Stored) -> Iterator[Need]:
     notice = _as(stored, models.Notice)
     about = stored_at(case.change.before, notice.record.path)
-    benchmark = about.record.benchmark.ref if about and isinstance(about.record, models.Result) else None
+    record = about.record if about else None
+    benchmark = record.benchmark.ref if isinstance(record, models.Result | models.Comparison) else None
     yield _committee(case, policy_state(case.change.before, benchmark) if benchmark else None, "events")
     yield _speaker(case, notice.by)
 
@@ -357,7 +360,7 @@ def _owner_notice_needs(case: Case, stored: Stored) -> Iterator[Need]:
         case models.Benchmark() as benchmark:
             yield _committee(case, policy_state(case.change.before, benchmark.ref), "change")
             yield _speaker(case, notice.by)
-        case models.Result() as result:
+        case models.Result() | models.Comparison() as result:
             yield _owner(case, result.dataset.ref.member, kind="result")
         case models.Dataset() | models.Cube() as owned:
             yield _owner(case, owned.member, kind=str(owned.KIND))
@@ -487,10 +490,10 @@ AUTHORITY: tuple[Row, ...] = (
     ),
     Row("priority", "the committee's `events` threshold", _is(models.Association), _association_needs),
     Row(
-        "result",
-        "the owner of the dataset, with as many of its keys as it wishes; one maintainer where maintainers withdrew "
-        "the result before it",
-        _is(models.Result),
+        "result, comparison",
+        "the owner of the dataset, with as many of its keys as it wishes for results; one maintainer where maintainers "
+        "withdrew the one before it",
+        _is(models.Result, models.Comparison),
         _result_needs,
     ),
     Row("dispute, resolve", "the committee's `events` threshold", _event("dispute", "resolve"), _dispute_needs),

@@ -15,7 +15,9 @@ from medperf_git.records.names import Ref, confusable, skeleton, within_one_edit
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, chain, folders, next_number
 
-NEWEST_RULES = 1
+NEWEST_RULES = 2
+
+_NEWER_IN_METRICS = {"worst": "worst values", "quantiles": "quantiles", "counts": "pooled counts"}
 
 SECRETS: tuple[tuple[str, re.Pattern[bytes]], ...] = (
     ("a private key", re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----")),
@@ -134,6 +136,38 @@ def check_rule_set(case: Case) -> Iterator[Finding]:
             want, got = f"{standing} to {NEWEST_RULES}", str(registry.rule_set)
             message, fix = "no set of rules that can follow", "leave `rules` as it is, or use a newer medperf-git"
             yield Finding("rules-version", message, path=stored.path, pointer="/rules", expected=want, got=got, fix=fix)
+
+
+def check_newer(case: Case) -> Iterator[Finding]:
+    """Refuse what the second set of rules brought where the first is in force: its clients cannot read it."""
+    if case.registry_before is None or case.registry_before.rule_set > 1:
+        return
+    fix = "ask a threshold of maintainers for a registry record with `rules: 2`"
+    for stored in case.records.values():
+        for pointer, what in _newer_parts(stored.record):
+            message = f"{what} need the second set of rules, and this registry is judged by the first"
+            yield Finding("newer-rules", message, path=stored.path, pointer=pointer, expected="rules: 2", fix=fix)
+
+
+def _newer_parts(record: models.Record) -> Iterator[tuple[str, str]]:
+    """Yield where a record has what the second set of rules brought, and what it is."""
+    match record:
+        case models.Comparison():
+            yield "", "comparisons"
+        case models.Benchmark():
+            if record.comparisons is not None:
+                yield "/comparisons", "comparisons"
+            for number, metric in enumerate(record.metrics):
+                for field, what in _NEWER_IN_METRICS.items():
+                    if getattr(metric, field) is not None:
+                        yield f"/metrics/{number}/{field}", what
+        case models.Result():
+            for name, entry in (record.values or {}).items():
+                for field in ("quantiles", "counts"):
+                    if getattr(entry, field) is not None:
+                        yield f"/values/{name}/{field}", _NEWER_IN_METRICS[field]
+        case _:
+            return
 
 
 def check_house_files(case: Case) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from medperf_git.policy.rule import Rule
 from medperf_git.policy.rules import GIT_RULES, RULE_SETS
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
-from medperf_git.records.strict_yaml import parse_yaml
+from medperf_git.records.record import parse_document
 
 _GIT_IDS = frozenset(rule.id for rule in GIT_RULES)
 
@@ -39,4 +39,5 @@ def _with_line(case: Case, finding: Finding) -> Finding:
     """Say on which line a finding about a part of an added record stands."""
     if finding.line or not finding.pointer or finding.path not in case.records:
         return finding
-    return replace(finding, line=parse_yaml(case.change.added[finding.path]).line_of(finding.pointer))
+    kind = case.records[finding.path].place.kind
+    return replace(finding, line=parse_document(case.change.added[finding.path], kind).line_of(finding.pointer))

@@ -10,7 +10,8 @@ from medperf_git.records.layout import Kind
 from medperf_git.records.record import Stored
 from medperf_git.records.view import chain, stored_at
 
-WITHDRAWABLE = frozenset({Kind.CUBE, Kind.DATASET, Kind.BENCHMARK, Kind.RESULT})
+WITHDRAWABLE = frozenset({Kind.CUBE, Kind.DATASET, Kind.BENCHMARK, Kind.RESULT, Kind.COMPARISON})
+DISPUTABLE = frozenset({Kind.RESULT, Kind.COMPARISON})
 
 
 def check_notices(case: Case) -> Iterator[Finding]:
@@ -27,7 +28,7 @@ def check_notices(case: Case) -> Iterator[Finding]:
 
 def _faults(case: Case, stored: Stored, notice: models.Notice, about: Stored) -> Iterator[tuple[str, str, str]]:
     marks = marks_of(case.change.before, about.path)
-    kinds = WITHDRAWABLE if notice.event in ("withdraw", "reinstate") else frozenset({Kind.RESULT})
+    kinds = WITHDRAWABLE if notice.event in ("withdraw", "reinstate") else DISPUTABLE
     if about.place.kind not in kinds:
         yield "/event", f"a {about.place.kind} cannot be the subject of a {notice.event}", "choose another record"
         return
@@ -64,10 +65,10 @@ def _speakers(case: Case, notice: models.Notice, about: Stored) -> tuple[str, ..
         registry = registry_state(before)
         return registry.maintainers if registry else ()
     match record:
-        case models.Result() if notice.side == "committee":
+        case models.Result() | models.Comparison() if notice.side == "committee":
             policy = policy_state(before, record.benchmark.ref)
             return policy.committee if policy else ()
-        case models.Result():
+        case models.Result() | models.Comparison():
             return (record.dataset.ref.member,)
         case models.Benchmark():
             policy = policy_state(before, record.ref)

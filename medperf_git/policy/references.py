@@ -45,6 +45,11 @@ def references_of(record: models.Record) -> Iterator[Named]:
             yield _cube("/model", record.model, "model")
             yield _cube("/data_preparator", record.data_preparator, "data-preparator")
             yield _cube("/metrics_cube", record.metrics_cube, "metrics")
+        case models.Comparison():
+            yield _benchmark("/benchmark", record.benchmark)
+            yield Named("/dataset", layout.dataset_path(record.dataset.ref), record.dataset.digest)
+            for number, model in enumerate(record.models):
+                yield _cube(f"/models/{number}", models.Reference(model.ref, model.digest), "model")
         case models.Notice():
             yield Named("/record", record.record.path, record.record.digest)
         case models.Registry() | models.Quarantine() | models.Member() | models.Cube():

@@ -1,4 +1,4 @@
-"""Rules about results: approved, open, bound to the five records they rest on, attempts counted."""
+"""Rules about results: approved, open (as comparisons are), bound to the five records they rest on, counted."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,8 @@ from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import Status, association_state, is_associated_model, policy_state
+from medperf_git.records.names import Ref
+from medperf_git.records.record import Stored
 from medperf_git.records.times import format_time, parse_time
 from medperf_git.records.view import chain, record_at
 
@@ -14,8 +16,8 @@ UNCHANGED = "submit what `medperf-git run` made, unchanged"
 
 
 def check_approved(case: Case) -> Iterator[Finding]:
-    """Refuse results of a dataset or model that was not approved before."""
-    for stored, result in case.of(models.Result):
+    """Refuse results and comparisons of a dataset or model that was not approved before."""
+    for stored, result in _of_a_site(case):
         benchmark, before = result.benchmark.ref, case.change.before
         dataset = association_state(before, benchmark, "dataset", result.dataset.ref)
         if dataset.status is not Status.APPROVED or dataset.subject != result.dataset.digest:
@@ -23,16 +25,17 @@ def check_approved(case: Case) -> Iterator[Finding]:
             fix = "ask with `medperf-git association request`, and wait for the committee's yes"
             got = dataset.status
             yield Finding("not-approved", message, path=stored.path, pointer="/dataset", got=got, fix=fix)
-        if not is_associated_model(before, benchmark, result.model.ref):
-            message = f"the model {result.model.ref} is not approved for {benchmark}"
-            got = association_state(before, benchmark, "cube", result.model.ref).status
-            fix = "run only approved models"
-            yield Finding("not-approved", message, path=stored.path, pointer="/model", got=got, fix=fix)
+        for pointer, model in _models_of(result):
+            if not is_associated_model(before, benchmark, model):
+                message = f"the model {model} is not approved for {benchmark}"
+                got = association_state(before, benchmark, "cube", model).status
+                fix = "run only approved models"
+                yield Finding("not-approved", message, path=stored.path, pointer=pointer, got=got, fix=fix)
 
 
 def check_open(case: Case) -> Iterator[Finding]:
-    """Refuse results before a benchmark opens and after it closes, by the time of the step."""
-    for stored, result in case.of(models.Result):
+    """Refuse results and comparisons before a benchmark opens and after it closes, by the time of the step."""
+    for stored, result in _of_a_site(case):
         policy = policy_state(case.change.before, result.benchmark.ref)
         if policy is None:
             continue
@@ -43,6 +46,20 @@ def check_open(case: Case) -> Iterator[Finding]:
             got, fix = format_time(case.change.at), "ask the committee"
             message = "the benchmark is not open"
             yield Finding("not-open", message, path=stored.path, expected=want, got=got, fix=fix)
+
+
+def _of_a_site(case: Case) -> Iterator[tuple[Stored, models.Result | models.Comparison]]:
+    """Yield what the owner of a dataset says of models."""
+    yield from case.of(models.Result)
+    yield from case.of(models.Comparison)
+
+
+def _models_of(record: models.Result | models.Comparison) -> Iterator[tuple[str, Ref]]:
+    """Yield the models that a record is about, and where they stand in it."""
+    if isinstance(record, models.Result):
+        yield "/model", record.model.ref
+    else:
+        yield from ((f"/models/{number}", model.ref) for number, model in enumerate(record.models))
 
 
 def check_bound(case: Case) -> Iterator[Finding]:

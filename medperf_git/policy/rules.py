@@ -1,6 +1,17 @@
 """Every rule of the judge, in the order in which findings are shown: one tuple, from which the rest is derived."""
 
-from medperf_git.policy import associations, cubes, form, notices, people, references, results, signatures, values
+from medperf_git.policy import (
+    associations,
+    comparisons,
+    cubes,
+    form,
+    notices,
+    people,
+    references,
+    results,
+    signatures,
+    values,
+)
 from medperf_git.policy.rule import Rule
 
 GIT_RULES = (
@@ -22,7 +33,7 @@ GIT_RULES = (
         "too-large",
         "Sizes are bounded before anything is read",
         "One proposal must not be able to exhaust a reader.",
-        "Keep a record under 64 KiB.",
+        "Keep a record under 64 KiB, a comparison under 512 KiB.",
         form.check_faults("too-large"),
     ),
     Rule(
@@ -105,6 +116,13 @@ RULES: tuple[Rule, ...] = (
         "A rule that becomes stricter must not make an old history invalid.",
         "Name a set of rules that this version of medperf-git knows.",
         form.check_rule_set,
+    ),
+    Rule(
+        "newer-rules",
+        "What newer rules brought waits for them",
+        "Who knows only older rules could not read it, and would stop.",
+        "Ask the maintainers for a registry record that names the newer set.",
+        form.check_newer,
     ),
     Rule(
         "house-file",
@@ -338,6 +356,48 @@ RULES: tuple[Rule, ...] = (
         values.check_disclosed_cases,
     ),
     Rule(
+        "distributions",
+        "Quantiles and counts show no single patient",
+        "A quantile with few cases beyond it is near somebody's value, and a small count is about a few people.",
+        "Leave them out; the commands hold them back.",
+        values.check_distributions,
+    ),
+    Rule(
+        "comparison-wanted",
+        "Comparisons are what the committee asked for",
+        "Nothing may leave a hospital that was not declared before it joined.",
+        "Leave it out.",
+        comparisons.check_wanted,
+    ),
+    Rule(
+        "comparison-result",
+        "A comparison rests on live results",
+        "It says more about values that are published, and about nothing else.",
+        "Compare again with `medperf-git compare`.",
+        comparisons.check_rests_on_results,
+    ),
+    Rule(
+        "comparison-numbers",
+        "The numbers of a comparison fit each other",
+        "What follows from other numbers must follow from them; digits can carry data.",
+        "Submit what `medperf-git compare` made.",
+        comparisons.check_numbers,
+    ),
+    Rule(
+        "comparison-few-cases",
+        "Comparisons rest on enough cases",
+        "A difference over very few people says something about each of them.",
+        "Leave a model out, or publish none.",
+        comparisons.check_enough_cases,
+    ),
+    Rule(
+        "comparison-differencing",
+        "Comparisons are not near other values",
+        "A mean over almost the same people as another one shows what the few others contribute.",
+        "Leave the model out that has a few cases more or fewer.",
+        comparisons.check_differencing,
+    ),
+    Rule(
         "statistics",
         "Statistics of a dataset show no single patient",
         "The oldest patient's age is somebody's age.",
@@ -396,4 +456,5 @@ RULES: tuple[Rule, ...] = (
 )
 
 # By the number that the registry record in force names; a set that was released never changes, a stricter one is new.
-RULE_SETS: dict[int, tuple[Rule, ...]] = {1: RULES}
+# The second brought comparisons, quantiles, pooled counts and worst values, which `newer-rules` refuses in the first.
+RULE_SETS: dict[int, tuple[Rule, ...]] = {1: RULES, 2: RULES}

@@ -1,17 +1,22 @@
 """Rules about the values of a result: declared, explained, in range, in few digits, over enough cases."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self, TypeAlias
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.results import UNCHANGED
 from medperf_git.records import layout, models
 from medperf_git.records.canonical import format_number
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import policy_state, result_chain
+from medperf_git.records.folds import comparison_chain, policy_state, result_chain
+from medperf_git.records.names import Ref
 from medperf_git.records.statistics import SMALLEST_COUNT, statistic_fault
-from medperf_git.records.view import RecordView, record_at, versions_of
+from medperf_git.records.view import RecordView, record_at, stored_at, versions_of
+
+OfASite: TypeAlias = models.Result | models.Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +28,23 @@ class Limits:
     exact: bool
 
 
-def limits_for(case: Case, result: models.Result) -> Limits:
-    """Return the limits of policy and site on a result."""
+@dataclass(frozen=True, slots=True)
+class About:
+    """One model's values of a metric on a dataset."""
+
+    benchmark: Ref
+    dataset: Ref
+    model: Ref
+    metric: str
+
+    @classmethod
+    def of(cls, result: models.Result, metric: str) -> Self:
+        """Return what a result says of a metric."""
+        return cls(result.benchmark.ref, result.dataset.ref, result.model.ref, metric)
+
+
+def limits_for(case: Case, result: OfASite) -> Limits:
+    """Return the limits of policy and site on what is said of a dataset in a benchmark."""
     policy = policy_state(case.change.before, result.benchmark.ref)
     dataset = record_at(case.change.after, layout.dataset_path(result.dataset.ref), models.Dataset)
     site = (dataset.disclosure if dataset else None) or models.SiteDisclosure()
@@ -95,6 +115,72 @@ def check_values(case: Case) -> Iterator[Finding]:
             yield Finding("missing-metric", message, path=path, pointer=pointer, fix=UNCHANGED)
 
 
+def check_distributions(case: Case) -> Iterator[Finding]:
+    """Refuse quantiles and counts that were not declared so, out of range or order, or about too few cases.
+
+    The outermost quantile needs the smallest number of cases beyond it, or it is near a single patient's value; a
+    count above 0 and below that number is about a few patients who could be recognised.
+    """
+    for path, result, metric, entry in _entries(case):
+        limits, pointer = limits_for(case, result), f"/values/{metric.id}"
+        for field, fault in (
+            ("quantiles", _quantiles_fault(metric, entry, limits, most=at_most(result.cases))),
+            ("counts", _counts_fault(metric, entry, limits)),
+        ):
+            if fault:
+                message, want, got = fault
+                where, fix = f"{pointer}/{field}", f"leave `{field}` out, or submit what `medperf-git run` made"
+                yield Finding("distributions", message, path=path, pointer=where, expected=want, got=got, fix=fix)
+
+
+def _quantiles_fault(
+    metric: models.Metric, entry: models.MetricValue, limits: Limits, *, most: int
+) -> tuple[str, str, str] | None:
+    numbers = entry.quantiles
+    if numbers is None:
+        return None
+    wanted, low, high = metric.quantiles or (), Decimal(metric.range.min), Decimal(metric.range.max)
+    written = ", ".join(map(format_number, numbers))
+    if len(numbers) != len(wanted) or entry.value is None:
+        return f"{metric.id} has other quantiles than declared", f"{len(wanted)}, beside a value", str(len(numbers))
+    if any(after < before for before, after in itertools.pairwise(numbers)):
+        return f"the quantiles of {metric.id} go down", "none below the one before", written
+    if not low <= Decimal(numbers[0]) or not Decimal(numbers[-1]) <= high:
+        return f"a quantile of {metric.id} is out of its range", f"{low} to {high}", written
+    decimals = min(metric.decimals, limits.decimals)
+    if any(len(format_number(one).partition(".")[2]) > decimals for one in numbers):
+        return f"the quantiles of {metric.id} say more digits than allowed", f"at most {decimals} decimals", written
+    cases = entry.n if entry.n is not None else most
+    if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
+        cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+    if beyond(metric, cases) < limits.min_cases:
+        message = f"the quantiles of {metric.id} come near single cases"
+        return message, f"at least {limits.min_cases} cases beyond the outermost", format_number(beyond(metric, cases))
+    return None
+
+
+def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limits) -> tuple[str, str, str] | None:
+    counts, wanted = entry.counts, metric.counts.length if metric.counts else 0
+    if counts is None:
+        return None
+    if len(counts) != wanted or entry.value is None:
+        return f"{metric.id} has other counts than declared", f"{wanted}, beside a value", str(len(counts))
+    if small := too_small(counts, limits.min_cases):
+        return f"a count of {metric.id} is about very few", f"0, or at least {limits.min_cases}", str(small[0])
+    return None
+
+
+def beyond(metric: models.Metric, cases: int) -> Decimal:
+    """Return how many of the cases lie beyond the outermost quantile of a metric."""
+    shares = [Decimal(share) for share in metric.quantiles or ()]
+    return cases * min((min(share, 1 - share) for share in shares), default=Decimal(1))
+
+
+def too_small(counts: Iterable[int], least: int) -> list[int]:
+    """Return the counts that are above 0 and below the smallest number of cases."""
+    return [count for count in counts if 0 < count < least]
+
+
 def _explained(entry: models.MetricValue, result: models.Result, limits: Limits) -> bool:
     """Tell whether an absent value failed, is undefined, or was held back for want of cases.
 
@@ -150,8 +236,8 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
 def check_differencing(case: Case) -> Iterator[Finding]:
     """Refuse a value over almost the same cases as one that is public, or that the same proposal makes public.
 
-    Compared are all versions of the dataset and of the benchmark, superseded and withdrawn results too: they were
-    read. Datasets of another name are not: that two of them hold almost the same people, no record shows.
+    Compared are all versions of the dataset and of the benchmark, superseded and withdrawn results and comparisons too:
+    they were read. Datasets of another name are not: that two of them hold almost the same people, no record shows.
     """
     for path, result, metric, entry in _entries(case):
         here, least = entry.n, limits_for(case, result).min_cases
@@ -172,23 +258,43 @@ def _near(case: Case, path: str, result: models.Result, *, metric: str, least: i
     here = (result.values or {})[metric].n
     if here is None:
         return
-    for other, there in published_values(case.change.after, path, result, metric):
-        beside = record_at(case.change.after, other, models.Result)
-        wanted = max(least, limits_for(case, beside).min_cases if beside else 0)
+    for other, there in published_values(case.change.after, path, About.of(result, metric)):
+        beside = stored_at(case.change.after, other)
+        theirs = limits_for(case, beside.record).min_cases if beside and isinstance(beside.record, OfASite) else 0
+        wanted = max(least, theirs)
         if 0 < abs(here - there) < wanted:
             yield other, there, wanted
 
 
-def published_values(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:
-    """Yield path and number of cases of every other value of a metric by this model on versions of the same data."""
-    own, benchmark = result.dataset.ref, result.benchmark.ref
+def published_values(view: RecordView, path: str, about: About) -> Iterator[tuple[str, int]]:
+    """Yield path and number of cases of all that is public of a metric by a model, but what the file at `path` says.
+
+    These are its results and the comparisons it is in, on versions of the same data and of the benchmark.
+    """
+    benchmark, own = about.benchmark, about.dataset
     for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
         for dataset in versions_of(view, "datasets", member=own.member, name=own.name):
-            for link in result_chain(view, version, dataset, result.model.ref):
-                values = link.record.values if isinstance(link.record, models.Result) else None
-                entry = (values or {}).get(metric)
-                if link.path != path and entry is not None and entry.value is not None and entry.n is not None:
-                    yield link.path, entry.n
+            links = (
+                *result_chain(view, version, dataset, about.model),
+                *comparison_chain(view, version, dataset, about.metric),
+            )
+            for link in links:
+                if link.path != path:
+                    yield from ((link.path, n) for n in sorted(numbers_of(link.record, about)))
+
+
+def numbers_of(record: models.Record, about: About) -> set[int]:
+    """Return on how many cases a result or comparison says something about a model by a metric."""
+    if isinstance(record, models.Result):
+        entry = (record.values or {}).get(about.metric)
+        return {entry.n} if entry is not None and entry.value is not None and entry.n is not None else set()
+    if not isinstance(record, models.Comparison):
+        return set()
+    refs = [one.ref for one in record.models]
+    if about.model not in refs:
+        return set()
+    place = refs.index(about.model) + 1
+    return {record.n, *(one.n for one in record.pairs if place in (one.first, one.second))}
 
 
 def check_statistics(case: Case) -> Iterator[Finding]:

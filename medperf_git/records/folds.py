@@ -14,6 +14,7 @@ from medperf_git.records.models import (
     Association,
     AutoApproval,
     Benchmark,
+    Comparison,
     KeyEntry,
     Member,
     Notice,
@@ -25,6 +26,8 @@ from medperf_git.records.models import (
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import R, RecordView, bundles_of, chain, record_at, stored_at, versions_of
+
+_OF_A_SITE = frozenset({Kind.RESULT, Kind.COMPARISON})  # what the owner of a dataset says of it
 
 
 class Status(StrEnum):
@@ -166,13 +169,13 @@ def marks_of(view: RecordView, record_path: str) -> Marks:
 
 
 def is_suspect(view: RecordView, record_path: str) -> bool:
-    """Tell whether a result rests on a key that its owner revoked, and was not there yet at the revocation's step.
+    """Tell whether a result or comparison rests on a key its owner revoked, and was not there at the revocation's step.
 
     It does not when enough of the owner's other keys signed it too.
     """
     parts = record_path.split("/")
     place = layout.place_of(record_path)
-    owner = Ref.from_folder(parts[4]).member if place is not None and place.kind is Kind.RESULT else ""
+    owner = Ref.from_folder(parts[4]).member if place is not None and place.kind in _OF_A_SITE else ""
     state = member_state(view, owner) if owner else None
     if state is None or not state.revoked:
         return False
@@ -213,6 +216,24 @@ def live_of(view: RecordView, results: Iterable[Stored]) -> Stored | None:
     """Return the live one of a chain of results, as `live_result` does."""
     links = [link for link in results if isinstance(link.record, Result)]
     return links[-1] if links and not marks_of(view, links[-1].path).withdrawn else None
+
+
+def comparison_chain(view: RecordView, benchmark: Ref, dataset: Ref, metric: str) -> tuple[Stored, ...]:
+    """Return the comparisons of the models on a dataset by a metric, oldest first; the last one is live."""
+    return chain(view, layout.comparison_folder(benchmark, dataset, metric))
+
+
+def live_comparison(view: RecordView, benchmark: Ref, dataset: Ref, metric: str) -> Stored | None:
+    """Return the newest comparison by a metric; None when it is withdrawn: what it superseded stays so."""
+    links = [one for one in comparison_chain(view, benchmark, dataset, metric) if isinstance(one.record, Comparison)]
+    return links[-1] if links and not marks_of(view, links[-1].path).withdrawn else None
+
+
+def replaced_in(view: RecordView, comparison: Comparison) -> tuple[Ref, ...]:
+    """Return the models of a comparison whose result is not the live one any more."""
+    benchmark, dataset = comparison.benchmark.ref, comparison.dataset.ref
+    lives = ((one, live_result(view, benchmark, dataset, one.ref)) for one in comparison.models)
+    return tuple(one.ref for one, live in lives if live is None or live.digest != one.result)
 
 
 def is_associated_model(view: RecordView, benchmark: Ref, model: Ref) -> bool:

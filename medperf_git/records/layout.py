@@ -12,11 +12,12 @@ from medperf_git.records.names import MemberName, Ref, name_fault
 from medperf_git.records.strict_yaml import Value
 
 QUARANTINE = "registry/quarantine"
-RESERVED = ("comparisons/", "grants/")  # record folders of later versions
+RESERVED = ("grants/",)  # record folders of later versions
 HOUSE_FILES = ("README.md", "LICENSE", ".gitlab-ci.yml")
 HOUSE_FOLDERS = (".github/", ".forgejo/")
 BUNDLE = re.compile(r"(.+\.yaml)\.([0-9a-f]{16})\.sigstore\.json")
 _HOUSE_PART = re.compile(r"[A-Za-z0-9._-]*[A-Za-z0-9_-]")
+_METRIC = re.compile(r"[a-z0-9](?:[-_.]?[a-z0-9]){0,63}")
 _NUMBER = re.compile(r"(?!0000)([0-9]{4})\.yaml")
 
 
@@ -32,12 +33,11 @@ class Kind(StrEnum):
     POLICY = "policy"
     ASSOCIATION = "association"
     RESULT = "result"
+    COMPARISON = "comparison"
     NOTICE = "notice"
 
 
-CHAINS = frozenset(
-    {Kind.REGISTRY, Kind.QUARANTINE, Kind.MEMBER, Kind.POLICY, Kind.ASSOCIATION, Kind.RESULT, Kind.NOTICE}
-)
+CHAINS = frozenset(Kind) - {Kind.CUBE, Kind.DATASET, Kind.BENCHMARK}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,8 @@ def place_of(path: str) -> Place | None:
             return Place(Kind.ASSOCIATION, path, number) if inner[3] in ("cubes", "datasets") else None
         case "results" if number and len(inner) == 5 and _is_ref(inner[:3]) and all(map(_is_folder_ref, inner[3:])):
             return Place(Kind.RESULT, path, number)
+        case "comparisons" if number and len(inner) == 5 and _is_ref(inner[:3]) and _is_folder_ref(inner[3]):
+            return Place(Kind.COMPARISON, path, number) if _METRIC.fullmatch(inner[4]) else None
         case "notices" if number and inner[:1] != ["notices"] and place_of("/".join(inner) + ".yaml"):
             return Place(Kind.NOTICE, path, number)
     return None
@@ -147,6 +149,11 @@ def result_folder(benchmark: Ref, dataset: Ref, model: Ref) -> str:
     return f"results/{benchmark.path}/{dataset.folder}/{model.folder}"
 
 
+def comparison_folder(benchmark: Ref, dataset: Ref, metric: str) -> str:
+    """Return the chain of comparisons of the models on a dataset by a metric."""
+    return f"comparisons/{benchmark.path}/{dataset.folder}/{metric}"
+
+
 def notice_folder(record_path: str) -> str:
     """Return the chain of notices about a record."""
     return "notices/" + record_path.removesuffix(".yaml")
@@ -180,6 +187,8 @@ def expected_folder(kind: Kind, value: dict[str, Value]) -> str:
             return association_folder(_ref_in(value, "benchmark"), kind_of_subject, _ref_in(value, "subject"))
         case Kind.RESULT:
             return result_folder(_ref_in(value, "benchmark"), _ref_in(value, "dataset"), _ref_in(value, "model"))
+        case Kind.COMPARISON:
+            return comparison_folder(_ref_in(value, "benchmark"), _ref_in(value, "dataset"), str(value["metric"]))
         case Kind.NOTICE:
             record = value["record"]
             return notice_folder(str(record["path"]) if isinstance(record, dict) else "")

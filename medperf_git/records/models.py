@@ -312,6 +312,14 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Counts:
+    """Where a results file has counts that can be pooled, and how many they are."""
+
+    path: str
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
 class Metric:
     """One metric definition of a benchmark."""
 
@@ -325,6 +333,21 @@ class Metric:
     undefined: Literal["missing", "worst"]
     reduction: Literal["none", "mean", "median"]
     sd: bool
+    worst: Number | None = None
+    quantiles: tuple[Number, ...] | None = None
+    counts: Counts | None = None
+
+    @property
+    def is_per_case(self) -> bool:
+        """Whether the results file has a value for each case."""
+        return "*" in self.path.split("/")
+
+    @property
+    def worst_value(self) -> Number:
+        """What a case without a value counts as under `undefined: worst`: the worse end, if nothing else is said."""
+        if self.worst is not None:
+            return self.worst
+        return self.range.min if self.direction == "higher" else self.range.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,7 +382,9 @@ class Benchmark:
     ranking: Ranking
     partial: bool
     visibility: Literal["public"]
+    comparisons: bool | None = None
     bias: dict[str, str] | None = None
+    tested: Tested | None = None
 
     @property
     def ref(self) -> Ref:
@@ -467,6 +492,8 @@ class MetricValue:
     n_failed: int | None = None
     n_undefined: int | None = None
     absent: Literal["undefined", "failed", "held-back"] | None = None
+    quantiles: tuple[Number, ...] | None = None
+    counts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -509,12 +536,59 @@ class Result:
     attempt: int
     cases: Cases
     values: dict[str, MetricValue] | None = None
-    sandbox: Literal["strict", "compat"]
+    sandbox: Literal["strict", "unlimited", "compat"]
     engine: EngineUsed
     started: str
     finished: str
     client: str
     assurance: Literal["self-attested"]
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedModel:
+    """One model of a comparison: its record, the result it rests on, its mean in the metric's own unit, its rank."""
+
+    ref: Ref
+    digest: Digest
+    result: Digest
+    mean: Number
+    mean_rank: Number
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedPair:
+    """Two models on the cases that both have: the first is better where the difference is above zero.
+
+    `first` and `second` count the models of the comparison from 1.
+    """
+
+    first: int
+    second: int
+    n: int
+    difference: Number
+    sd: Number
+    w_plus: Number
+    variance: Number
+    wins: int
+    ties: int
+    losses: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """How several models compare on one dataset by one metric; no value of a single case is in it."""
+
+    KIND: ClassVar[Kind] = Kind.COMPARISON
+    created: str
+    previous: Digest | None = None
+    benchmark: Reference
+    dataset: Reference
+    metric: str
+    n: int
+    models: tuple[ComparedModel, ...]
+    covariance: tuple[Number, ...]
+    pairs: tuple[ComparedPair, ...]
+    client: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -551,7 +625,9 @@ class Quarantine:
     reason: Literal["forged", "accident", "unreadable", "other"]
 
 
-Record: TypeAlias = Registry | Quarantine | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Notice
+Record: TypeAlias = (
+    Registry | Quarantine | Member | Cube | Dataset | Benchmark | Policy | Association | Result | Comparison | Notice
+)
 
 MODELS: dict[Kind, type[Record]] = {
     Kind.REGISTRY: Registry,
@@ -563,5 +639,6 @@ MODELS: dict[Kind, type[Record]] = {
     Kind.POLICY: Policy,
     Kind.ASSOCIATION: Association,
     Kind.RESULT: Result,
+    Kind.COMPARISON: Comparison,
     Kind.NOTICE: Notice,
 }

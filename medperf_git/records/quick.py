@@ -25,14 +25,14 @@ _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type
 
 _MAX_DEPTH = 10
 _MAX_KNOWN = 160
-_MAX_LINES = MAX_NODES // 5 - 1  # a line such as `- key:` makes five events at most
 _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,8}[1-9]")
 
 
-def parse_canonical(data: bytes) -> dict[str, Value] | None:
+def parse_canonical(data: bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES) -> dict[str, Value] | None:
     """Read lines of the canonical form; None when they are not. The caller MUST compare `data` with its emission."""
-    if len(data) > MAX_BYTES or data.count(b"\n") > _MAX_LINES:
+    # A line such as `- key:` makes five events at most.
+    if len(data) > max_bytes or data.count(b"\n") > max_nodes // 5 - 1:
         return None
     try:
         text = data.decode("utf-8")

@@ -12,7 +12,16 @@ from medperf_git.records.models import Record
 from medperf_git.records.quick import parse_canonical, shape_test
 from medperf_git.records.schemas import SPEC, check_shape, schema_of
 from medperf_git.records.selfcheck import check_itself
-from medperf_git.records.strict_yaml import Document, Unreadable, Value, parse_yaml
+from medperf_git.records.strict_yaml import (
+    MAX_BYTES,
+    MAX_COMPARISON_BYTES,
+    MAX_COMPARISON_NODES,
+    MAX_NODES,
+    Document,
+    Unreadable,
+    Value,
+    parse_yaml,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +82,8 @@ def check_record(path: str, data: bytes) -> tuple[Finding, ...]:
 
 def _accepted(place: Place, data: bytes) -> dict[str, Value] | None:
     """Return the values of a record without fault, the quick way; None when only the careful way can tell."""
-    value = parse_canonical(data)
+    max_bytes, max_nodes = _bounds(place.kind)
+    value = parse_canonical(data, max_bytes=max_bytes, max_nodes=max_nodes)
     if value is None or not shape_test(place.kind)(value):
         return None
     try:
@@ -88,7 +98,7 @@ def _accepted(place: Place, data: bytes) -> dict[str, Value] | None:
 def _read_carefully(place: Place, data: bytes) -> Reading:
     path = place.path
     try:
-        document = parse_yaml(data)
+        document = parse_document(data, place.kind)
     except Unreadable as error:
         return _refused(error.finding.at(path))
     findings = check_document(document, place.kind)
@@ -97,6 +107,17 @@ def _read_carefully(place: Place, data: bytes) -> Reading:
     if findings:
         return Reading(None, tuple(replace(finding, path=path) for finding in findings))
     return Reading(Stored(place, record_from_value(place.kind, document.value), digest_of(data)), ())
+
+
+def parse_document(data: bytes, kind: Kind) -> Document:
+    """Read the text of a record of a kind, within the bounds of that kind; raise `Unreadable` as `parse_yaml`."""
+    max_bytes, max_nodes = _bounds(kind)
+    return parse_yaml(data, max_bytes=max_bytes, max_nodes=max_nodes)
+
+
+def _bounds(kind: Kind) -> tuple[int, int]:
+    """Return the most bytes and nodes of a record."""
+    return (MAX_COMPARISON_BYTES, MAX_COMPARISON_NODES) if kind is Kind.COMPARISON else (MAX_BYTES, MAX_NODES)
 
 
 def check_document(document: Document, kind: Kind) -> list[Finding]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 KINDS = (
     *("registry", "quarantine", "member", "cube", "dataset", "benchmark"),
-    *("policy", "association", "result", "notice"),
+    *("policy", "association", "result", "comparison", "notice"),
 )
 SPEC = 1
 

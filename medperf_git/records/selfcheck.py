@@ -27,6 +27,7 @@ _ONCE: dict[Kind, tuple[tuple[str, ...], ...]] = {
     Kind.REGISTRY: (("/maintainers",),),
     Kind.MEMBER: (("/keys/signing#key", "/keys/recovery#key"), ("/keys/encryption#key",)),
     Kind.BENCHMARK: (("/metrics#id",), ("/ranking/metrics",)),
+    Kind.COMPARISON: (("/models#ref",),),
     Kind.POLICY: (("/committee",), ("/auto_approve/datasets/members",), ("/auto_approve/models/members",)),
 }
 # Which number may not exceed the other.
@@ -57,6 +58,8 @@ def check_itself(document: Document, kind: Kind) -> list[Finding]:
             found.extend(_metrics(document))
         case Kind.REGISTRY:
             found.extend(_house_files(document))
+        case Kind.COMPARISON:
+            found.extend(_compared(document))
         case Kind.NOTICE:
             found.extend(_subject_of_notice(document))
         case _:
@@ -223,11 +226,45 @@ def _metrics(document: Document) -> Iterator[Finding]:
         where = f"/metrics/{number}"
         declared.add(value_at(metric, "/id"))
         yield from _in_order(document, f"{where}/range/min", f"{where}/range/max")
-        path = str(value_at(metric, "/path"))
-        if _MISUSED_TILDE.search(path):
-            message, fix = "`~` in a JSON Pointer is followed by 0 or 1 (RFC 6901)", "write `~0` for `~`, `~1` for `/`"
-            yield _found(document, "json-pointer", f"{where}/path", message=message, got=path, fix=fix)
+        for pointer in ("/path", "/counts/path"):
+            path = str(value_at(metric, pointer) or "")
+            if _MISUSED_TILDE.search(path):
+                message, fix = "`~` in a JSON Pointer is followed by 0 or 1 (RFC 6901)", "write `~0` or `~1`"
+                yield _found(document, "json-pointer", where + pointer, message=message, got=path, fix=fix)
+        yield from _worst(document, metric, where)
+        yield from _quantiles(document, metric, where)
     yield from _ranked(document, declared)
+
+
+def _worst(document: Document, metric: Value, where: str) -> Iterator[Finding]:
+    """Refuse a worst value that nothing could count as, or that lies outside the metric's range."""
+    worst, pointer = value_at(metric, "/worst"), f"{where}/worst"
+    if worst is None:
+        return
+    if value_at(metric, "/undefined") != "worst":
+        fix = "write `undefined: worst`, or leave `worst` out"
+        yield _found(document, "worst", pointer, message="nothing counts as this value", got=worst, fix=fix)
+    low, high = value_at(metric, "/range/min"), value_at(metric, "/range/max")
+    if _exceeds(low, worst) or _exceeds(worst, high):
+        message, fix = f"{worst} is outside {low} to {high}", "widen the range, or choose a value within it"
+        yield _found(document, "worst", pointer, message=message, got=worst, fix=fix)
+
+
+def _quantiles(document: Document, metric: Value, where: str) -> Iterator[Finding]:
+    """Refuse quantiles of a single value, the smallest and largest ones, and those out of order."""
+    wanted = value_at(metric, "/quantiles")
+    shares = [share for share in wanted if isinstance(share, int | Decimal)] if isinstance(wanted, list) else []
+    if shares and "*" not in str(value_at(metric, "/path")).split("/"):
+        message, fix = "one value has no quantiles", "let `*` in the path stand for every case"
+        yield _found(document, "quantiles", f"{where}/quantiles", message=message, fix=fix)
+    for number, share in enumerate(shares):
+        pointer = f"{where}/quantiles/{number}"
+        if not 0 < share < 1:
+            message, fix = "the smallest and the largest value are single patients'", "write a number between 0 and 1"
+            yield _found(document, "quantiles", pointer, message=message, got=share, fix=fix)
+        if number and share <= shares[number - 1]:
+            message, fix = "quantiles stand in order, each once", "sort them"
+            yield _found(document, "quantiles", pointer, message=message, got=share, fix=fix)
 
 
 def _ranked(document: Document, declared: Container[object]) -> Iterator[Finding]:
@@ -235,6 +272,43 @@ def _ranked(document: Document, declared: Container[object]) -> Iterator[Finding
         if name not in declared:
             fix = "rank by metrics that this benchmark defines"
             yield _found(document, "ranking-metric", where, message=f"no metric {name!r}", got=name, fix=fix)
+
+
+def _compared(document: Document) -> Iterator[Finding]:
+    """Refuse models out of order, and anything but one covariance and one entry for every pair of them."""
+    refs = [str(value_at(model, "/ref")) for model in _items(document, "/models")]
+    for number in range(1, len(refs)):
+        if _order_of(refs[number]) < _order_of(refs[number - 1]):
+            fix = "sort the models by member, name and version"
+            where, message = f"/models/{number}/ref", "models stand in order"
+            yield _found(document, "compared", where, message=message, got=refs[number], fix=fix)
+    count = len(refs)
+    for key, wanted in (("covariance", count * (count + 1) // 2), ("pairs", count * (count - 1) // 2)):
+        if (there := len(_items(document, f"/{key}"))) != wanted:
+            message = f"{count} models have {wanted} entries of `{key}`, and here are {there}"
+            yield _found(document, "compared", f"/{key}", message=message, got=there, fix="make the record anew")
+            return
+    expected = [(first, second) for first in range(1, count + 1) for second in range(first + 1, count + 1)]
+    for number, (pair, entry) in enumerate(zip(expected, _items(document, "/pairs"), strict=True)):
+        got = (value_at(entry, "/first"), value_at(entry, "/second"))
+        if got != pair:
+            message, where = f"this is the place of {pair[0]} with {pair[1]}", f"/pairs/{number}"
+            said, fix = f"{got[0]} with {got[1]}", "make the record anew"
+            yield _found(document, "compared", where, message=message, got=said, fix=fix)
+            return
+
+
+def _items(document: Document, pointer: str) -> list[Value]:
+    items = value_at(document.value, pointer)
+    return items if isinstance(items, list) else []
+
+
+def _order_of(text: str) -> tuple[str, str, int]:
+    try:
+        ref = Ref.parse(text)
+    except ValueError:  # the rule `name` says so
+        return (text, "", 0)
+    return (ref.member, ref.name, ref.version)
 
 
 def _house_files(document: Document) -> Iterator[Finding]:

@@ -17,6 +17,9 @@ Value: TypeAlias = "dict[str, Value] | list[Value] | str | int | bool | Decimal"
 MAX_BYTES = 64 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 20_000
+# A comparison of many models holds numbers for every pair of them.
+MAX_COMPARISON_BYTES = 512 * 1024
+MAX_COMPARISON_NODES = 160_000
 MAX_INTEGER = 2**53 - 1
 
 
@@ -42,11 +45,11 @@ class Document:
         return self.lines.get(pointer, 1)
 
 
-def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES) -> Document:
+def parse_yaml(data: bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES) -> Document:
     """Read one strict YAML document; raise `Unreadable` with what, where and how to mend it."""
     from medperf_git.records.yaml_document import read_document  # noqa: PLC0415  (PyYAML: only to explain)
 
-    return read_document(data, max_bytes=max_bytes)
+    return read_document(data, max_bytes=max_bytes, max_nodes=max_nodes)
 
 
 def pointer_step(key: str | int) -> str:

@@ -129,6 +129,14 @@ def iter_results(view: RecordView, benchmark: Ref) -> Iterator[tuple[Ref, Ref]]:
             yield dataset, model
 
 
+def iter_comparisons(view: RecordView, benchmark: Ref) -> Iterator[tuple[Ref, str]]:
+    """Yield (dataset, metric) of every chain of comparisons of a benchmark, in order."""
+    top = f"comparisons/{benchmark.path}"
+    for dataset in _refs(folders(view, top)):
+        for metric in folders(view, f"{top}/{dataset.folder}"):
+            yield dataset, metric
+
+
 def _refs(names: Iterable[str]) -> Iterator[Ref]:
     """Yield what folder names refer to; a name that is none is `check`'s to report and does not stop a reader."""
     for name in names:

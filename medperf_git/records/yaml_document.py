@@ -30,11 +30,11 @@ _WORD = re.compile(r"[A-Za-z_/][^\n]*")
 _RISKY_WORDS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
 
 
-def read_document(data: bytes, *, max_bytes: int) -> Document:
+def read_document(data: bytes, *, max_bytes: int, max_nodes: int = MAX_NODES) -> Document:
     """Read the document in at most `max_bytes`; raise `Unreadable` as `parse_yaml`."""
     text = _decode(data, max_bytes)
     try:
-        events = _laid_out(_counted(yaml.parse(text, Loader=_LOADER)), text)
+        events = _laid_out(_counted(yaml.parse(text, Loader=_LOADER), max_nodes), text)
         return _Builder(events).document()
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
@@ -66,7 +66,7 @@ def _decode(data: bytes, max_bytes: int) -> str:
     return text
 
 
-def _counted(events: Iterator[Any]) -> Iterator[Any]:
+def _counted(events: Iterator[Any], max_nodes: int) -> Iterator[Any]:
     depth = 0
     for nodes, event in enumerate(events, start=1):
         line = _line(event)
@@ -74,8 +74,8 @@ def _counted(events: Iterator[Any]) -> Iterator[Any]:
             depth += 1
         elif isinstance(event, yaml.CollectionEndEvent):
             depth -= 1
-        if depth > MAX_DEPTH or nodes > MAX_NODES:
-            raise _fault("too-deep", f"deeper than {MAX_DEPTH} levels or over {MAX_NODES} nodes", line, fix="flatten")
+        if depth > MAX_DEPTH or nodes > max_nodes:
+            raise _fault("too-deep", f"deeper than {MAX_DEPTH} levels or over {max_nodes} nodes", line, fix="flatten")
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             raise _fault("yaml-alias", "anchors and aliases are not allowed", line, fix="write the value out")
         if getattr(event, "tag", None):

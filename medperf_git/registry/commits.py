@@ -5,7 +5,8 @@ with the registry. Author, committer and date are arguments: the same change mak
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NewType
@@ -13,7 +14,7 @@ from typing import NewType
 import pygit2
 from pygit2.enums import FileMode
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.objects import Store
 from medperf_git.registry.trees import FILE, FOLDER, entry_fault
 
@@ -50,28 +51,42 @@ def proposal_ref(proposal: str) -> str:
 
 def write_root(store: Store, files: Mapping[str, bytes], *, message: str, author: Author) -> str:
     """Write a commit without parents that holds `files`; return its id."""
-    return _commit(store, _write_tree(store, None, _nested(files)), message, author, parents=[])
+    with _writing(store):
+        return _commit(store, _write_tree(store, None, _nested(files)), message, author, parents=[])
 
 
 def write_commit(store: Store, parent: str, files: Mapping[str, bytes | None], *, message: str, author: Author) -> str:
     """Write a commit of `files` laid over the tree of `parent` (None takes one away); return its id."""
-    tree = _write_tree(store, _tree_of(store, store.commit(parent).tree), _nested(files))
-    return _commit(store, tree, message, author, parents=[parent])
+    with _writing(store):
+        tree = _write_tree(store, _tree_of(store, store.commit(parent).tree), _nested(files))
+        return _commit(store, tree, message, author, parents=[parent])
 
 
 def write_merge(store: Store, base: str, head: str, *, files: Mapping[str, bytes], message: str, author: Author) -> str:
     """Write the merge commit of `head` into `base`: the tree of `base` and `files`; return its id."""
-    tree = _write_tree(store, _tree_of(store, store.commit(base).tree), _nested(files))
-    return _commit(store, tree, message, author, parents=[base, head])
+    with _writing(store):
+        tree = _write_tree(store, _tree_of(store, store.commit(base).tree), _nested(files))
+        return _commit(store, tree, message, author, parents=[base, head])
 
 
 def set_ref(store: Store, name: str, commit: str | None) -> None:
     """Point a local ref at a commit, or remove it (None)."""
     references = store.repository.references
-    if commit is not None:
-        references.create(name, pygit2.Oid(hex=commit), force=True)
-    elif name in references:
-        references.delete(name)
+    with _writing(store):
+        if commit is not None:
+            references.create(name, pygit2.Oid(hex=commit), force=True)
+        elif name in references:
+            references.delete(name)
+
+
+@contextmanager
+def _writing(store: Store) -> Iterator[None]:
+    """Say which repository could not be written; libgit2 gives only words, no number and no path."""
+    try:
+        yield
+    except (pygit2.GitError, OSError) as error:
+        hint = "make room on that disk, or see who may write there; then run the same command again"
+        raise EnvironmentProblem(f"{store.path} cannot be written: {error}", hint=hint) from error
 
 
 @dataclass(slots=True)

@@ -22,7 +22,7 @@ from medperf_git.registry.standing import SOUND, Standing
 from medperf_git.registry.steps import Judge, future_faults, judge_step
 
 # What may count as absent without anybody's trust or a benchmark's terms hanging on it. All else is restored.
-SET_ASIDE = frozenset({Kind.CUBE, Kind.DATASET, Kind.ASSOCIATION, Kind.RESULT})
+SET_ASIDE = frozenset({Kind.CUBE, Kind.DATASET, Kind.ASSOCIATION, Kind.RESULT, Kind.COMPARISON})
 MOST_PATHS = 500
 
 

@@ -13,13 +13,14 @@ from typing import Self, TypeAlias
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.records.models import Quarantine
 from medperf_git.records.record import read_record
+from medperf_git.records.strict_yaml import MAX_BYTES, MAX_COMPARISON_BYTES
 from medperf_git.records.view import RecordView
 from medperf_git.registry.batches import bring_files, bring_folder
 from medperf_git.registry.objects import BadObject, Store
 from medperf_git.registry.trees import FILE, FOLDER, parse_tree
 
-MAX_RECORD = 64 * 1024
-MAX_COMPARISON = 512 * 1024
+MAX_RECORD = MAX_BYTES
+MAX_COMPARISON = MAX_COMPARISON_BYTES
 MAX_BUNDLE = 16 * 1024
 
 _CACHED_FOLDERS = 512

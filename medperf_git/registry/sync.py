@@ -153,11 +153,15 @@ def write_pin(path: Path, pin: Pin) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     begun = {"trusted": pin.trusted} if pin.trusted else {}
     text = json.dumps({"registry": pin.registry, "commit": pin.commit, "steps": pin.steps, **begun}, indent=1) + "\n"
-    with fresh.open("w", encoding="utf-8", newline="\n") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    fresh.replace(path)
+    try:
+        with fresh.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
     with suppress(OSError, AttributeError):  # some systems open no folder
         folder = os.open(path.parent, os.O_RDONLY)
         try:

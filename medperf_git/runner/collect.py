@@ -10,6 +10,7 @@ import os
 import re
 import stat
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,7 @@ _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9 _.+=,@()\[\]#%~-]{0,254}|\.[A-Za-z0-
 _READ = os.O_RDONLY | sum(getattr(os, name, 0) for name in ("O_NOFOLLOW", "O_NONBLOCK", "O_CLOEXEC"))
 _FOLDER = _READ | getattr(os, "O_DIRECTORY", 0)  # Windows has none of them, and runs no containers
 _PIECE = 1 << 20
+_LARGE, _AT_ONCE = 8 << 20, 2
 _KINDS = {
     stat.S_IFLNK: "a symbolic link",
     stat.S_IFIFO: "a FIFO",
@@ -67,6 +69,11 @@ class _Seen:
     parts: tuple[str, ...]
     size: int
     is_folder: bool
+
+
+def is_plain_name(name: str) -> bool:
+    """Tell whether a file of that name would be taken over."""
+    return _NAME.fullmatch(name) is not None
 
 
 def collect(source: Path, target: Path, *, caps: Caps = Caps()) -> tuple[TakenFile, ...]:
@@ -151,16 +158,34 @@ def _first_hole(handle: int, size: int) -> int:
 
 
 def _copy_all(root: int, seen: list[_Seen], target: Path) -> Iterator[TakenFile]:
-    for entry in seen:
-        place = target.joinpath(*entry.parts)
-        if entry.is_folder:
-            place.mkdir()
-            place.chmod(0o755)
-            continue
-        with _descended(root, entry.parts[:-1]) as folder, _opened(Path(entry.parts[-1]), folder, _READ) as handle:
-            shown = "/".join(entry.parts)
-            _check_file(os.fstat(handle), shown, handle)
-            yield TakenFile(shown, *_copy(handle, place, entry.size))
+    """Copy what was seen; large files two at a time, for hashing them is what takes long."""
+    with ThreadPoolExecutor(max_workers=_AT_ONCE, thread_name_prefix="collect") as pool:
+        large: list[Future[TakenFile]] = []
+        try:
+            for entry in seen:
+                if entry.is_folder:
+                    _make_folder(target.joinpath(*entry.parts))
+                elif entry.size >= _LARGE:
+                    large.append(pool.submit(_take, root, entry, target))
+                else:
+                    yield _take(root, entry, target)
+            for taken in large:
+                yield taken.result()
+        finally:
+            for taken in large:
+                taken.cancel()
+
+
+def _make_folder(place: Path) -> None:
+    place.mkdir()
+    place.chmod(0o755)
+
+
+def _take(root: int, entry: _Seen, target: Path) -> TakenFile:
+    with _descended(root, entry.parts[:-1]) as folder, _opened(Path(entry.parts[-1]), folder, _READ) as handle:
+        shown = "/".join(entry.parts)
+        _check_file(os.fstat(handle), shown, handle)
+        return TakenFile(shown, *_copy(handle, target.joinpath(*entry.parts), entry.size))
 
 
 def _copy(handle: int, place: Path, size: int) -> tuple[int, Digest]:

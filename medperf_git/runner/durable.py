@@ -1,14 +1,19 @@
 """Small files of ours that survive a crash, and locks that the kernel lets go when their process ends."""
 
+import glob
 import json
 import os
+import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.runner.disk import MAKE_ROOM
+
+_DAY = 86_400
 
 
 @contextmanager
@@ -23,17 +28,32 @@ def keeping(path: Path) -> Iterator[None]:
 def write_durably(path: Path, data: bytes) -> None:
     """Write a file (0600) so that after a crash it is either the old one or the whole new one.
 
-    EnvironmentProblem when the disk refuses; the old file is still there then.
+    EnvironmentProblem when the disk refuses; the old file is still there then. Several may write the same file.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
     with keeping(path):
-        handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        _remove_abandoned(path)
+        try:
+            handle = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except OSError:
+            with suppress(OSError):
+                partial.unlink()
+            raise
         sync_folder(path.parent)
+
+
+def _remove_abandoned(path: Path) -> None:
+    """Remove what writers of this file left that were killed; what is younger than a day may still be written."""
+    before = time.time() - _DAY
+    for partial in path.parent.glob(f".{glob.escape(path.name)}.*partial"):
+        with suppress(OSError):
+            if partial.stat(follow_symlinks=False).st_mtime < before:
+                partial.unlink()
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -72,3 +92,15 @@ def locked(path: Path) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
+
+
+def kernel_names(path: Path, pid: int) -> bool:
+    """Tell whether the kernel's list of locks names a process for a file; yes where the list says nothing of it."""
+    try:
+        lines = [line.split() for line in Path("/proc/locks").read_text().splitlines()]
+        inode = str(path.stat().st_ino)
+    except OSError:
+        return True
+    # "1: FLOCK ADVISORY WRITE <pid> <device>:<inode> <from> <to>"; the device is written otherwise by some systems.
+    holders = {line[4] for line in lines if line[1:2] == ["FLOCK"] and line[5].rpartition(":")[2] == inode}
+    return not holders or str(pid) in holders

@@ -5,10 +5,11 @@ sandbox of its profile whatever the step says, and leaves no container behind.
 """
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.records.digests import Digest
@@ -27,10 +28,29 @@ class NotStarted(EnvironmentProblem):
 
 
 class Profile(StrEnum):
-    """How tightly a container is held; `compat` is the site's choice, per model."""
+    """How tightly a container is held; all but `strict` are the site's choice, and the result names it.
+
+    `unlimited` is as closed as `strict`, on an engine that does not keep every cap (memory, processes, file size).
+    `compat` has user 0, still without capabilities, and a writable root file system; it takes weaker caps as well.
+    """
 
     STRICT = "strict"
+    UNLIMITED = "unlimited"
     COMPAT = "compat"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the root file system is read-only and the user is not root."""
+        return self is not Profile.COMPAT
+
+
+class Cap(StrEnum):
+    """A cap that our own watch keeps, named by what it counts."""
+
+    TMP = "/tmp"  # noqa: S108  (a path inside the container)
+    OUTPUT = "output"
+    LAYER = "root"
+    FILES = "files"
 
 
 class Ended(StrEnum):
@@ -124,13 +144,17 @@ class StepSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepResult:
-    """How a step ended; `peak_memory` and `peak_disk` in bytes, None where they could not be measured."""
+    """How a step ended; `peak_memory` and `peak_disk` in bytes, None where they could not be measured.
+
+    `broke` is the cap of the disk that it broke.
+    """
 
     exit_code: int
     ended: Ended
     seconds: float
     peak_memory: int | None = None
     peak_disk: int | None = None
+    broke: Cap | None = None
 
     @property
     def succeeded(self) -> bool:
@@ -140,7 +164,7 @@ class StepResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineInfo:
-    """What an engine says of itself; `security` is all of it on which its sandbox rests."""
+    """What an engine says of itself; `security` is all of it on which its sandbox rests, `root` where its files lie."""
 
     name: str
     version: str
@@ -149,6 +173,7 @@ class EngineInfo:
     memory_bytes: int
     platform: str
     rootless: bool = False
+    root: Path | None = None
     security: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -173,6 +198,10 @@ class WantedImage:
     archive: Path | None = None
 
 
+OnFetch: TypeAlias = Callable[[int, int], None]
+"""Told (bytes here, bytes in all as far as known) while an image is fetched; many times a second."""
+
+
 class Engine(Protocol):
     """What the runner needs of a container engine."""
 
@@ -188,8 +217,16 @@ class Engine(Protocol):
         """Tell whether the image is here already."""
         ...
 
-    def resolve_image(self, wanted: WantedImage) -> str:
+    def resolve_image(self, wanted: WantedImage, *, progress: OnFetch | None = None) -> str:
         """Return the id to run the image by, fetching or loading it; IntegrityBroken when it is another image."""
+        ...
+
+    def remove_image(self, image_id: str) -> bool:
+        """Remove an image that this connection fetched or loaded; tell whether it was, others' images stay."""
+        ...
+
+    def brought_images(self) -> tuple[str, ...]:
+        """Return the ids of the images that this connection fetched or loaded and has not removed."""
         ...
 
     def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:

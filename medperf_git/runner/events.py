@@ -17,6 +17,8 @@ class EventKind(StrEnum):
     STARTED = "started"
     FINISHED = "finished"
     KEPT = "kept"
+    SKIPPED = "skipped"
+    STOPPING = "stopping"
     OUTCOME = "outcome"
 
 

@@ -7,19 +7,18 @@ role is data, labels or metadata. Links inside the tree are read through; one th
 import hashlib
 import hmac
 import os
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from medperf_git.errors import IntegrityBroken, Refused
-from medperf_git.records.digests import Digest, bare_hex
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
+from medperf_git.records.digests import Digest, bare_hex, is_digest
+from medperf_git.runner.hashing import NoFile, hash_file, hash_files
 
 Role = Literal["data", "labels", "metadata"]
 Progress = Callable[[int, int], None]
 
-_PIECE = 1 << 20
 _SALT_TEXT = b"medperf-git mgds-v1-salted\0"
 
 
@@ -38,6 +37,15 @@ class ManifestEntry:
         return b"\0".join(os.fsencode(field) for field in fields) + b"\n"
 
 
+@dataclass(frozen=True, slots=True)
+class DatasetFile:
+    """A file that belongs to a dataset: where it is read, its path within its role's folder, its size when listed."""
+
+    path: str
+    relative: str
+    size: int
+
+
 def content_digest(roots: Mapping[Role, Path], *, progress: Progress | None = None) -> Digest:
     """Return the `mgds-v1` digest of the folders; `progress(bytes done, bytes in all)` is called along the way."""
     return digest_of_entries(manifest_of(roots, progress=progress))
@@ -51,18 +59,31 @@ def digest_of_entries(entries: Iterable[ManifestEntry]) -> Digest:
     return Digest("sha256:" + total.hexdigest())
 
 
+def parse_manifest(data: bytes) -> tuple[ManifestEntry, ...]:
+    """Read the sorted lines of a manifest; ValueError when it is none."""
+    entries = []
+    *lines, last = data.split(b"\n")
+    if last:
+        raise ValueError("the last line of a manifest is torn")
+    for line in lines:
+        role, path, size, digest = line.split(b"\0")
+        entry = ManifestEntry(os.fsdecode(role), os.fsdecode(path), int(size), Digest(f"sha256:{digest.decode()}"))
+        if entry.line() != line + b"\n" or not is_digest(entry.digest):
+            raise ValueError(f"no line of a manifest: {line[:80]!r}")
+        entries.append(entry)
+    return tuple(entries)
+
+
 def manifest_of(roots: Mapping[Role, Path], *, progress: Progress | None = None) -> tuple[ManifestEntry, ...]:
     """Read every file of the folders; Refused for a link that leaves them and for anything that is no file."""
-    found = [(role, path, relative) for role, root in roots.items() for path, relative in _files(root)]
-    total, done = sum(path.stat().st_size for _, path, _ in found), 0
-    entries = []
-    for role, path, relative in found:
-        size, digest = _hashed(path)
-        entries.append(ManifestEntry(role, relative, size, digest))
-        done += size
-        if progress:
-            progress(done, total)
-    return tuple(sorted(entries))
+    found = [(role, file) for role, root in roots.items() for file in iter_files(root)]
+    hashed = _hashed_all([file for _, file in found], progress)
+    return tuple(
+        sorted(
+            ManifestEntry(role, file.relative, size, digest)
+            for (role, file), (size, digest) in zip(found, hashed, strict=True)
+        )
+    )
 
 
 def verify_content(
@@ -83,65 +104,81 @@ def commitment(digest: Digest, salt: bytes) -> Digest:
     return Digest("sha256:" + hmac.new(salt, _SALT_TEXT + bytes.fromhex(bare_hex(digest)), hashlib.sha256).hexdigest())
 
 
-def medperf_hash(folders: Iterable[Path]) -> str:
+def medperf_hash(folders: Iterable[Path], *, progress: Progress | None = None) -> str:
     """Return MedPerf's hash of folders: SHA-256 of the sorted hexadecimal SHA-256 of all files, names left out."""
-    digests = sorted(bare_hex(_hashed(path)[1]) for folder in folders for path, _ in _files(folder))
+    found = [file for folder in folders for file in iter_files(folder)]
+    digests = sorted(bare_hex(digest) for _, digest in _hashed_all(found, progress))
     return hashlib.sha256("".join(digests).encode("ascii")).hexdigest()
 
 
 def hashed_file(path: Path) -> tuple[int, Digest]:
     """Return size in bytes and digest of one regular file."""
-    return _hashed(path)
+    try:
+        size, digest = hash_file(os.fspath(path))
+    except NoFile as error:
+        raise _unfit(path, "is no regular file") from error
+    return size, Digest("sha256:" + digest.hex())
 
 
-def _hashed(path: Path) -> tuple[int, Digest]:
-    digest = hashlib.sha256()
-    size = 0
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    with os.fdopen(handle, "rb", buffering=0) as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            raise _unfit(path, "is no regular file")
-        while piece := file.read(_PIECE):
-            size += len(piece)
-            digest.update(piece)
-    return size, Digest("sha256:" + digest.hexdigest())
-
-
-def _files(root: Path) -> Iterator[tuple[Path, str]]:
+def iter_files(root: Path) -> Iterator[DatasetFile]:
+    """Yield every file of a folder, in the order of names; Refused for what is no file or leaves the folder."""
     if not root.is_dir():
         raise Refused(f"there is no folder {root}", hint="check the path, and that the disk is mounted")
-    real = root.resolve()
+    real = os.path.realpath(root)
     yield from _below(real, real, "", root.stat().st_dev)
 
 
-def _below(folder: Path, root: Path, prefix: str, device: int) -> Iterator[tuple[Path, str]]:
+def _hashed_all(files: list[DatasetFile], progress: Progress | None) -> list[tuple[int, Digest]]:
+    total, done = sum(file.size for file in files), 0
+
+    def told(count: int) -> None:
+        nonlocal done
+        done += count
+        if progress is not None:
+            progress(done, max(total, done))
+
+    try:
+        hashed = hash_files([file.path for file in files], [file.size for file in files], told if progress else None)
+    except NoFile as error:
+        raise _unfit(str(error).removesuffix(" is no regular file"), "is no regular file") from error
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        hint = "check who may read it, that the disk is mounted and whole, and that nothing else changes the dataset"
+        raise EnvironmentProblem(
+            f"a file of the dataset cannot be read ({error.strerror}){where}", hint=hint
+        ) from error
+    return [(size, Digest("sha256:" + digest.hex())) for size, digest in hashed]
+
+
+def _below(folder: str, root: str, prefix: str, device: int) -> Iterator[DatasetFile]:
     with os.scandir(folder) as found:
         entries = sorted(found, key=lambda entry: os.fsencode(entry.name))
     for entry in entries:
-        path, relative = Path(entry.path), f"{prefix}{entry.name}"
+        relative = prefix + entry.name
         if "\n" in entry.name:
-            raise _unfit(path, "has a line break in its name")
+            raise _unfit(entry.path, "has a line break in its name")
         if entry.is_symlink():
-            yield from _through_link(path, root, relative)
+            yield _through_link(entry.path, root, relative)
         elif entry.is_dir(follow_symlinks=False):
             if entry.stat(follow_symlinks=False).st_dev != device:
-                raise _unfit(path, "lies on another file system, which containers would not see")
-            yield from _below(path, root, f"{relative}/", device)
+                raise _unfit(entry.path, "lies on another file system, which containers would not see")
+            yield from _below(entry.path, root, f"{relative}/", device)
         else:
-            yield path, relative
+            yield DatasetFile(entry.path, relative, entry.stat(follow_symlinks=False).st_size)
 
 
-def _through_link(path: Path, root: Path, relative: str) -> Iterator[tuple[Path, str]]:
+def _through_link(path: str, root: str, relative: str) -> DatasetFile:
     try:
-        target = path.resolve(strict=True)
+        target = Path(path).resolve(strict=True)
     except (OSError, RuntimeError) as error:
         raise _unfit(path, "is a link that leads nowhere") from error
     if not target.is_relative_to(root):
         raise _unfit(path, "is a link that leaves the dataset")
     if target.is_dir():
         raise _unfit(path, "is a link to a folder")
-    yield target, relative
+    return DatasetFile(str(target), relative, target.stat().st_size)
 
 
-def _unfit(path: Path, fault: str) -> Refused:
-    return Refused(f"{path} {fault}", hint="copy the file itself into the dataset, or remove the entry")
+def _unfit(path: str | Path, fault: str) -> Refused:
+    hint = "copy the file itself into the dataset, or remove the entry"
+    return Refused(f"{path} {fault}", hint=hint)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import cast
@@ -15,9 +15,10 @@ from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
 from medperf_git.runner.plan import ModelPlan, RunPlan, TaskPlan, Unfit
+from medperf_git.runner.predictions import KeptPredictions
 from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
-from medperf_git.runner.store import Mark, ModelState, RunFolder, RunStore, Step, outputs_match
+from medperf_git.runner.store import Mark, ModelState, RunFolder, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
 from medperf_git.runner.wish import Wish
 
@@ -48,7 +49,7 @@ class Run:
     plan: RunPlan
     site: DatasetFolders
     bench: Bench
-    store: RunStore
+    kept: KeptPredictions
     folder: RunFolder
     engine: EngineUsed
     now: Callable[[], datetime]
@@ -130,9 +131,9 @@ def _nothing_to_infer(run: Run, model: ModelPlan, attempt: int) -> Mark:
 
 
 def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark | None:
-    other = run.store.find_predictions(model.infer_key)
+    other = run.kept.find(model.infer_key)
     mark = other.mark("infer") if other else None
-    if other is None or mark is None or not outputs_match(other.predictions, mark.files):
+    if other is None or mark is None:
         return None
     if other.folder != state.folder:
         state.adopt_predictions(other)
@@ -239,6 +240,7 @@ def _outcome(
         seconds=sum(mark.seconds for mark in marks),
         peak_memory=max(mark.peak_memory or 0 for mark in marks) or None,
         peak_disk=max(mark.peak_disk or 0 for mark in marks),
+        exit_code=marks[0].exit_code or marks[1].exit_code,
     )
 
 
@@ -261,6 +263,7 @@ def _failure(
         seconds=result.seconds if result else 0.0,
         peak_memory=result.peak_memory if result else None,
         peak_disk=result.peak_disk if result else None,
+        exit_code=result.exit_code if result else None,
     )
 
 
@@ -277,5 +280,6 @@ def _described(run: Run, model: ModelPlan, attempt: int, *, started: datetime, *
         "finished": format_time(run.now()),
         "infer_key": model.infer_key,
         "evaluate_key": model.evaluate_key,
+        "limits": asdict(run.bench.limits),
     }
     return Outcome(**common | fields)  # type: ignore[arg-type]  # two calls above name every field

@@ -21,6 +21,8 @@ from medperf_git.records.models import (
 from medperf_git.records.names import Ref
 from medperf_git.runner.engine import Profile
 
+_LISTS = ("quantiles", "counts")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -46,6 +48,8 @@ class Outcome:
     seconds: float = 0.0
     peak_memory: int | None = None
     peak_disk: int | None = None
+    exit_code: int | None = None
+    limits: dict[str, float] | None = None
 
 
 def outcome_to_plain(outcome: Outcome) -> dict[str, Any]:
@@ -85,16 +89,19 @@ def outcome_from_plain(value: Mapping[str, Any]) -> Outcome | None:
 
 def _metric_to_plain(metric: MetricValue) -> dict[str, Any]:
     fields = {name: getattr(metric, name) for name in metric.__slots__}
-    return {
-        name: str(field) if name in ("value", "sd") and field is not None else field for name, field in fields.items()
-    }
+    texts = {name: str(fields[name]) for name in ("value", "sd") if fields[name] is not None}
+    lists = {name: list(map(str, fields[name])) for name in _LISTS if fields[name] is not None}
+    return fields | texts | lists
 
 
 def _metric_from_plain(value: Mapping[str, Any]) -> MetricValue:
-    return MetricValue(**dict(value) | {name: _number(value.get(name)) for name in ("value", "sd")})
+    lists = {name: tuple(map(_present, value[name])) for name in _LISTS if value.get(name) is not None}
+    return MetricValue(**dict(value) | {name: _number(value.get(name)) for name in ("value", "sd")} | lists)
 
 
 def _number(text: str | None) -> Number | None:
-    if text is None:
-        return None
+    return None if text is None else _present(text)
+
+
+def _present(text: str) -> Number:
     return Decimal(text) if "." in text else int(text)

@@ -14,6 +14,7 @@ OWNER = PREFIX + "owner"
 RUN = PREFIX + "run"
 CLIENT = PREFIX + "client"
 MACHINE = PREFIX + "machine"
+_ENDED = ("Z", "X")
 
 
 def labels_of_this_client(run_id: str) -> dict[str, str]:
@@ -22,7 +23,7 @@ def labels_of_this_client(run_id: str) -> dict[str, str]:
         OWNER: str(os.getuid()),
         RUN: run_id,
         MACHINE: this_machine(),
-        CLIENT: f"{boot_id()}:{_process(os.getpid())}",
+        CLIENT: f"{boot_id()}:{process_token(os.getpid())}",
     }
 
 
@@ -34,7 +35,7 @@ def is_orphan(labels: dict[str, str]) -> bool:
     if boot != boot_id():
         return True
     pid = process.partition("@")[0]
-    return not pid.isdigit() or _process(int(pid)) != process
+    return not pid.isdigit() or process_token(int(pid)) != process
 
 
 @cache
@@ -50,10 +51,15 @@ def boot_id() -> str:
     return _text(Path("/proc/sys/kernel/random/boot_id"))
 
 
-def _process(pid: int) -> str:
+def process_token(pid: int) -> str:
+    """Return a process number and when that process began, which no later one shares; empty when there is none.
+
+    One that has ended, and whose parent has not asked how, is none.
+    """
     stat = _text(Path(f"/proc/{pid}/stat"))
     if stat:
-        return f"{pid}@{stat.rpartition(')')[2].split()[19]}"
+        fields = stat.rpartition(")")[2].split()
+        return "" if fields[0] in _ENDED else f"{pid}@{fields[19]}"
     if Path("/proc/self/stat").exists():
         return ""
     try:

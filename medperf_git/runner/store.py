@@ -4,12 +4,15 @@ One folder per run, named by the run's id. A mark is written beside a finished s
 renamed, the folder synced. It holds the step's key and the digests of its outputs, and counts while both still fit.
 One run has one holder, by a lock that the kernel lets go when the process ends.
 
-    <root>/<run id>/lock  plan.json  wish.json  unverified  models/<member.name.version>/{infer,evaluate,outcome}.json
-                                     models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/
+    <root>/<run id>/lock  plan.json  wish.json  unverified  looks.json  command.json  output.log  reviewed.json
+                    models/<member.name.version>/{attempts,infer,evaluate,outcome,skipped}.json
+                    models/…/predictions/  models/…/results  models/…/local/  models/…/logs/<attempt>/<step>.log
 """
 
 import os
+import secrets
 import shutil
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -20,14 +23,17 @@ from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.records.names import Ref
 from medperf_git.runner.collect import TakenFile
-from medperf_git.runner.durable import keeping, locked, read_json, sync_folder, write_json
+from medperf_git.runner.durable import keeping, kernel_names, locked, read_json, sync_folder, write_json
 from medperf_git.runner.manifest import hashed_file
+from medperf_git.runner.owners import process_token
 from medperf_git.runner.plan import RunPlan, plain
 from medperf_git.runner.staging import private_folder
 from medperf_git.runner.trees import remove_tree
 from medperf_git.runner.wish import Wish, wish_from_value
 
 Step = Literal["infer", "evaluate"]
+_PAUSES = (0.05, 0.1, 0.2)
+_MOST_LOOKS = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +86,15 @@ class ModelState:
         noted, outcome = self._noted(), self.outcome() or {}
         return max(_count(noted, "attempts") - bool(noted.get("open")), _count(outcome, "attempt"))
 
+    def is_open(self) -> bool:
+        """Tell whether an attempt has begun and not come to an outcome."""
+        return bool(self._noted().get("open"))
+
     def begin_attempt(self) -> int:
         """Note that an attempt begins, and return its number from 1; one that was interrupted goes on."""
         with keeping(self.folder):
             private_folder(self.folder)
+        self._skipped.unlink(missing_ok=True)
         number = self.ended_attempts() + 1
         write_json(self.folder / "attempts.json", {"attempts": number, "open": True})
         return number
@@ -114,10 +125,24 @@ class ModelState:
         write_json(self.folder / "outcome.json", value)
         write_json(self.folder / "attempts.json", {"attempts": self.attempts(), "open": False})
 
+    def note_skipped(self, why: str) -> None:
+        """Note why this model was not started, until it is."""
+        with keeping(self.folder):
+            private_folder(self.folder)
+        write_json(self._skipped, {"why": why})
+
+    def skipped(self) -> str:
+        """Return why this model was not started when its turn came; empty when it was."""
+        return str((read_json(self._skipped) or {}).get("why", ""))
+
     def forget(self, *names: Literal["infer", "evaluate", "outcome"]) -> None:
         """Take back marks, so that the steps are done again."""
-        for name in names:
-            (self.folder / f"{name}.json").unlink(missing_ok=True)
+        marks = [mark for name in names if (mark := self.folder / f"{name}.json").exists()]
+        if marks:
+            with keeping(self.folder):
+                for mark in marks:
+                    mark.unlink(missing_ok=True)
+                sync_folder(self.folder)  # a mark that came back after a power cut would count
 
     def forget_steps_before(self, attempt: int) -> None:
         """Take back the marks of steps that an attempt before that one made, or took over from another run."""
@@ -135,6 +160,10 @@ class ModelState:
         except OSError:
             remove_tree(self.predictions)
             shutil.copytree(other.predictions, self.predictions)
+
+    @property
+    def _skipped(self) -> Path:
+        return self.folder / "skipped.json"
 
     def _noted(self) -> dict[str, Any]:
         return read_json(self.folder / "attempts.json") or {}
@@ -209,6 +238,16 @@ class RunFolder:
         """Note that the dataset is what was registered, after all that has run."""
         self._awaiting.unlink(missing_ok=True)
 
+    def note_look(self, moment: str, time: str) -> None:
+        """Note when the dataset was looked at and found to be what was registered."""
+        write_json(self.path / "looks.json", {"looks": [*self.looks(), (moment, time)][-_MOST_LOOKS:]})
+
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Return when the dataset was looked at and found unchanged, oldest first: (moment, time)."""
+        noted = (read_json(self.path / "looks.json") or {}).get("looks")
+        pairs = noted if isinstance(noted, list) else []
+        return tuple((str(one[0]), str(one[1])) for one in pairs if isinstance(one, list) and len(one) == 2)
+
     def forget_unverified(self) -> None:
         """Take back all that models made since the dataset was last looked at."""
         for ref in self.unverified():
@@ -220,6 +259,21 @@ class RunFolder:
         wish = self.wish()
         return not (wish is not None and wish.open) and not self.unverified()
 
+    def note_command(self, **fields: Any) -> None:
+        """Note what is known of the command that works, or last worked, on this run; given fields replace others."""
+        with keeping(self.path):
+            private_folder(self.path)
+        write_json(self.path / "command.json", self.command() | fields)
+
+    def command(self) -> dict[str, Any]:
+        """Return what is known of the last command: when it began and ended, its process, its error; else nothing."""
+        return read_json(self.path / "command.json") or {}
+
+    @property
+    def output(self) -> Path:
+        """Where a detached command's own words go."""
+        return self.path / "output.log"
+
     @property
     def _awaiting(self) -> Path:
         return self.path / "unverified"
@@ -229,19 +283,18 @@ class RunFolder:
         """Hold this run for writing; Refused while another process does."""
         with ExitStack() as stack:
             try:
-                lock = stack.enter_context(locked(self.path / "lock"))
+                lock = stack.enter_context(_soon_locked(self.path / "lock"))
             except BlockingIOError as error:
-                raise Refused(
-                    f"run {self.run_id} is under way in another process",
-                    hint=f"watch it: medperf-git runs show {self.run_id}; stop it: kill {self.holder()}",
-                ) from error
+                raise self._under_way() from error
             with keeping(self.path):
                 os.ftruncate(lock, 0)
-                os.pwrite(lock, str(os.getpid()).encode(), 0)
+                os.pwrite(lock, process_token(os.getpid()).encode(), 0)
             yield
 
     def is_running(self) -> bool:
         """Tell whether a process holds this run."""
+        if not self.path.is_dir():
+            return False
         try:
             with locked(self.path / "lock"):
                 return False
@@ -249,11 +302,28 @@ class RunFolder:
             return True
 
     def holder(self) -> int | None:
-        """Return the process that holds this run, None when none does."""
+        """Return the process that holds this run; None when none does, or none of this machine that still lives."""
         if not self.is_running():
             return None
-        text = (self.path / "lock").read_text().strip()
-        return int(text) if text.isdigit() else None
+        token = (self.path / "lock").read_text().strip()
+        pid = token.partition("@")[0]
+        # The number alone may have come to belong to another process since it was noted.
+        if not pid.isdigit() or process_token(int(pid)) != token:
+            return None
+        return int(pid) if kernel_names(self.path / "lock", int(pid)) else None
+
+    def refuse_running(self) -> None:
+        """Raise Refused while a process holds this run."""
+        if self.is_running():
+            raise self._under_way()
+
+    def _under_way(self) -> Refused:
+        pid = self.holder()
+        who = f"process {pid} holds it" if pid else "a process that this machine does not show holds it"
+        return Refused(
+            f"run {self.run_id} is under way in another process",
+            hint=f"{who}; watch it: medperf-git runs show {self.run_id}; stop it: medperf-git runs stop {self.run_id}",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +340,7 @@ class RunStore:
         """Return all runs, the latest first."""
         if not self.root.is_dir():
             return ()
-        found = [path for path in self.root.iterdir() if (path / "plan.json").is_file()]
+        found = [path for path in self.root.iterdir() if path.name[0] != "." and (path / "plan.json").is_file()]
         return tuple(RunFolder(path) for path in sorted(found, key=lambda path: -(path / "plan.json").stat().st_mtime))
 
     @contextmanager
@@ -284,24 +354,36 @@ class RunStore:
             folder.write_plan(plan)
             yield folder
 
-    def find_predictions(self, key: Digest) -> ModelState | None:
-        """Return a model state of any run whose finished inference has that key."""
-        for run in self.runs():
-            unverified = run.unverified()
-            for ref in run.models():
-                if ref in unverified:
-                    continue
-                state = run.model(ref)
-                if (mark := state.mark("infer")) and mark.key == key and mark.exit_code == 0:
-                    return state
-        return None
-
     def remove(self, run_id: str) -> None:
         """Remove a run and all it kept; Refused while it is under way."""
         folder = self.run(run_id)
-        if folder.path.is_dir() and folder.is_running():
-            raise Refused(f"run {run_id} is under way", hint=f"stop it first: kill {folder.holder()}")
-        remove_tree(folder.path)
+        if not folder.path.is_dir():
+            return
+        with folder.held():
+            # Out of the way in one step: what a crash leaves of it is no run any more.
+            gone = self.root / f".removed-{run_id}-{secrets.token_hex(4)}"
+            folder.path.rename(gone)
+        remove_tree(gone)
+
+    def remove_leftovers(self) -> None:
+        """Remove what a crash left of runs that were being removed."""
+        for path in self.root.glob(".removed-*") if self.root.is_dir() else ():
+            remove_tree(path)
+
+
+@contextmanager
+def _soon_locked(path: Path) -> Iterator[int]:
+    """Hold a lock, which somebody who only looks whether it is held may have for a moment."""
+    with ExitStack() as stack:
+        for pause in _PAUSES:
+            try:
+                lock = stack.enter_context(locked(path))
+                break
+            except BlockingIOError:
+                time.sleep(pause)
+        else:
+            lock = stack.enter_context(locked(path))
+        yield lock
 
 
 def _count(noted: Mapping[str, Any], key: str) -> int:
@@ -325,11 +407,16 @@ def _ref_of(folder: Path) -> Ref | None:
 
 def outputs_match(path: Path, files: tuple[TakenFile, ...]) -> bool:
     """Tell whether a file, or the files of a folder, are those that were noted: all of them, none besides."""
+    if path.is_symlink():
+        return False
     if path.is_file():
         return len(files) == 1 and hashed_file(path) == (files[0].size, files[0].digest)
     if not path.is_dir():
         return False
-    found = {entry.relative_to(path).as_posix(): entry for entry in path.rglob("*") if entry.is_file()}
+    entries = [entry for entry in path.rglob("*") if entry.is_symlink() or not entry.is_dir()]
+    if any(entry.is_symlink() or not entry.is_file() for entry in entries):
+        return False
+    found = {entry.relative_to(path).as_posix(): entry for entry in entries}
     if set(found) != {file.path for file in files}:
         return False
     return all(hashed_file(found[file.path]) == (file.size, file.digest) for file in files)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
@@ -30,6 +31,7 @@ from medperf_git.runner.engine import (
     User,
 )
 from medperf_git.runner.explain import explain
+from medperf_git.runner.image_uses import ImageUses
 from medperf_git.runner.plan import Slot, TaskPlan, wanted_image
 from medperf_git.runner.staging import make_output_file, make_output_folder, private_folder, readable_view
 from medperf_git.runner.trees import remove_tree
@@ -71,7 +73,10 @@ class Bench:
     """What every task of a command shares; `scratch` is on the disk that outputs and `/tmp` may fill.
 
     `fetch` brings an asset of a record here, verified; `gpus` is what the data owner grants;
-    `parallel` is how many tasks share the disk.
+    `parallel` is how many tasks share the disk; `uses` knows which images are needed once more; `on_fetch` is told of
+    an image's name, and its bytes here and in all, while it is fetched. `views` remembers, where inputs do not change
+    while a command works, how the container's user sees each of them: a large dataset is walked once, not for every
+    model.
     """
 
     engine: Engine
@@ -83,7 +88,10 @@ class Bench:
     gpus: str = ""
     run_id: str = ""
     parallel: int = 1
+    uses: ImageUses = field(default_factory=ImageUses)
+    on_fetch: Callable[[str, int, int], None] = lambda *_: None
     lock: threading.Lock = field(default_factory=threading.Lock)
+    views: dict[tuple[Path, User], Path] | None = None
 
     def close(self) -> None:
         """Remove what was made for the whole command."""
@@ -97,7 +105,10 @@ def resolve(bench: Bench, plan: TaskPlan) -> str:
     try:
         if image.archive is not None and not bench.engine.has_image(wanted) and bench.fetch is not None:
             wanted = wanted_image(image, _brought(bench.fetch, image.archive))
-        return bench.engine.resolve_image(wanted)
+        image_id = bench.engine.resolve_image(wanted, progress=partial(bench.on_fetch, image.reference))
+        if wanted.archive is not None:
+            bench.uses.loaded(wanted.archive)
+        return image_id
     except (ImageUnavailable, IntegrityBroken, Refused) as error:
         raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
 
@@ -269,11 +280,20 @@ def _input(slot: Slot, given: Mapping[str, Path], user: User, *, bench: Bench, s
         source = source / PurePosixPath(slot.inside).name
     if (slot.kind is BindKind.DIRECTORY) != source.is_dir():
         raise Refused(f"{slot.key} must be a {slot.kind}: {source}", hint="check the path that was given")
-    # A dataset is seen through one copy by all models of a command; predictions are one model's own.
-    shared = bench.scratch / "views" / hashlib.sha256(bytes(source)).hexdigest()[:16]
-    with bench.lock:
-        view = readable_view(source, user, staging=scratch / "in" if slot.key == "predictions" else shared)
+    own = slot.key == "predictions"
+    view = readable_view(source, user, staging=scratch / "in") if own else _shared_view(bench, source, user)
     return Bind(slot.key, view, slot.inside, read_only=True, kind=slot.kind)
+
+
+def _shared_view(bench: Bench, source: Path, user: User) -> Path:
+    """Return an input as all models of a command see it: through one copy, where there must be one."""
+    staging = bench.scratch / "views" / hashlib.sha256(bytes(source)).hexdigest()[:16]
+    with bench.lock:
+        if bench.views is None:
+            return readable_view(source, user, staging=staging)
+        if (source, user) not in bench.views:
+            bench.views[source, user] = readable_view(source, user, staging=staging)
+        return bench.views[source, user]
 
 
 def _output(slot: Slot, live: Mapping[str, Path], user: User, folder: Path, in_its_place: str) -> Bind:

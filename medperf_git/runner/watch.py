@@ -6,18 +6,26 @@ full.
 
 import os
 import stat
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from medperf_git.runner.trees import iter_entries
 
 _HIDDEN = 1 << 62
 _BLOCK = 512
-_MEMORY_PATHS = (
-    "/sys/fs/cgroup/memory/docker/{id}/memory.stat",
-    "/sys/fs/cgroup/memory/system.slice/docker-{id}.scope/memory.stat",
-    "/sys/fs/cgroup/docker/{id}/memory.stat",
-    "/sys/fs/cgroup/system.slice/docker-{id}.scope/memory.stat",
+_CGROUPS = (
+    "memory/docker/{id}",
+    "memory/system.slice/docker-{id}.scope",
+    "docker/{id}",
+    "system.slice/docker-{id}.scope",
+    "memory/libpod_parent/libpod-{id}",
+    "memory/machine.slice/libpod-{id}.scope",
+    "libpod_parent/libpod-{id}",
+    "machine.slice/libpod-{id}.scope",
+    "user.slice/user-{uid}.slice/user@{uid}.service/user.slice/libpod-{id}.scope",
 )
+_ROOT = Path("/sys/fs/cgroup")
 
 
 def usage(path: Path) -> tuple[int, int]:
@@ -45,15 +53,39 @@ def _blocks(entry: os.DirEntry[str]) -> int:
         return 0
 
 
-def memory_in_use(container_id: str) -> int | None:
-    """Return bytes of anonymous and shared memory of a container of this host, None where it is not to be seen."""
-    for pattern in _MEMORY_PATHS:
+@dataclass(slots=True)
+class MemoryWatch:
+    """The memory of one container of this host, by the kernel's own files; nothing is known where these do not lie.
+
+    `kills` counts the processes that the kernel killed for want of memory. Podman 4 does not tell of them, and the
+    files vanish soon after the container has ended: what was seen last stays.
+    """
+
+    container_id: str
+    kills: int = 0
+    folder: Path | None = None
+
+    def in_use(self) -> int | None:
+        """Return bytes of anonymous and shared memory, None where they are not to be seen."""
+        self.folder = self.folder or _cgroup_of(self.container_id)
+        if self.folder is None:
+            return None
+        self._count_kills(self.folder)
         try:
-            text = Path(pattern.format(id=container_id)).read_text()
+            return memory_of_statistics(_numbers(self.folder / "memory.stat"))
         except OSError:
-            continue
-        return memory_of_statistics(dict(_pairs(text)))
-    return None
+            return None
+
+    def _count_kills(self, folder: Path) -> None:
+        for name in ("memory.events", "memory.oom_control"):
+            with suppress(OSError):
+                self.kills = max(self.kills, _numbers(folder / name).get("oom_kill", 0))
+                return
+
+
+def _cgroup_of(container_id: str) -> Path | None:
+    places = (_ROOT / pattern.format(id=container_id, uid=os.getuid()) for pattern in _CGROUPS)
+    return next((place for place in places if (place / "memory.stat").exists()), None)
 
 
 def memory_of_statistics(numbers: dict[str, int]) -> int:
@@ -63,5 +95,6 @@ def memory_of_statistics(numbers: dict[str, int]) -> int:
     return numbers.get("total_rss", numbers.get("rss", 0)) + numbers.get("total_shmem", numbers.get("shmem", 0))
 
 
-def _pairs(text: str) -> list[tuple[str, int]]:
-    return [(name, int(number)) for name, _, number in (line.partition(" ") for line in text.splitlines())]
+def _numbers(path: Path) -> dict[str, int]:
+    pairs = (line.partition(" ") for line in path.read_text().splitlines())
+    return {name: int(number) for name, _, number in pairs}

@@ -1,13 +1,22 @@
-"""A real engine, tiny images made from the base image, cubes made of them."""
+"""A real engine, tiny images made from the base image, cubes made of them.
 
+The engine is Docker, or what MEDPERF_GIT_TEST_ENGINE names: `podman`, at the address in CONTAINER_HOST
+(scripts/test-podman.sh sets both), whose images are built through the same API as the steps are run; or `apptainer`
+(`make test-apptainer`), whose images are built by Docker and taken over as archives.
+"""
+
+import contextlib
+import os
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from medperf_git.records.digests import digest_of
+from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.models import (
     Asset,
     Benchmark,
@@ -24,12 +33,20 @@ from medperf_git.records.models import (
     RunArgs,
     Task,
 )
-from medperf_git.runner.engine import GIB, MIB, Limits
+from medperf_git.runner.engine import GIB, MIB, Limits, Profile, WantedImage
+from medperf_git.runner.engines.apptainer import ApptainerEngine
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.manifest import content_digest
 from medperf_git.runner.one_model import DatasetFolders
-from medperf_git.runner.plan import PinnedBenchmark, PinnedCube, PinnedDataset, RunPlan, build_run_plan
-from medperf_git.runner.tasks import Bench
+from medperf_git.runner.plan import (
+    PinnedBenchmark,
+    PinnedCube,
+    PinnedDataset,
+    RunPlan,
+    build_run_plan,
+    plan_task,
+)
+from medperf_git.runner.tasks import Bench, TaskRun, run_task
 
 ROOT = Path(__file__).parents[2]
 ACTOR = Path(__file__).parent / "actor"
@@ -41,6 +58,7 @@ STYLES = {
 }
 CREATED = "2026-11-25T10:00:00Z"
 ZERO = digest_of(b"")
+RUN_ID = f"test{os.getpid()}"  # other people's tests may use the same engine
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,30 +68,66 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.engine)
 
 
+ENGINE = os.environ.get("MEDPERF_GIT_TEST_ENGINE", "docker")
+
+
 def docker(*arguments: str, text: str = "") -> str:
-    """Run the docker command."""
-    return subprocess.run(["docker", *arguments], input=text, capture_output=True, text=True, check=True).stdout.strip()
+    """Run the docker command at the engine under test."""
+    return subprocess.run(
+        ["docker", *arguments], input=text, capture_output=True, text=True, check=True, env=docker_environment()
+    ).stdout.strip()
+
+
+def docker_environment() -> dict[str, str]:
+    """Return the environment in which the docker command speaks to the engine under test."""
+    return dict(os.environ) | ({"DOCKER_HOST": os.environ["CONTAINER_HOST"]} if ENGINE == "podman" else {})
 
 
 @pytest.fixture(scope="session")
-def images() -> dict[str, str]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Image ids by style of entry point, built from the base image."""
-    subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
-    subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
-    docker(
-        "build", "-q", "--network", "none", "--build-arg", f"BASE={BASE}", "-t", "medperf-git-test/full:1", str(ACTOR)
-    )
+    if ENGINE != "podman":
+        subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
+        subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
+    ids = {"full": _built("full", "--build-arg", f"BASE={BASE}", str(ACTOR))}
     for style, line in STYLES.items():
         if line:
-            recipe = f"FROM medperf-git-test/full:1\n{line}\n"
-            docker("build", "-q", "--network", "none", "-t", f"medperf-git-test/{style}:1", "-", text=recipe)
-    return {style: docker("image", "inspect", "-f", "{{.Id}}", f"medperf-git-test/{style}:1") for style in STYLES}
+            ids[style] = _built(style, "-", text=f"FROM medperf-git-test/full:1\n{line}\n")
+    if ENGINE == "apptainer":
+        _take_over(ids, tmp_path_factory.mktemp("archives"))
+    return ids
+
+
+def _built(style: str, *arguments: str, text: str = "") -> str:
+    """Build an image and return its id; its name may be another's meanwhile."""
+    built = docker("build", "-q", "--network", "none", "-t", f"medperf-git-test/{style}:1", *arguments, text=text)
+    return docker("image", "inspect", "-f", "{{.Id}}", built.splitlines()[-1])
+
+
+def _take_over(ids: dict[str, str], folder: Path) -> None:
+    with contextlib.closing(connect()) as engine:
+        for style, image_id in ids.items():
+            archive = folder / f"{style}.tar"
+            docker("save", "-o", str(archive), image_id)
+            engine.resolve_image(
+                WantedImage(
+                    type="DockerArchive", reference=style, id=Digest(image_id), platform="linux/amd64", archive=archive
+                )
+            )  # fmt: skip
+            archive.unlink()
+
+
+def connect() -> DockerEngine:
+    """Connect to the engine under test."""
+    if ENGINE == "apptainer":
+        return cast(DockerEngine, ApptainerEngine.connect())
+    return DockerEngine.connect(ENGINE)
 
 
 @pytest.fixture
 def engine() -> Iterator[DockerEngine]:
     """The engine of this machine; there is none: the test fails."""
-    engine = DockerEngine.connect()
+    engine = connect()
     yield engine
     engine.close()
 
@@ -90,7 +144,7 @@ def limits() -> Limits:
 @pytest.fixture
 def bench(engine: DockerEngine, limits: Limits, tmp_path: Path) -> Bench:
     """A workbench with small caps."""
-    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id="test")
+    return Bench(engine=engine, limits=limits, scratch=tmp_path / "scratch", run_id=RUN_ID)
 
 
 @pytest.fixture
@@ -205,3 +259,21 @@ def clock() -> datetime:
 def wide(limits: Limits) -> Limits:
     """Return caps under which ordinary work runs."""
     return Limits(memory_bytes=GIB, cpus=1, wall_seconds=120, open_files=512)
+
+
+@pytest.fixture
+def infer(
+    bench: Bench, data: DatasetFolders, tmp_path: Path, make_cube: Callable[..., PinnedCube]
+) -> Callable[..., TaskRun]:
+    """Run the infer task of an actor."""
+
+    def run(
+        *actions: str, profile: Profile = Profile.STRICT, limits: Limits | None = None, **options: object
+    ) -> TaskRun:
+        plan = plan_task(make_cube(*actions, **options), "infer")
+        return run_task(
+            replace(bench, limits=limits) if limits else bench, plan, inputs={"data_path": data.data},
+            targets={"output_path": tmp_path / "out"}, log=tmp_path / "logs" / "log", profile=profile,
+        )  # fmt: skip
+
+    return run

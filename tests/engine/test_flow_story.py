@@ -11,6 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from medperf_git.flows.associations import build_request
+from medperf_git.flows.naming import find
+from medperf_git.flows.propose import propose
+from medperf_git.records.models import Benchmark, Cube
+from medperf_git.records.times import format_time
 from tests.engine.conftest import docker
 from tests.support.people import Human, Town
 
@@ -84,6 +89,11 @@ def add_cube(owner: Human, folder: Path, name: str, role: str, *actions: str) ->
 def town(tmp_path: Path, images: dict[str, str]) -> Town:
     """A benchmark with a reference model and one more, and a clinic with an approved dataset."""
     assert images
+    return build_town(tmp_path)
+
+
+def build_town(tmp_path: Path) -> Town:
+    """Let people found a benchmark and prepare a dataset, in a folder."""
     town = Town(tmp_path / "town")
     ana = town.found("ana")
     clinic = town.join("clinic")
@@ -121,7 +131,7 @@ def town(tmp_path: Path, images: dict[str, str]) -> Town:
     approvals = ("--auto-approve-models", "always", "--auto-approve-datasets", "always")
     ana.run("benchmark", "submit", tmp_path / "cells.yaml", *approvals, "--yes")
     add_cube(ana, tmp_path, "broken", "model", "fail")
-    ana.run("association", "request", BENCHMARK, "--model", "broken", "--yes")
+    join_untested(ana, "broken")
     prepare = ("dataset", "prepare", "--benchmark", BENCHMARK, "--data", raw / "data", "--labels", raw / "labels")
     words = (*prepare, "--name", "cohort", "--title", "Cohort", "--publish", "num_cases")
     stopped = clinic.run(*words, code=4)  # this preparator lets a person look first
@@ -130,8 +140,17 @@ def town(tmp_path: Path, images: dict[str, str]) -> Town:
     review = clinic.run("dataset", "review", "cohort").out
     assert "num_cases: 12" in review
     assert "61.5" not in review
-    clinic.run("dataset", "submit", "cohort", "--request", BENCHMARK, "--yes")
+    clinic.run("dataset", "submit", "cohort", "--request", BENCHMARK, "--no-trial", "--yes")
     return town
+
+
+def join_untested(owner: Human, name: str) -> None:
+    """Ask that a model joins without the test that the command makes: its owner means ill."""
+    workspace = owner.workspace()
+    about = find(workspace.view, Benchmark, BENCHMARK, member=owner.name)
+    model = find(workspace.view, Cube, name, member=owner.name)
+    request = build_request(workspace.view, about, model, member=owner.name, created=format_time(owner.clock()))
+    propose(workspace, [request], title=f"Ask for {name}")
 
 
 def run_of(human: Human) -> str:
@@ -167,7 +186,7 @@ def test_hostile_models_are_stopped_named_and_shown_and_the_others_still_run(tow
         config = EXAMPLE / "hostile" / mode / "container_config.yaml"
         ana.run("cube", "import", config, "--role", "model", "--name", mode)
         ana.run("cube", "submit", mode, "--yes")  # untested: its owner means ill
-        ana.run("association", "request", BENCHMARK, "--model", mode, "--yes")
+        join_untested(ana, mode)
     limits = ("--timeout", "15s", "--max-parallel", "2")
     done = clinic.run("run", BENCHMARK, "--dataset", "cohort", *limits, "--json").value
     outcomes = {row["model"].removeprefix("ana/").removesuffix("@1"): row for row in done["models"]}

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,18 +18,22 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Interrupted
-from medperf_git.records.models import MetricValue
-from medperf_git.runner.engine import Profile
+from medperf_git.records.digests import digest_of
+from medperf_git.records.models import Asset, MetricValue, Mount
+from medperf_git.runner.engine import Limits, Profile
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.events import Event, EventKind
 from medperf_git.runner.execute import execute
+from medperf_git.runner.fetch import fetch_asset
+from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.outcome import Outcome
-from medperf_git.runner.owners import OWNER
-from medperf_git.runner.plan import PinnedCube, RunPlan
+from medperf_git.runner.owners import RUN
+from medperf_git.runner.plan import ModelPlan, PinnedCube, RunPlan
 from medperf_git.runner.store import RunStore
 from medperf_git.runner.tasks import Bench
-from tests.engine.conftest import ROOT, clock, docker, wide
+from medperf_git.runner.unpack import unpack
+from tests.engine.conftest import ROOT, RUN_ID, clock, docker, wide
 
 MakeCube = Callable[..., PinnedCube]
 MakePlan = Callable[..., RunPlan]
@@ -62,7 +67,7 @@ def site(bench: Bench, data: DatasetFolders, tmp_path: Path) -> Site:
 
 
 def my_containers() -> list[str]:
-    return docker("ps", "-aq", "--filter", f"label={OWNER}={os.getuid()}").split()
+    return docker("ps", "-aq", "--filter", f"label={RUN}={RUN_ID}").split()
 
 
 def test_a_run_gives_declared_metrics_and_nothing_else(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
@@ -100,7 +105,9 @@ def test_nothing_finished_is_done_twice(site: Site, make_cube: MakeCube, make_pl
     assert site.run(make_plan(models, score), again=True)[0].attempt == 2
 
 
-def test_kept_predictions_serve_another_metrics_container(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+def test_contract_10_kept_predictions_serve_another_metrics_container(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
     model = make_cube("predict", name="one")
     first = make_plan([model], make_cube("score-out-of-range", name="score", role="metrics"))
     assert site.run(first)[0].reason == "invalid-output"
@@ -121,7 +128,9 @@ def test_changed_predictions_are_made_again(site: Site, make_cube: MakeCube, mak
     assert (state.predictions / "a.txt").read_text() == "prediction of data of a"
 
 
-def test_undefined_values_are_counted_and_never_published(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+def test_contract_3_undefined_values_are_counted_and_never_published(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
     plan = make_plan([make_cube("predict", name="one")], make_cube("score-with-nan", name="score", role="metrics"))
     (outcome,) = site.run(plan)
     assert outcome.values is not None
@@ -137,6 +146,68 @@ def test_a_partial_outcome_only_where_the_benchmark_takes_it(
     models, score = [make_cube("predict-then-fail", name="one")], make_cube("score", name="score", role="metrics")
     assert site.run(make_plan(models, score))[0].reason == "exit-code"
     assert site.run(make_plan(models, score, partial=True))[0].outcome == "partial"
+
+
+def test_a_partial_outcome_is_cleared_by_a_complete_run(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, limits: Limits
+) -> None:
+    models = [make_cube("predict-then-fill-tmp", name="one")]
+    plan = make_plan(models, make_cube("score", name="score", role="metrics"), partial=True)
+    roomy = site.bench
+    site.bench = replace(roomy, limits=replace(roomy.limits, file_bytes=4 << 20))
+    assert [(one.outcome, one.attempt) for one in site.run(plan)] == [("partial", 1)]
+    site.bench = roomy
+    assert [(one.outcome, one.attempt) for one in site.run(plan, again=True)] == [("complete", 2)]
+
+
+def test_a_model_that_may_not_start_any_more_is_passed_over_and_can_come_back(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    models, score = (
+        [make_cube("predict", name=name) for name in ("one", "two")],
+        make_cube("score", name="score", role="metrics"),
+    )
+    plan = make_plan(models, score)
+    asked = []
+
+    def admit(model: ModelPlan) -> str:
+        asked.append((model.model.ref.name, site.steps()))
+        return "its committee said no" if model.model.ref.name == "one" else ""
+
+    (outcome,) = site.run(plan, admit=admit)
+    assert outcome.model.ref.name == "two"
+    assert asked == [("one", []), ("two", [])]  # just before each start, before any step of it
+    run = site.store.run(plan.run_id)
+    assert run.model(plan.models[0].model.ref).skipped() == "its committee said no"
+    assert run.model(plan.models[0].model.ref).attempts() == 0
+    assert run.command()["code"] == 0
+    assert [one.outcome for one in site.run(plan)] == ["complete", "complete"]
+    assert run.model(plan.models[0].model.ref).skipped() == ""
+
+
+def test_an_image_that_could_not_be_fetched_is_tried_again_alone(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan, tmp_path: Path
+) -> None:
+    weights, files = tmp_path / "weights.bin", tmp_path / "files.tar.gz"
+    weights.write_bytes(b"weights")
+    with tarfile.open(files, "w:gz") as tar:
+        tar.add(weights, "weights.bin")
+    asset = Asset(str(files), files.stat().st_size, hashed_file(files)[1])
+    good, away = make_cube("predict", name="good"), make_cube("files", "predict", name="away")
+    inputs = away.cube.tasks["infer"].input_volumes | {"additional_files": Mount("/input/files", "directory")}
+    infer = replace(away.cube.tasks["infer"], input_volumes=inputs)
+    away = PinnedCube(replace(away.cube, tasks={"infer": infer}, additional_files=asset), digest_of(b"away"))
+    plan = make_plan([away, good], make_cube("score", name="score", role="metrics"))
+    site.bench = replace(
+        site.bench, unpack=lambda asset: unpack(fetch_asset(asset, tmp_path / "cache"), tmp_path / "unpacked")
+    )
+    files.rename(tmp_path / "unplugged")  # the network is gone
+    first = site.run(plan, retry_failed=True)
+    assert [(one.outcome, one.reason) for one in first] == [("failed", "image-unavailable"), ("complete", None)]
+    assert site.steps() == [("away", "infer"), ("good", "infer"), ("good", "evaluate")]
+    (tmp_path / "unplugged").rename(files)
+    assert [one.outcome for one in site.run(plan, retry_failed=True)] == ["complete", "complete"]
+    assert site.steps() == [("away", "infer"), ("away", "evaluate")]
 
 
 def test_t14_a_changed_dataset_stops_the_run_before(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
@@ -158,27 +229,28 @@ def test_t14_a_dataset_that_changes_while_models_run_undoes_them(
     assert site.store.run(plan.run_id).model(plan.models[0].model.ref).outcome() is None
 
 
-def test_a_stopped_run_leaves_no_container_and_goes_on(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+def test_contract_9_a_stopped_run_leaves_no_container_and_goes_on(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
     models = [make_cube("predict", name="one"), make_cube("slow", "predict", name="two")]
     plan = make_plan(models, make_cube("score", name="score", role="metrics"))
-    timer = threading.Timer(2.0, lambda: os.kill(os.getpid(), signal.SIGTERM))
-    timer.start()
+    stop_during(site, "two", number=signal.SIGTERM)
     with pytest.raises(Interrupted):
         site.run(plan)
-    timer.join()
+    assert EventKind.STOPPING in {event.kind for event in site.events}
     assert my_containers() == []
     assert [outcome.outcome for outcome in site.run(plan)] == ["complete", "complete"]
     assert ("one", "infer") not in site.steps()
 
 
-def stop_during(site: Site, model: str, step: str = "infer") -> None:
-    """Send SIGINT a little after a step has begun."""
+def stop_during(site: Site, model: str, step: str = "infer", *, number: int = signal.SIGINT) -> None:
+    """Send a signal a little after a step has begun."""
     tell = site.events.append
 
     def told(event: Event) -> None:
         tell(event)
         if event.kind is EventKind.STARTED and event.model and (event.model.name, event.step) == (model, step):
-            threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+            threading.Timer(0.5, os.kill, (os.getpid(), number)).start()
 
     site.on_event = told
 
@@ -281,9 +353,10 @@ from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.execute import execute
 from medperf_git.runner.store import RunStore
 from medperf_git.runner.tasks import Bench
+from medperf_git.runner.unpack import unpack
 from tests.engine.conftest import clock
 plan, data, limits, scratch, runs, address = pickle.load(open(sys.argv[1], "rb"))
-bench = Bench(engine=DockerEngine.connect(address=address), limits=limits, scratch=scratch, run_id=plan.run_id)
+bench = Bench(engine=DockerEngine.connect(address=address), limits=limits, scratch=scratch, run_id=sys.argv[2])
 def tell(event):
     print(event.kind, event.model, event.step, flush=True)
 execute(plan, data, bench=bench, store=RunStore(runs), now=clock, on_event=tell)
@@ -303,7 +376,7 @@ def client(site: Site, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pope
             pickle.dumps((plan, site.data, site.bench.limits, tmp_path / "client", site.store.root, address))
         )
         process = subprocess.Popen(
-            [sys.executable, "-c", CLIENT, str(what)],
+            [sys.executable, "-c", CLIENT, str(what), RUN_ID],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -327,7 +400,7 @@ def wait_for(process: subprocess.Popen[str], text: str) -> None:
     raise AssertionError(process.stderr.read())
 
 
-def test_a_killed_client_is_cleaned_up_after_and_its_run_goes_on(
+def test_contract_9_a_killed_client_is_cleaned_up_after_and_its_run_goes_on(
     site: Site, make_cube: MakeCube, make_plan: MakePlan, client: Callable[..., subprocess.Popen[str]]
 ) -> None:
     models = [make_cube("predict", name="one"), make_cube("slow", "predict", name="two")]

@@ -167,7 +167,7 @@ def test_the_story_with_a_benchmark_signed_between_two_forks_ends_with_a_result_
     for subject, option in ((MODEL, "--model"), (NORTH, "--dataset")):
         name = subject.member
         town.join(name)
-        town.send(name, rb.cube(MODEL) if subject is MODEL else house_of(town).dataset(NORTH))
+        town.send(name, rb.cube(MODEL, tested=rb.TESTED) if subject is MODEL else house_of(town).dataset(NORTH))
         town.human(name).run("association", "request", str(BENCHMARK), option, str(subject), "--yes")
         town.founder.run("merge")
         town.human("emil").run("sync")

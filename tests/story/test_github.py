@@ -59,7 +59,7 @@ def test_the_story_goes_through_github_from_forks_that_nobody_else_writes_to(tow
         assert "merged" in ana.run("merge").out
 
     settled("dora", *CUBES)
-    settled("moa", rb.cube(MODEL))
+    settled("moa", rb.cube(MODEL, tested=rb.TESTED))
     house = town.house()
     opened = town.send("dora", house.benchmark(), house.first_policy(house.benchmark()))
     assert opened.waits_for == "2 committee members: emil; a maintainer: ana"

@@ -32,7 +32,7 @@ def ask(town: Town, *, cubes: int = 0) -> None:
     town.clock.moment += timedelta(hours=1)
     for number in range(cubes):
         ref = Ref("moa", f"net-{number}", 1)
-        send(moa, rb.cube(ref))
+        send(moa, rb.cube(ref, tested=rb.TESTED))
         moa.run("association", "request", str(BENCHMARK), "--model", str(ref), "--yes")
         town.clock.moment += timedelta(hours=1)
 
@@ -125,7 +125,7 @@ def test_what_would_be_written_and_its_facts_are_shown_before_anybody_is_asked(t
     head, south, net = said.out.splitlines()
     assert head.split() == ["ABOUT", "BENCHMARK", "WAS", "BECOMES", "OWNER", "SIZE", "ASKED", "TESTED", "POLICY"]
     assert south.split()[:4] == ["moa/net-0@1", "dora/heart@1", "pending", "approved"]
-    assert "not recorded" in south
+    assert "complete, on the demo data" in south
     assert "60 cases" in net
     assert "a confirmation is needed" in said.err
     assert town.main == main

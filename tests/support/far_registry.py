@@ -17,7 +17,7 @@ from unittest import mock
 
 from medperf_git.cli import boundary, session
 from medperf_git.flows.outbox import Entry, Outbox
-from medperf_git.forge.guard import Patience
+from medperf_git.forge.patience import Patience
 from tests.support.clock import TestClock
 from tests.support.faulty import Faulty
 from tests.support.people import Human, Said, Town

@@ -38,6 +38,8 @@ AT = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 HEAD = "5e7a" * 10
 OTHER_HEAD = "0bad" * 10
 IMAGE = Digest("sha256:" + "1a" * 32)
+DEMO = digest_of(b"demo")
+TESTED = models.Tested(DEMO, "complete")  # what a model's record says that may ask to join the benchmark
 MAINTAINERS = ("ana", "ben", "cam")
 COMMITTEE = ("dora", "emil")
 BENCHMARK = Ref("dora", "heart", 1)
@@ -125,6 +127,10 @@ class Proposal:
         """Leave files out again."""
         self.files = {path: data for path, data in self.files.items() if path not in paths}
         return self
+
+    def unsigned(self) -> "Proposal":
+        """Leave every signature out again."""
+        return self.without(*(path for path in self.files if layout.split_bundle(path)))
 
     def fault(self, rule: str) -> "Proposal":
         """Add what Git would have found wrong."""
@@ -292,7 +298,7 @@ class House:
             data_preparator=self.cube_reference(PREPARATOR),
             reference_model=self.cube_reference(REFERENCE),
             metrics_cube=self.cube_reference(METRICS),
-            demo_data=models.Asset("https://example.org/demo.tar", 1000, digest_of(b"demo")),
+            demo_data=models.Asset("https://example.org/demo.tar", 1000, DEMO),
             metrics=(
                 models.Metric(
                     "auroc", "AUROC", "/auroc", "1", models.Range(0, 1), "higher", 4, "missing", "none", sd=False

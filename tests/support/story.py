@@ -85,7 +85,7 @@ def play(folder: Path) -> Town:
     for name in MEMBERS:
         town.join(name)
     send(town.human("dora"), *CUBES)
-    send(town.human("moa"), rb.cube(MODEL), rb.cube(TREE))
+    send(town.human("moa"), rb.cube(MODEL, tested=rb.TESTED), rb.cube(TREE, tested=rb.TESTED))
     house = house_of(town)
     proposed = send(town.human("dora"), house.benchmark(), house.first_policy(house.benchmark()))
     for name in ("emil", "ana"):

@@ -9,18 +9,18 @@ if TYPE_CHECKING:
     from medperf_git.flows.policies import PolicyWish
     from medperf_git.flows.settings import RunSettings
 
-ENGINE_OPTIONS = ("engine", "profile", "memory", "disk", "timeout", "gpus")
+ENGINE_OPTIONS = ("engine", "profile", "memory", "disk", "timeout", "gpus", "mirror", "low_disk")
 F = TypeVar("F", bound=Callable[..., Any])
 
 _N = click.Choice(["exact", "bucket"])
-_PROFILE = click.Choice(["strict", "compat"])
+_PROFILE = click.Choice(["strict", "unlimited", "compat"])
 _WHO = "NEVER|ALWAYS|MEMBERS"
 
 
 def engine_options(function: F) -> F:
-    """Add `--engine --profile --memory --disk --timeout --gpus`."""
+    """Add `--engine --profile --memory --disk --timeout --gpus --mirror --low-disk`."""
     options = (
-        click.option("--engine", default="docker", show_default=True, help="Container engine: docker, podman."),
+        click.option("--engine", default="docker", show_default=True, help="docker, podman or apptainer."),
         click.option("--profile", type=_PROFILE, default="strict", show_default=True, help="Sandbox profile."),
         click.option("--memory", metavar="SIZE", help="Memory of one container, like 4g (default: 80 % of the host)."),
         click.option(
@@ -32,6 +32,14 @@ def engine_options(function: F) -> F:
             "--timeout", metavar="DURATION", help="Wall-clock limit of one container, like 30m (default: 24h)."
         ),
         click.option("--gpus", default="", metavar="all|NUMBERS", help="GPUs that containers may use (default: none)."),
+        click.option(
+            "--mirror",
+            multiple=True,
+            metavar="FROM=TO",
+            envvar="MEDPERF_GIT_MIRROR",
+            help="Ask for images of FROM at TO first; the digest decides (also: MEDPERF_GIT_MIRROR).",
+        ),
+        click.option("--low-disk", is_flag=True, help="Remove images that were fetched after their last step."),
     )
     return _apply(function, options)
 
@@ -40,6 +48,7 @@ def settings_of(options: Mapping[str, Any], *, max_parallel: int = 1) -> "RunSet
     """Return what `engine_options` were given, as a value."""
     from medperf_git.flows.settings import DAY, RunSettings, parse_duration, parse_size  # noqa: PLC0415
     from medperf_git.runner.engine import Profile  # noqa: PLC0415
+    from medperf_git.runner.mirrors import Mirror  # noqa: PLC0415
 
     return RunSettings(
         engine=options["engine"],
@@ -49,6 +58,8 @@ def settings_of(options: Mapping[str, Any], *, max_parallel: int = 1) -> "RunSet
         wall_seconds=parse_duration(options["timeout"]) if options["timeout"] else DAY,
         max_parallel=max_parallel,
         gpus=options["gpus"],
+        mirrors=tuple(map(Mirror.parse, options["mirror"])),
+        low_disk=options["low_disk"],
     )
 
 

@@ -2,7 +2,9 @@
 
 import click
 
+from medperf_git.cli.commands._options import engine_options, settings_of
 from medperf_git.cli.commands._shared import created_now, fresh_workspace, listing, send
+from medperf_git.cli.commands._trial import no_trial_option, try_on_data
 from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_text
 from medperf_git.errors import Interrupted
@@ -17,11 +19,27 @@ def association() -> None:
 @click.argument("benchmark")
 @click.option("--dataset", "datasets", multiple=True, metavar="REF", help="A dataset that shall take part.")
 @click.option("--model", "models", multiple=True, metavar="REF", help="A model that shall take part.")
+@no_trial_option
+@engine_options
 @yes_option
 @dry_run_option
-def request(benchmark: str, datasets: tuple[str, ...], models: tuple[str, ...], yes: bool, dry_run: bool) -> None:
-    """Ask for a dataset or model to join BENCHMARK; a committee member invites somebody else's."""
+def request(
+    benchmark: str,
+    *,
+    datasets: tuple[str, ...],
+    models: tuple[str, ...],
+    no_trial: bool,
+    yes: bool,
+    dry_run: bool,
+    **engine: object,
+) -> None:
+    """Ask for a dataset or model to join BENCHMARK; a committee member invites somebody else's.
+
+    First a model is tested on the benchmark's demo data, unless it was, and the reference model runs on the dataset,
+    where its data lie on this machine; nothing of that leaves.
+    """
     from medperf_git.flows.associations import build_request, say_after_request  # noqa: PLC0415
+    from medperf_git.flows.gates import require_tested_model  # noqa: PLC0415
     from medperf_git.flows.naming import Found, find, refuse_withdrawn  # noqa: PLC0415
     from medperf_git.records.models import Benchmark, Cube, Dataset  # noqa: PLC0415
 
@@ -32,12 +50,18 @@ def request(benchmark: str, datasets: tuple[str, ...], models: tuple[str, ...], 
     view, created = workspace.view, created_now(workspace)
     about = find(view, Benchmark, benchmark, member=member)
     refuse_withdrawn(view, about.stored)
-    subjects: list[Found[Dataset] | Found[Cube]] = [find(view, Dataset, text, member=member) for text in datasets]
-    subjects += [find(view, Cube, text, member=member) for text in models]
+    cohorts = [find(view, Dataset, text, member=member) for text in datasets]
+    cubes = [find(view, Cube, text, member=member) for text in models]
+    subjects: list[Found[Dataset] | Found[Cube]] = [*cohorts, *cubes]
     for one in subjects:
         refuse_withdrawn(view, one.stored)
     drafts = [build_request(view, about, one, member=member, created=created) for one in subjects]
     names = ", ".join(str(one.ref) for one in subjects)
+    settings = settings_of(engine)
+    for model in cubes:
+        require_tested_model(workspace, about, model, settings, dry_run=dry_run)
+    for dataset in cohorts if not no_trial else ():
+        try_on_data(workspace, about, dataset, settings, dry_run=dry_run)
     if not dry_run and not workspace.context.agrees(f"Ask for {names} to join {about.ref}?"):
         raise Interrupted("not sent", hint="nothing was signed or sent")
     send(workspace, drafts, title=f"Ask for {names} to join {about.ref}", dry_run=dry_run)

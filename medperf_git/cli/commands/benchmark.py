@@ -71,10 +71,11 @@ def new(
 def test(file: Path, as_json: bool, **engine: object) -> None:
     """Try a benchmark: its reference model on its demo data, prepare → infer → evaluate."""
     from medperf_git.cli.commands._options import settings_of  # noqa: PLC0415
-    from medperf_git.flows.trying import BenchmarkTrial, try_benchmark  # noqa: PLC0415
+    from medperf_git.flows.gates import try_and_remember  # noqa: PLC0415
+    from medperf_git.flows.trying import BenchmarkTrial  # noqa: PLC0415
 
     workspace = fresh_workspace()
-    trial: BenchmarkTrial = try_benchmark(workspace, file, settings_of(engine))
+    trial: BenchmarkTrial = try_and_remember(workspace, file, settings_of(engine))
     if as_json:
         echo_json(trial.as_value())
         return
@@ -90,13 +91,18 @@ def test(file: Path, as_json: bool, **engine: object) -> None:
 @yes_option
 @dry_run_option
 def submit(file: Path, yes: bool, dry_run: bool, **policy: object) -> None:
-    """Register a benchmark with its first policy."""
+    """Register a benchmark with its first policy; one that fails its test is refused.
+
+    It is tested on its demo data first, unless `benchmark test` did so with exactly this draft.
+    """
     from medperf_git.flows.benchmarks import build_benchmark, drafts_of  # noqa: PLC0415
+    from medperf_git.flows.gates import tested_benchmark  # noqa: PLC0415
     from medperf_git.records.record import write_record  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)
     member, created = workspace.require_member(), created_now(workspace)
     record = build_benchmark(workspace.view, file.read_bytes(), file.resolve().parent, member=member, created=created)
+    record = tested_benchmark(workspace, file, record, dry_run=dry_run)
     drafts = drafts_of(record, wish_of(policy), member=member, created=created)
     for draft in drafts:
         echo_text(draft.path, bold=True)

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
     "--key", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE", help="Sign with this key."
 )
 @click.option("--as", "member", metavar="MEMBER", help="In whose name, when the proposal makes your key one of theirs.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Sign nothing yet: write a page (.html) that says what you would sign.",
+)
 @registry_option
 @dry_run_option
 @yes_option
@@ -29,6 +34,7 @@ def sign(
     *,
     key: Path | None,
     member: str | None,
+    out: Path | None,
     registry: str | None,
     dry_run: bool,
     yes: bool,
@@ -38,16 +44,38 @@ def sign(
     from medperf_git.flows.merging import find_proposal  # noqa: PLC0415
 
     workspace = open_workspace(registry, yes=yes, refresh=True, healing=True)
+    nobody_yet = workspace.member is None
     workspace.act_as(member, key)
+    if out is not None:
+        write_page(workspace, find_proposal(workspace, proposal), out)
+        return
     ask_and_sign(workspace, find_proposal(workspace, proposal), as_json=as_json, dry_run=dry_run)
+    if nobody_yet and member is not None and not dry_run:
+        workspace.settle_as(member, key)
+        echo_text(f"from now on you sign here as {member}, with this key", err=True)
+
+
+def write_page(workspace: "Workspace", proposal: str, out: Path) -> None:
+    """Write the page about what would be signed, and say how to sign it."""
+    from medperf_git.flows.admission import look_at  # noqa: PLC0415
+    from medperf_git.flows.papers import proposal_paper, where_of, write_paper  # noqa: PLC0415  (loads the templates)
+
+    seen = look_at(workspace, proposal)
+    records = {path: text.encode() for path, text in seen.records.items()}
+    write_paper(proposal_paper(workspace.view, where_of(workspace), seen.id[:12], records), out)
+    echo_text(f"wrote {out}; nothing was signed")
+    echo_text(f"next: read it, then: medperf-git sign {seen.id[:12]}")
 
 
 def ask_and_sign(workspace: "Workspace", proposal: str, *, as_json: bool, dry_run: bool) -> None:
     """Show what would be signed, ask, sign, and say what became of it."""
     from medperf_git.errors import Interrupted  # noqa: PLC0415
     from medperf_git.flows.admission import look_at, sign_proposal  # noqa: PLC0415
+    from medperf_git.flows.papers import proposal_sentences  # noqa: PLC0415
 
     seen = look_at(workspace, proposal)
+    for line in proposal_sentences(workspace.view, {path: text.encode() for path, text in seen.records.items()}):
+        echo_text(line, err=True)
     echo_findings([one for one in seen.verdict.findings if one.severity == "warning"], err=True)
     for path, text in seen.records.items():
         echo_text(f"── {path}", err=True, bold=True)

@@ -1,28 +1,14 @@
-"""What an engine's answers mean: who it is, how a fetch went, where Podman listens."""
+"""What an engine's answers mean: who it is, which image a name stands for."""
 
-import json
-import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from medperf_git.errors import Refused
 from medperf_git.records.digests import Digest
-from medperf_git.runner.engine import EngineInfo, ImageUnavailable
+from medperf_git.runner.engine import EngineInfo
 from medperf_git.runner.engines import preflight
-
-_PODMAN_SOCKETS = ("{runtime}/podman/podman.sock", "/run/podman/podman.sock")
-
-
-def consume(events: Any, name: str) -> None:
-    """Read a progress stream to its end; ImageUnavailable when it reports an error."""
-    for event in events:
-        record = json.loads(event) if isinstance(event, bytes | str) else event
-        if isinstance(record, dict) and record.get("error"):
-            raise ImageUnavailable(
-                f"the engine could not take {name}: {record['error']}",
-                hint="check the network, the disk and that you may read this image registry (docker login)",
-            )
 
 
 def repository_of(reference: str) -> str:
@@ -37,13 +23,13 @@ def manifest_of(reference: str, repo_digests: Iterable[str]) -> Digest | None:
 
     An image may lie in several image registries, each with a manifest of its own.
     """
-    wanted = _full_name(repository_of(reference))
+    wanted = full_name(repository_of(reference))
     found = (text.rpartition("@") for text in repo_digests)
-    return next((Digest(digest) for name, _, digest in found if _full_name(name) == wanted), None)
+    return next((Digest(digest) for name, _, digest in found if full_name(name) == wanted), None)
 
 
-def _full_name(repository: str) -> str:
-    """Return a repository with the registry and the library that Docker leaves out."""
+def full_name(repository: str) -> str:
+    """Return a repository in full, with the registry and the library that Docker leaves out."""
     head, slash, _ = repository.partition("/")
     if not slash:
         return f"docker.io/library/{repository}"
@@ -53,25 +39,9 @@ def _full_name(repository: str) -> str:
     return repository if "." in head or ":" in head or head == "localhost" else f"docker.io/{repository}"
 
 
-def podman_address() -> str:
-    """Return where Podman's API socket is, or would be."""
-    if address := os.environ.get("CONTAINER_HOST", ""):
-        return address
-    runtime = os.environ.get("XDG_RUNTIME_DIR", "/run/nowhere")
-    paths = [Path(pattern.format(runtime=runtime)) for pattern in _PODMAN_SOCKETS]
-    return f"unix://{next((path for path in paths if path.exists()), paths[-1])}"
-
-
 def engine_info(name: str, info: dict[str, Any], version: dict[str, Any]) -> EngineInfo:
     """Read the engine's own words; Refused when a part of it has a known way out of a container."""
-    parts = [
-        (
-            part.get("Name", ""),
-            (part.get("Details") or {}).get("GitCommit", "") if _is_version(part) else part["Version"],
-        )
-        for part in version.get("Components") or ()
-        if part.get("Version")
-    ]
+    parts = [_part(part) for part in version.get("Components") or () if part.get("Version")]
     found = preflight.suspicions(parts)
     if certain := [suspicion.sentence for suspicion in found if suspicion.certain]:
         raise Refused(
@@ -91,12 +61,22 @@ def engine_info(name: str, info: dict[str, Any], version: dict[str, Any]) -> Eng
             *sorted(map(str, options)),
             *(f"{key}={info.get(key)}" for key in ("CgroupVersion", "CgroupDriver", "DefaultRuntime", "KernelVersion")),
         ),
-        rootless=any("rootless" in option for option in options),
+        rootless=bool(info.get("Rootless")) or any("rootless" in option for option in options),
+        root=Path(info["DockerRootDir"]) if info.get("DockerRootDir") else None,
         warnings=tuple(f"{suspicion.sentence}, unless your distribution mended it" for suspicion in found),
     )
 
 
-def _is_version(part: dict[str, Any]) -> bool:
-    """Tell whether the part's commit is a package version, which says more than the version itself (Debian)."""
-    commit = (part.get("Details") or {}).get("GitCommit", "")
-    return bool(commit.startswith(str(part["Version"])))
+def _part(part: dict[str, Any]) -> tuple[str, str]:
+    """Return name and version of a part; a package's version, where it is told, says more than the part's own.
+
+    Docker puts it (on Debian) where others have a commit; Podman names its runtime in brackets, with the package.
+    """
+    name, version, details = str(part.get("Name", "")), str(part["Version"]), part.get("Details") or {}
+    if bracketed := re.search(r"\(([a-z]+)\)", name):
+        name = bracketed[1]
+        package = str(details.get("Package", "")).partition("_")[2].rpartition("_")[0]
+        told = re.search(r"version (\S+)", version)
+        return name, package or (told[1] if told else version)
+    commit = str(details.get("GitCommit", ""))
+    return name, commit if commit.startswith(version) else version

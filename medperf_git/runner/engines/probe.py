@@ -13,7 +13,7 @@ import tarfile
 from dataclasses import dataclass
 
 from medperf_git.records.digests import Digest, digest_of
-from medperf_git.runner.engine import Limits, Profile
+from medperf_git.runner.engine import KIB, Limits, Profile
 
 PATHS = (
     "/proc/self/status",
@@ -24,6 +24,8 @@ PATHS = (
     "/sys/fs/cgroup/memory.max",
     "/sys/fs/cgroup/pids/pids.max",
     "/sys/fs/cgroup/pids.max",
+    "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
+    "/sys/fs/cgroup/cpu.max",
 )
 
 # Machine code that prints every path after it and the file it names: open, read and write in a loop, exit.
@@ -49,6 +51,8 @@ _CODE = {
     """),
     ),
 }
+_READ_ONLY_ROOT = re.compile(r"^(?:\S+ ){4}/ (?:ro[, ]|.* - \S+ \S+ ro,)", re.MULTILINE)  # its mount or its file system
+NOT_FILTERED = "system calls are not filtered"
 _ADDRESS = 0x400000
 _HEADERS = 64 + 56
 
@@ -74,7 +78,7 @@ def build_program(architecture: str) -> bytes:
 
 def build_image(architecture: str) -> ProbeImage:
     """Return the probe's image; the same bytes every time."""
-    layer = _tar({"probe": (build_program(architecture), 0o755)})
+    layer = tar_of({"probe": (build_program(architecture), 0o755)})
     config = json.dumps(
         {
             "architecture": architecture,
@@ -89,7 +93,7 @@ def build_image(architecture: str) -> ProbeImage:
     name = hashlib.sha256(config).hexdigest() + ".json"
     manifest = json.dumps([{"Config": name, "RepoTags": None, "Layers": ["layer.tar"]}]).encode()
     files = {name: (config, 0o644), "layer.tar": (layer, 0o644), "manifest.json": (manifest, 0o644)}
-    return ProbeImage(digest_of(config), _tar(files))
+    return ProbeImage(digest_of(config), tar_of(files))
 
 
 def faults_in(output: str, profile: Profile) -> tuple[str, ...]:
@@ -100,13 +104,13 @@ def faults_in(output: str, profile: Profile) -> tuple[str, ...]:
     if status.get("NoNewPrivs") != "1":
         faults.append("new privileges can be gained")
     if status.get("Seccomp") != "2":
-        faults.append("system calls are not filtered")
+        faults.append(NOT_FILTERED)
     interfaces = set(re.findall(r"^\s*([^\s:|]+):", files.get(PATHS[3], ""), re.MULTILINE))
     if interfaces - {"lo"}:
         faults.append(f"there is a network: {', '.join(sorted(interfaces - {'lo'}))}")
-    if profile is Profile.STRICT and status.get("Uid", "0").split()[0] == "0":
+    if profile.is_closed and status.get("Uid", "0").split()[0] == "0":
         faults.append("it runs as root")
-    if profile is Profile.STRICT and not re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", files.get(PATHS[2], ""), re.MULTILINE):
+    if profile.is_closed and not _READ_ONLY_ROOT.search(files.get(PATHS[2], "")):
         faults.append("the root file system is writable")
     return tuple(faults)
 
@@ -115,13 +119,22 @@ def weak_limits_in(output: str, limits: Limits) -> tuple[str, ...]:
     """Return which caps the probe's output shows to be ignored, as half sentences."""
     files = _files(output)
     rlimits = dict(re.findall(r"^Max (file size|open files)\s+(\S+)", files.get(PATHS[1], ""), re.MULTILINE))
+    shared = re.search(r"^(?:\S+ ){4}/dev/shm .*\bsize=(\d+)k", files.get(PATHS[2], ""), re.MULTILINE)
     measured = {
         "memory": (files.get(PATHS[4]) or files.get(PATHS[5]) or "", limits.memory_bytes),
         "the number of processes": (files.get(PATHS[6]) or files.get(PATHS[7]) or "", limits.pids),
         "the size of a file": (rlimits.get("file size", ""), limits.file_bytes),
         "the number of open files": (rlimits.get("open files", ""), limits.open_files),
+        "shared memory": (str(int(shared[1]) * KIB) if shared else "", limits.shm_bytes),
     }
     return tuple(f"{name} is not limited" for name, (text, cap) in measured.items() if not _at_most(text.strip(), cap))
+
+
+def notes_in(output: str) -> tuple[str, ...]:
+    """Return what the probe's output shows to be open and does no harm, as half sentences."""
+    files = _files(output)
+    quota = (files.get(PATHS[8]) or files.get(PATHS[9]) or "").split()
+    return () if quota and quota[0].isdigit() else ("the number of processors is not limited",)
 
 
 _CAPABILITIES = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
@@ -140,7 +153,8 @@ def _files(output: str) -> dict[str, str]:
     return {path: content for path, _, content in parts}
 
 
-def _tar(files: dict[str, tuple[bytes, int]]) -> bytes:
+def tar_of(files: dict[str, tuple[bytes, int]]) -> bytes:
+    """Return a tar archive of these files: content and mode by name."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, (data, mode) in files.items():

@@ -11,7 +11,7 @@ from typing import Any
 
 from medperf_git.errors import Refused
 from medperf_git.records.mounts import TMP, covers_the_system, inside
-from medperf_git.runner.engine import Bind, Profile, StepSpec, User
+from medperf_git.runner.engine import Bind, StepSpec, User
 from medperf_git.runner.mounts import check_mounts
 
 _DENIED = re.compile(
@@ -49,13 +49,12 @@ def container_body(
     *,
     image: Mapping[str, Any],
     labels: Mapping[str, str],
-    rootless_podman: bool = False,
 ) -> dict[str, Any]:
     """Return the body of `POST /containers/create`; `image` is the image's own `Config`."""
     body: dict[str, Any] = {
         "Image": spec.image_id,
         "User": f"{user.uid}:{user.gid}",
-        "Env": _environment(spec, image),
+        "Env": environment_of(spec, image),
         "Labels": dict(labels),
         "Healthcheck": {"Test": ["NONE"]},
         "AttachStdout": True,
@@ -64,8 +63,6 @@ def container_body(
         "OpenStdin": False,
         "HostConfig": _host(spec, user, image=image),
     }
-    if rootless_podman:
-        body["HostConfig"]["UsernsMode"] = "keep-id"
     if spec.entrypoint is not None:
         body["Entrypoint"] = list(spec.entrypoint)
     if spec.command is not None:
@@ -78,7 +75,7 @@ def _host(spec: StepSpec, user: User, *, image: Mapping[str, Any]) -> dict[str, 
     host: dict[str, Any] = {
         "NetworkMode": "none",
         "IpcMode": "private",
-        "ReadonlyRootfs": spec.profile is Profile.STRICT,
+        "ReadonlyRootfs": spec.profile.is_closed,
         "Privileged": False,
         "CapDrop": ["ALL"],
         "SecurityOpt": ["no-new-privileges"],
@@ -103,7 +100,8 @@ def _host(spec: StepSpec, user: User, *, image: Mapping[str, Any]) -> dict[str, 
     return host
 
 
-def _environment(spec: StepSpec, image: Mapping[str, Any]) -> list[str]:
+def environment_of(spec: StepSpec, image: Mapping[str, Any]) -> list[str]:
+    """Return the environment as `NAME=value`; a bare name takes the image's own variable away."""
     if denied := denied_variables(name for name, _ in spec.environment):
         raise Refused(
             f"the task sets environment variables that no container may set: {', '.join(denied)}",

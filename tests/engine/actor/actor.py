@@ -160,6 +160,57 @@ def fill(folder: Path, pause: float = 0.05) -> None:
         time.sleep(pause)
 
 
+def flood(folder: Path) -> None:
+    """Write from four processes as fast as the disk takes it."""
+    piece = b"x" * 1024 * 1024
+    for _ in range(2):
+        os.fork()
+    for number in range(1000):
+        with (folder / f"f{os.getpid()}-{number}").open("wb") as file:
+            for _ in range(16):
+                file.write(piece)
+
+
+def flood_tmp() -> None:
+    flood(Path("/tmp"))
+
+
+def flood_output() -> None:
+    flood(OUT / "predictions")
+
+
+def flood_root() -> None:
+    Path("/opt").mkdir(exist_ok=True)
+    flood(Path("/opt"))
+
+
+def fill_shm() -> None:
+    fill(Path("/dev/shm"), pause=0)
+
+
+def many_files_in_tmp() -> None:
+    for number in range(10_000_000):
+        Path(f"/tmp/f{number}").touch()
+
+
+def burn_processors() -> None:
+    """Burn four processors for two seconds, say how much time of them was had, and go on for ever."""
+    children = []
+    for _ in range(4):
+        if (child := os.fork()) == 0:
+            end = time.monotonic() + 2
+            while time.monotonic() < end:
+                pass
+            os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    used = os.times()
+    print(f"had {used.children_user + used.children_system:.2f} s of processors", flush=True)
+    while True:
+        pass
+
+
 def flood_disk() -> None:
     fill(Path("/tmp"), pause=0)
 
@@ -251,6 +302,33 @@ def fail() -> None:
 def predict_then_fail() -> None:
     predict()
     sys.exit(7)
+
+
+def arguments() -> None:
+    print("arguments:", *sys.argv[1:])
+
+
+def results_file_is_there() -> None:
+    file = OUT / "results.yaml"
+    if not file.is_file() or file.read_bytes():
+        sys.exit(f"{file} is no empty file")
+
+
+def report_is_empty() -> None:
+    if (OUT / "report.yaml").read_text():
+        sys.exit("the report is not empty at the first start")
+
+
+def chatter() -> None:
+    while True:
+        print("still talking", flush=True)
+        time.sleep(0.2)
+
+
+def predict_then_fill_tmp() -> None:
+    predict()
+    for number in range(10):
+        Path("/tmp", str(number)).write_bytes(b"x" * (8 << 20))
 
 
 for action in sys.argv[1:]:

@@ -1,8 +1,10 @@
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from medperf_git.flows.disclosure import cases_of, hold_back_near, limits_of, publishable, who_sees
+from medperf_git.policy.values import beyond, too_small
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import models as m
 from tests.support import registry_builder as rb
@@ -26,6 +28,32 @@ def test_the_stricter_limit_holds_and_says_whose_it_is():
         "your own limit",
     )
     assert limits(m.SiteDisclosure(min_cases=5, decimals=4)).min_cases == 10
+
+
+@pytest.mark.parametrize(
+    ("own", "cases", "decimals", "by"),
+    [
+        ((None, None), 10, 3, ("benchmark", "benchmark")),
+        ((9, None), 10, 3, ("benchmark", "benchmark")),
+        ((10, 3), 10, 3, ("benchmark", "benchmark")),
+        ((11, None), 11, 3, ("own", "benchmark")),
+        ((None, 2), 10, 2, ("benchmark", "own")),
+        ((None, 0), 10, 0, ("benchmark", "own")),
+        ((1, 4), 10, 3, ("benchmark", "benchmark")),
+        ((60, 1), 60, 1, ("own", "own")),
+        ((61, 1), 61, 1, ("own", "own")),
+    ],
+)
+def test_of_the_sites_and_the_benchmarks_limits_the_stricter_holds_each_by_itself(own, cases, decimals, by):
+    held = limits(m.SiteDisclosure(*own))
+    assert (held.min_cases, held.decimals) == (cases, decimals)
+    assert tuple("own" if "own" in one else "benchmark" for one in (held.min_cases_by, held.decimals_by)) == by
+    values = {"auroc": m.MetricValue(value=Decimal("0.98765"), n=60)}
+    shown = publishable(values, [AUROC], held, cases=60).values["auroc"]
+    if cases > 60:
+        assert (shown.value, shown.absent) == (None, "held-back")
+    else:
+        assert shown.value == round(Decimal("0.98765"), decimals)
 
 
 def test_values_are_rounded_to_the_strictest_decimals():
@@ -87,3 +115,53 @@ def test_a_value_held_back_without_need_is_no_excuse():
     house = rb.settled()
     entry = rb.values(auroc=m.MetricValue(n=60, absent="held-back"))
     assert house.propose(house.result(values=entry)).sign("north").judge().outcome is Outcome.FAIL
+
+
+QUARTILES = (Decimal("0.25"), Decimal("0.5"), Decimal("0.75"))
+SPREAD = replace(AUROC, path="/cases/*/auroc", quantiles=QUARTILES, counts=m.Counts("/counts", 3))
+
+
+def shown_over(cases: int, *, counts: tuple[int, ...] = (0, 10, 50), **site: int) -> tuple[m.MetricValue, str]:
+    entry = m.MetricValue(Decimal("0.9"), n=cases, quantiles=(Decimal("0.81234"), 0, 1), counts=counts)
+    shown = publishable({"auroc": entry}, [SPREAD], limits(m.SiteDisclosure(**site)), cases=cases)
+    return shown.values["auroc"], " ".join(shown.held_back)
+
+
+def test_quantiles_and_counts_leave_rounded_within_the_limits():
+    value, said = shown_over(40)
+    assert (value.quantiles, value.counts) == ((Decimal("0.812"), 0, 1), (0, 10, 50))
+    assert said == ""
+
+
+def test_t65_quantiles_with_few_cases_beyond_them_are_held_back_and_the_value_stays():
+    value, said = shown_over(39)
+    assert (value.value, value.quantiles, value.counts) == (Decimal("0.9"), None, (0, 10, 50))
+    assert "its quantiles are held back, only 9.75 cases lie beyond the outermost; at least 10" in said
+    assert shown_over(60, min_cases=16)[0].quantiles is None
+
+
+def test_t65_small_counts_are_held_back_all_together():
+    value, said = shown_over(60, counts=(9, 0, 51))
+    assert (value.counts, value.quantiles is None) == (None, False)
+    assert "its counts are held back, 1 of them are above 0 and below the limit; at least 10" in said
+
+
+def test_what_is_held_back_takes_its_quantiles_and_counts_with_it():
+    value, _ = shown_over(9)
+    assert value == m.MetricValue(n=9, absent="held-back")
+
+
+def test_the_judge_takes_what_the_site_publishes_of_quantiles_and_counts():
+    for cases, counts in ((39, (9, 51, 0)), (60, (10, 50, 0))):
+        value, _ = shown_over(cases, counts=counts)
+        least = 10
+        assert (value.quantiles is None) == (beyond(SPREAD, cases) < least)
+        assert (value.counts is None) == bool(too_small(counts, least))
+
+
+def test_where_numbers_are_ranges_quantiles_and_counts_stay_without_them():
+    made = replace(limits(), exact=False)
+    entry = m.MetricValue(Decimal("0.9"), n=60, n_failed=0, n_undefined=0, quantiles=(0, 0, 1), counts=(0, 10, 50))
+    assert publishable({"auroc": entry}, [SPREAD], made, cases=60).values["auroc"] == m.MetricValue(
+        Decimal("0.9"), quantiles=(0, 0, 1), counts=(0, 10, 50)
+    )

@@ -1,4 +1,6 @@
 import json
+import typing
+from dataclasses import replace
 from decimal import Decimal
 from types import SimpleNamespace
 
@@ -8,15 +10,19 @@ from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.naming import at_ref
 from medperf_git.flows.prepared import prepared_for
+from medperf_git.flows.propose import next_link
 from medperf_git.flows.results import build_submission
 from medperf_git.flows.reviewing import review_run
 from medperf_git.flows.runbook import find_run, list_runs, show_run
-from medperf_git.flows.running import plan_run, refuse_unapproved_model
+from medperf_git.flows.running import plan_run
 from medperf_git.flows.settings import RunSettings
+from medperf_git.flows.still_approved import refuse_unapproved_model
+from medperf_git.records import layout
 from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of, short
 from medperf_git.records.folds import result_chain
 from medperf_git.records.names import Ref
+from medperf_git.records.view import record_at
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.outcome import Outcome, outcome_to_plain
 from medperf_git.runner.store import RunFolder
@@ -131,6 +137,62 @@ def test_why_a_model_failed_never_leaves(made):
     put_outcome(registry, run, outcome="failed", reason="exit-code", values=None, explanation="secret path /data/x")
     (one,) = review_run(workspace(registry, home), run.run_id).records
     assert b"secret" not in one.data
+
+
+def test_the_results_of_some_models_are_submitted_by_name(made):
+    registry, home, run = made
+    put_outcome(registry, run)
+    put_outcome(registry, run, KNN)
+    here = workspace(registry, home)
+    review_run(here, run.run_id)
+    assert len(build_submission(here, run.run_id).drafts) == 2
+    chosen = build_submission(here, run.run_id, models=("knn", "clinic/knn@1"))
+    assert [draft.record.model.ref for draft in chosen.drafts] == [KNN]
+    assert chosen.title == "Submit the result of clinic/knn@1 on clinic/cohort@1"
+    with pytest.raises(UsageProblem, match="has no result of bob/forest@1 that would leave"):
+        build_submission(here, run.run_id, models=("bob/forest",))
+
+
+@pytest.mark.parametrize("reason", typing.get_args(m.Reason))
+def test_a_failed_outcome_is_a_record_with_one_word_of_a_closed_list(made, reason):
+    registry, home, run = made
+    words = "secret path /data/patient-7"
+    put_outcome(registry, run, outcome="failed", reason=reason, values=None, explanation=words, hint=words, log=words)
+    (one,) = review_run(workspace(registry, home), run.run_id).records
+    assert (one.result.outcome, one.result.reason, one.result.values) == ("failed", reason, None)
+    assert b"patient-7" not in one.data
+    assert [draft.path for draft in build_submission(workspace(registry, home), run.run_id).drafts] == [one.draft.path]
+
+
+def test_a_failed_outcome_with_another_reason_does_not_leave(made):
+    registry, home, run = made
+    put_outcome(registry, run, outcome="failed", reason="patient-7 looked odd", values=None)
+    with pytest.raises(UsageProblem, match="has no valid form"):
+        review_run(workspace(registry, home), run.run_id)
+
+
+def test_results_of_a_dataset_that_is_not_approved_stay_here(made):
+    registry, home, run = made
+    put_outcome(registry, run)
+    folder = layout.association_folder(BENCHMARK, "dataset", COHORT)
+    number, previous = next_link(registry.view, folder)
+    request = record_at(registry.view, layout.numbered(folder, 1), m.Association)
+    withdrawn = replace(request, previous=previous, event="withdraw", policy=None)
+    registry.add(layout.numbered(folder, number), withdrawn)
+    review = review_run(workspace(registry, home), run.run_id)
+    assert review.records == ()
+    assert "clinic/cohort@1 is not approved for ana/cells@1 (withdrawn)" in review.notes[0]
+
+
+@pytest.mark.parametrize("what", ["dataset", "benchmark"])
+def test_a_run_about_other_bytes_than_are_registered_does_not_leave(made, what):
+    registry, home, run = made
+    put_outcome(registry, run)
+    plan = json.loads((run.path / "plan.json").read_text())
+    plan[what]["digest"] = digest_of(b"another")
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(Refused, match="was about another"):
+        review_run(workspace(registry, home), run.run_id)
 
 
 def test_a_model_that_lost_its_approval_stays_here(made):

@@ -14,6 +14,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
+from tests.support import comparison_builder as cb
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import (
     BENCHMARK,
@@ -316,6 +317,127 @@ def bucketed(example: Example) -> Example:
     return after(with_disclosure(n="bucket"))(example)
 
 
+def a_comparison(**changes: Any) -> Example:
+    """Return what proposes a comparison of two models; a function among `changes` makes a field from what it was."""
+
+    def example(_: House) -> Proposal:
+        return compared_with(cb.compared(), **changes)
+
+    return example
+
+
+def compared_with(house: House, **changes: Any) -> Proposal:
+    record: Any = cb.comparison(house)
+    found = {name: change(getattr(record, name)) if callable(change) else change for name, change in changes.items()}
+    return house.propose(replace(record, **found)).sign("north")
+
+
+def first(**changes: Any) -> Callable[[tuple[Any, ...]], tuple[Any, ...]]:
+    """Return what changes the first entry of a field."""
+    return lambda entries: (replace(entries[0], **changes), *entries[1:])
+
+
+def under(example: Callable[[House], Proposal], **changes: Any) -> Example:
+    """Return an example in another registry with comparisons."""
+    return lambda _: example(cb.compared(**changes))
+
+
+def of_a_single_value(house: House) -> Proposal:
+    return house.propose(replace(cb.comparison(house), metric="auroc")).sign("north")
+
+
+def after_a_policy(house: House) -> Proposal:
+    policy = house.policy_now(cb.BENCHMARK)
+    house.merge(house.propose(replace(policy, disclosure=models.Disclosure(10, 3, "bucket"))).sign("dora", "emil"))
+    return compared_with(house)
+
+
+def of_a_superseded_result(house: House) -> Proposal:
+    record = cb.comparison(house)
+    house.merge(house.propose(cb.result(house, MODEL, attempt=2)).sign("north"))
+    return house.propose(record).sign("north")
+
+
+def of_a_withdrawn_result(house: House) -> Proposal:
+    record = cb.comparison(house)
+    path = layout.numbered(layout.result_folder(cb.BENCHMARK, NORTH, MODEL), 1)
+    house.merge(house.propose(house.notice("withdraw", path, by="north")).sign("north"))
+    return house.propose(record).sign("north")
+
+
+def of_a_partial_result(house: House) -> Proposal:
+    house.merge(house.propose(cb.result(house, MODEL, attempt=2, outcome="partial")).sign("north"))
+    return compared_with(house)
+
+
+def of_a_value_held_back(house: House) -> Proposal:
+    values = cb.result(house, MODEL).values or {}
+    kept = {**values, "dice": models.MetricValue(n=0, n_undefined=60, n_failed=0)}
+    house.merge(house.propose(cb.result(house, MODEL, attempt=2, values=kept)).sign("north"))
+    return compared_with(house)
+
+
+def with_site_limit(least: int) -> Example:
+    """Return a comparison under a stricter policy than the results were published under."""
+
+    def example(house: House) -> Proposal:
+        policy = house.policy_now(cb.BENCHMARK)
+        house.merge(
+            house.propose(replace(policy, disclosure=models.Disclosure(least, 3, "exact"))).sign("dora", "emil")
+        )
+        return compared_with(house)
+
+    return example
+
+
+def mostly_failed(house: House) -> Proposal:
+    failed = range(30)
+    house.merge(house.propose(cb.result(house, cb.TREE, undefined="worst", failed=failed)).sign("north"))
+    policy = house.policy_now(cb.BENCHMARK)
+    house.merge(house.propose(replace(policy, disclosure=models.Disclosure(31, 3, "exact"))).sign("dora", "emil"))
+    metric = replace(cb.DICE, undefined="worst")
+    record = cb.comparison(house, (REFERENCE, cb.TREE), metric=metric, failed={cb.TREE: failed})
+    return house.propose(record).sign("north")
+
+
+def with_a_model_that_lacks(cases: int) -> Example:
+    """Return a comparison with a third model that has no value for some cases."""
+
+    def example(house: House) -> Proposal:
+        lacking = range(cases)
+        house.merge(house.propose(cb.result(house, cb.TREE, failed=lacking)).sign("north"))
+        refs = (REFERENCE, MODEL, cb.TREE)
+        return house.propose(cb.comparison(house, refs, failed={cb.TREE: lacking})).sign("north")
+
+    return example
+
+
+DISTRIBUTED = replace(
+    cb.DICE, quantiles=(Decimal("0.25"), Decimal("0.5"), Decimal("0.75")), counts=models.Counts("/counts", 2)
+)
+QUARTILES = (Decimal("0.5"), Decimal("0.65"), Decimal("0.8"))
+
+
+def distributed(**changes: Any) -> Example:
+    """Return a result with quantiles and counts, changed."""
+
+    def example(house: House) -> Proposal:
+        values = cb.result(house, MODEL).values or {}
+        entry = replace(values["dice"], **{"quantiles": QUARTILES, "counts": (30, 0), **changes})
+        return house.propose(cb.result(house, MODEL, attempt=2, values={**values, "dice": entry})).sign("north")
+
+    return under(example, metrics=(DISTRIBUTED, cb.HD95, cb.AUROC))
+
+
+def without_rules_2(example: Example) -> Example:
+    def run(_: House) -> Proposal:
+        house = cb.compared()
+        house.files = {path: data for path, data in house.files.items() if not path.startswith("registry/0002")}
+        return example(house)
+
+    return run
+
+
 RULE_EXAMPLES: dict[str, Examples] = {
     **{
         rule: faulty(rule)
@@ -380,7 +502,21 @@ RULE_EXAMPLES: dict[str, Examples] = {
     ),
     "rules-version": Examples(
         lambda house: house.propose(house.registry_now(rules=1)).sign("ana", "ben"),
-        {"rules-version": lambda house: house.propose(house.registry_now(rules=2)).sign("ana", "ben")},
+        {"rules-version": lambda house: house.propose(house.registry_now(rules=3)).sign("ana", "ben")},
+    ),
+    "newer-rules": Examples(
+        a_comparison(),
+        {
+            "newer-rules: a comparison": without_rules_2(compared_with),
+            "newer-rules: a benchmark that asks for some": a_benchmark(comparisons=True),
+            "newer-rules: metrics": a_benchmark(
+                metrics=(
+                    replace(DISTRIBUTED, id="auroc"),
+                    replace(cb.HD95, worst=374),
+                )
+            ),
+            "newer-rules: values": with_values(auroc=rb.value("0.9", quantiles=QUARTILES, counts=(30, 30))),
+        },
     ),
     "house-file": Examples(
         with_house_file(HOUSE_FILE, {"README.md": digest_of(HOUSE_FILE)}),
@@ -685,6 +821,73 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "few-cases": with_values(auroc=rb.value("0.9", n=9)),
             "few-cases: an sd": with_values(brier=models.MetricValue(sd=Decimal("0.1"), n=9, n_failed=51)),
         },
+    ),
+    "distributions": Examples(
+        distributed(),
+        {
+            "distributions: other quantiles": distributed(quantiles=QUARTILES[:2]),
+            "distributions: quantiles of nothing": with_values(auroc=rb.value("0.9", quantiles=QUARTILES)),
+            "distributions: quantiles that go down": distributed(quantiles=QUARTILES[::-1]),
+            "distributions: quantiles out of range": distributed(quantiles=(*QUARTILES[:2], Decimal("1.5"))),
+            "distributions: digits": distributed(quantiles=(*QUARTILES[:2], Decimal("0.8001"))),
+            "distributions: few cases beyond": distributed(n=39, n_failed=21),
+            "distributions: other counts": distributed(counts=(30,)),
+            "distributions: a small count": distributed(counts=(30, 9)),
+        },
+    ),
+    "comparison-wanted": Examples(
+        a_comparison(),
+        {
+            "comparison-wanted: nobody asked": under(compared_with, comparisons=None),
+            "comparison-wanted: ranges only": under(after_a_policy),
+            "comparison-wanted: not declared": a_comparison(metric="f1"),
+            "comparison-wanted: one value for all cases": under(of_a_single_value),
+        },
+    ),
+    "comparison-result": Examples(
+        a_comparison(),
+        {
+            "comparison-result: superseded": under(of_a_superseded_result),
+            "comparison-result: withdrawn": under(of_a_withdrawn_result),
+            "comparison-result: partial": under(of_a_partial_result, partial=True),
+            "comparison-result: no value": under(of_a_value_held_back),
+        },
+    ),
+    "comparison-numbers": Examples(
+        a_comparison(),
+        {
+            f"comparison-numbers: {name}": a_comparison(**changes)
+            for name, changes in {
+                "digits of a mean": {"models": first(mean=Decimal("0.65912"))},
+                "another mean": {"models": first(mean=Decimal("0.55"))},
+                "a mean out of range": {"models": first(mean=2)},
+                "another rank": {"models": first(mean_rank=Decimal("1.1"))},
+                "a rank beyond the models": {"models": first(mean_rank=3)},
+                "a negative variance": {"covariance": lambda old: (Decimal("-0.01"), *old[1:])},
+                "a covariance too large": {"covariance": lambda old: (old[0], Decimal("0.2"), old[2])},
+                "digits of a covariance": {"covariance": lambda old: (Decimal("0.0251234"), *old[1:])},
+                "wins that do not add up": {"pairs": first(wins=1)},
+                "a rank sum too large": {"pairs": first(w_plus=1831)},
+                "a quarter of a rank": {"pairs": first(w_plus=Decimal("900.25"))},
+                "a variance too small": {"pairs": first(variance=1)},
+                "another difference": {"pairs": first(difference=Decimal("0.3"))},
+                "a difference too large": {"pairs": first(difference=2)},
+                "another sd": {"pairs": first(sd=Decimal("0.9"))},
+                "fewer cases in a pair": {"pairs": first(n=50)},
+                "more cases than the results": {"n": 61},
+            }.items()
+        },
+    ),
+    "comparison-few-cases": Examples(
+        a_comparison(),
+        {
+            "comparison-few-cases": under(with_site_limit(61)),
+            "comparison-few-cases: the others are the worst value": under(mostly_failed, undefined="worst"),
+        },
+    ),
+    "comparison-differencing": Examples(
+        under(with_a_model_that_lacks(10)),
+        {"comparison-differencing": under(with_a_model_that_lacks(9))},
     ),
     "statistics": Examples(
         lambda house: a_dataset(

@@ -13,10 +13,11 @@ from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import MemberName, Ref
+from tests.support import comparison_builder as cb
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import BENCHMARK, MODEL, NORTH, SOUTH, House, Proposal, settled, there
 
-from .examples import DATASET, RESULT, SECOND, a_result, after, an_event, asked, retired
+from .examples import DATASET, RESULT, SECOND, a_result, after, an_event, asked, compared_with, retired
 
 Wish = Callable[[House], Proposal]
 PASS, WAITS, FAIL = Outcome.PASS, Outcome.NEEDS_PERSON, Outcome.FAIL
@@ -213,7 +214,7 @@ ROWS: dict[str, Signing] = {
     "priority": Signing(
         event("prioritise", "dora", side="committee", subject=NORTH), ("dora",), {("north",): FAIL, ("moa",): FAIL}
     ),
-    "result": Signing(
+    "result, comparison": Signing(
         of_records(lambda house: house.result()), ("north",), {("south",): FAIL, ("moa",): FAIL, ("dora", "emil"): FAIL}
     ),
     "dispute, resolve": Signing(
@@ -231,6 +232,11 @@ ROWS: dict[str, Signing] = {
     ),
 }
 MORE: dict[str, Signing] = {
+    "a comparison": Signing(
+        lambda _: compared_with(cb.compared()).unsigned(),
+        ("north",),
+        {("south",): FAIL, ("moa",): FAIL, ("dora", "emil"): FAIL},
+    ),
     "fewer of its own keys asked for": Signing(
         of_records(lowered),
         ("south", "cam"),

@@ -169,7 +169,7 @@ def test_the_id_of_a_registry_is_that_of_the_record_before() -> None:
 def test_a_genesis_keeps_to_the_limits_and_rules_it_brings() -> None:
     small, founders = rb.genesis_records(limits=models.Limits(100, 20, 99, 3, 1_000_000))
     assert "limit" in {one.rule for one in rb.genesis(small, founders).judge().findings}
-    newer, founders = rb.genesis_records(rules=2)
+    newer, founders = rb.genesis_records(rules=3)
     assert judge(rb.genesis(newer, founders).change()).outcome is Outcome.COULD_NOT_CHECK
 
 

@@ -153,6 +153,7 @@ COMPLETE: dict[str, m.Record] = {
         ranking=m.Ranking("mean-then-rank", 1, ("dice.mean", "auroc"), "cases", "worst", 4294967295),
         partial=True,
         visibility="public",
+        comparisons=False,
         bias={"1.a": "Yes.", "mission": "To see."},
     ),
     "benchmarks/ana/aspirate/1/policy/0002.yaml": m.Policy(
@@ -199,7 +200,9 @@ COMPLETE: dict[str, m.Record] = {
         attempt=1,
         cases=m.Cases(exact=120),
         values={
-            "auroc": m.MetricValue(Decimal("0.913"), Decimal("0.05"), 118, 1, 1),
+            "auroc": m.MetricValue(
+                Decimal("0.913"), Decimal("0.05"), 118, 1, 1, quantiles=(0, Decimal("0.5")), counts=(0, 12)
+            ),
             "dice.mean": m.MetricValue(n=0, n_failed=120, n_undefined=0),
         },
         sandbox="strict",
@@ -208,6 +211,23 @@ COMPLETE: dict[str, m.Record] = {
         finished=LATER,
         client="medperf-git 0.1.0",
         assurance="self-attested",
+    ),
+    "comparisons/ana/aspirate/1/hospital-a.cohort.2/dice.mean/0002.yaml": m.Comparison(
+        created=TIME,
+        previous=digest("before"),
+        benchmark=BENCHMARK_REF,
+        dataset=DATASET_REF,
+        metric="dice.mean",
+        n=60,
+        models=(
+            m.ComparedModel(MODEL_REF.ref, MODEL_REF.digest, digest("r1"), Decimal("0.8"), Decimal("1.5")),
+            m.ComparedModel(Ref.parse("bob/forest@10"), digest("m2"), digest("r2"), 0, 2),
+        ),
+        covariance=(Decimal("0.010201"), Decimal("-0.005"), 0),
+        pairs=(
+            m.ComparedPair(1, 2, 60, Decimal("0.1"), Decimal("0.2"), Decimal("900.5"), Decimal("12345.125"), 30, 2, 28),
+        ),
+        client="medperf-git 0.1.0",
     ),
     "notices/datasets/hospital-a/cohort/2/0002.yaml": m.Notice(
         created=TIME,
@@ -305,6 +325,20 @@ MINIMAL: dict[str, m.Record] = {
         finished=TIME,
         client="medperf-git 0.1.0",
         assurance="self-attested",
+    ),
+    "comparisons/ana/aspirate/1/hospital-a.cohort.2/auroc/0001.yaml": m.Comparison(
+        created=TIME,
+        benchmark=BENCHMARK_REF,
+        dataset=DATASET_REF,
+        metric="auroc",
+        n=2,
+        models=(
+            m.ComparedModel(MODEL_REF.ref, MODEL_REF.digest, digest("r1"), 1, 1),
+            m.ComparedModel(Ref.parse("bob/forest@4"), digest("m2"), digest("r2"), 1, 1),
+        ),
+        covariance=(0, 0, 0),
+        pairs=(m.ComparedPair(1, 2, 2, 0, 0, 0, 0, 0, 2, 0),),
+        client="medperf-git 0.1.0",
     ),
     "notices/members/ana/0001/0001.yaml": m.Notice(
         created=TIME,

@@ -1,6 +1,6 @@
 import pytest
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.registry.commits import set_ref, submission_id, write_commit
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
@@ -57,3 +57,17 @@ def test_a_ref_is_set_and_removed(store: Store) -> None:
     set_ref(store, "refs/heads/main", None)
     set_ref(store, "refs/heads/main", None)
     assert store.ref("refs/heads/main") is None
+
+
+def test_a_repository_that_takes_nothing_is_named(store: Store) -> None:
+    root = genesis(store)
+    set_ref(store, "refs/heads/main", root)
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        set_ref(store, "refs/heads/main/below", root)
+    for number in range(256):
+        folder = store.path / "objects" / f"{number:02x}"
+        if not folder.exists():
+            folder.touch()  # where a folder of objects should be made
+    files = {f"a/{number}.yaml": f"{number}".encode() for number in range(50)}
+    with pytest.raises(EnvironmentProblem, match="cannot be written"):
+        add(store, root, files)

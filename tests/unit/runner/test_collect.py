@@ -21,6 +21,36 @@ def test_plain_files_come_over_with_our_modes_and_digests(tmp_path: Path) -> Non
     assert (tmp_path / "taken" / "deep" / "mask.nii.gz").stat().st_mode & 0o7777 == 0o644
 
 
+def test_large_files_come_over_beside_each_other_each_with_its_own_digest(tmp_path: Path) -> None:
+    source, contents = tmp_path / "out", {f"{place}.bin": bytes([place]) * (9 << 20) for place in range(3)}
+    (source / "deep").mkdir(parents=True)
+    (source / "deep" / "small").write_bytes(b"small")
+    for name, data in contents.items():
+        (source / "deep" / name).write_bytes(data)
+    taken = {file.path: file for file in collect(source, tmp_path / "taken")}
+    for name, data in contents.items():
+        assert taken[f"deep/{name}"] == TakenFile(f"deep/{name}", len(data), digest_of(data))
+        assert (tmp_path / "taken" / "deep" / name).read_bytes() == data
+    assert list(taken) == sorted(taken)
+
+
+def test_a_large_file_that_became_something_else_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "out"
+    source.mkdir()
+    for name in ("a", "b", "c"):
+        (source / name).write_bytes(b"x" * (9 << 20))
+    made = Path.mkdir
+
+    def mkdir(path: Path, *args: int, **kwargs: bool) -> None:
+        made(path, *args, **kwargs)
+        (source / "b").unlink()
+        (source / "b").symlink_to("/etc/passwd")
+
+    monkeypatch.setattr(Path, "mkdir", mkdir)
+    with pytest.raises(HostileOutput, match="b which is not to be opened"):
+        collect(source, tmp_path / "taken")
+
+
 def test_a_single_file_comes_over(tmp_path: Path) -> None:
     (tmp_path / "results.yaml").write_text("x: 1\n")
     assert collect(tmp_path / "results.yaml", tmp_path / "taken")[0].size == 5

@@ -17,6 +17,7 @@ FOLDER = Path(runner.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CONTAINERS = (("run",), ("cube", "test"), ("dataset", "prepare"), ("benchmark", "test"))
 OF_OTHERS = {
+    "preparation.py": {"--name"},  # of `dataset prepare`, the one command that reaches it
     "mlcube.py": {"--shm-size", "--gpus", "--runtime"},  # options of docker that an mlcube.yaml holds
     "command_line.py": {  # a command of docker, shown as it is
         *("--cap-drop", "--cpus", "--entrypoint", "--env", "--network", "--pids-limit", "--read-only", "--rm"),

@@ -1,6 +1,7 @@
 """What a run keeps: its plan, what was asked of it, which models wait for the data to be looked at again."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref
+from medperf_git.runner.collect import TakenFile
 from medperf_git.runner.durable import write_durably
 from medperf_git.runner.execute import verify_after_run
 from medperf_git.runner.manifest import content_digest
-from medperf_git.runner.store import RunFolder, RunStore
+from medperf_git.runner.predictions import KeptPredictions
+from medperf_git.runner.store import RunFolder, RunStore, outputs_match
 from medperf_git.runner.wish import Wish, wish_from_value
 
 ONE, TWO = Ref("ana", "one", 1), Ref("ana", "two", 1)
@@ -76,9 +79,29 @@ def test_predictions_that_wait_for_the_data_serve_no_other_run(run: RunFolder) -
     run.model(ONE).predictions.mkdir()
     run.model(ONE).write_mark("infer", mark(()))
     store = RunStore(run.path.parent)
-    assert store.find_predictions(digest_of(b"key")) is not None
+    kept = KeptPredictions(store)
+    assert kept.find(digest_of(b"key")) is not None
     run.await_verification([ONE])
-    assert store.find_predictions(digest_of(b"key")) is None
+    assert kept.find(digest_of(b"key")) is None
+
+
+def test_predictions_are_found_by_what_their_outcome_says_and_only_while_they_are_whole(run: RunFolder) -> None:
+    from tests.unit.runner.test_values import mark  # noqa: PLC0415
+
+    key, store = digest_of(b"key"), RunStore(run.path.parent)
+    state = run.model(TWO)
+    state.predictions.mkdir()
+    state.write_mark("infer", mark(()))
+    state.write_outcome({"attempt": 1, "infer_key": key})
+    assert (found := KeptPredictions(store).find(key)) is not None
+    assert found.folder == state.folder
+    state.write_outcome({"attempt": 1, "infer_key": digest_of(b"another")})
+    assert KeptPredictions(store).find(digest_of(b"another")) is None
+    state.write_outcome({"attempt": 1, "infer_key": key})
+    kept = KeptPredictions(store)
+    assert kept.find(key) is not None
+    (state.predictions / "more").touch()
+    assert kept.find(key) is None
 
 
 def test_a_wish_is_kept_and_a_torn_one_is_none(run: RunFolder) -> None:
@@ -114,3 +137,23 @@ def test_a_disk_that_is_full_is_said_with_the_file_and_keeps_the_old_one(
         write_durably(tmp_path / "note", b"new")
     assert problem.value.exit_code == 3
     assert (tmp_path / "note").read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("what", ["link", "linked folder", "fifo"])
+def test_outputs_beside_which_a_link_or_a_device_lies_do_not_match(tmp_path: Path, what: str) -> None:
+    (tmp_path / "predictions").mkdir()
+    (tmp_path / "predictions" / "a.txt").write_text("a")
+    files = (TakenFile("a.txt", 1, digest_of(b"a")),)
+    assert outputs_match(tmp_path / "predictions", files)
+    place = tmp_path / "predictions" / "b"
+    if what == "fifo":
+        os.mkfifo(place)
+    else:
+        place.symlink_to(tmp_path if what == "linked folder" else tmp_path / "nowhere")
+    assert not outputs_match(tmp_path / "predictions", files)
+
+
+def test_a_link_in_place_of_an_output_does_not_match(tmp_path: Path) -> None:
+    (tmp_path / "real").write_text("a")
+    (tmp_path / "results").symlink_to(tmp_path / "real")
+    assert not outputs_match(tmp_path / "results", (TakenFile("results", 1, digest_of(b"a")),))

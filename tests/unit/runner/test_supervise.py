@@ -1,0 +1,58 @@
+"""A container's log: streamed, cut at its cap, and told apart from a disk that takes no more."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from medperf_git.runner.disk import DiskFull
+from medperf_git.runner.engine import Ended, Limits, Profile, StepSpec
+from medperf_git.runner.supervise import follow
+
+
+class Printing:
+    """A container that prints pieces and ends, or is stopped."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self.pieces = pieces
+        self.done = threading.Event()
+
+    def output(self) -> Iterator[bytes]:
+        yield from self.pieces
+        self.done.set()
+
+    def wait(self) -> int:
+        self.done.wait(10)
+        return 0
+
+    def kill(self) -> None:
+        self.done.set()
+
+    def memory(self) -> int | None:
+        return None
+
+    def layer_bytes(self) -> int | None:
+        return None
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> StepSpec:
+    limits = Limits(memory_bytes=1 << 20, cpus=1, wall_seconds=10, pids=1, open_files=16, log_bytes=10)
+    return StepSpec(
+        image_id="sha256:0", command=None, entrypoint=None, environment=(), binds=(), limits=limits,
+        profile=Profile.STRICT, scratch=tmp_path, shm_bytes=1, run_id="test",
+    )  # fmt: skip
+
+
+def test_a_log_at_its_cap_is_cut_and_says_so(spec: StepSpec, tmp_path: Path) -> None:
+    seen = follow(Printing(b"12345", b"678901234"), spec, log=tmp_path / "log", stop=threading.Event())
+    assert seen.ended is Ended.LOG_LIMIT
+    assert (tmp_path / "log").read_bytes().startswith(b"1234567890\n[medperf-git: the log was cut here")
+
+
+def test_a_disk_that_takes_no_log_is_no_fault_of_the_container(spec: StepSpec) -> None:
+    roomy = replace(spec, limits=replace(spec.limits, log_bytes=1 << 20))
+    with pytest.raises(DiskFull, match="/dev/full cannot be written: No space left on device"):
+        follow(Printing(b"hello"), roomy, log=Path("/dev/full"), stop=threading.Event())
