@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-portable mutants lint check bench docs lock engine images tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs faults lock engine images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -27,11 +27,20 @@ test: dev engine images tools  ## every test: first those that run side by side,
 	$(BIN)/python -m pytest -q -m "engine or browser"
 	$(BIN)/python scripts/coverage_gate.py 95 records signing policy
 
+test-podman: dev engine images tools  ## the tests of the engine on Podman, as root and rootless
+	scripts/test-podman.sh $(BIN)/python
+
+test-apptainer: dev engine images tools  ## the tests of the engine on Apptainer
+	scripts/test-apptainer.sh $(BIN)/python
+
 test-portable: dev  ## what runs without an engine and a browser, on any system
 	$(BIN)/python -m pytest -q -n 2 -m "not engine and not browser"
 
 mutants: dev  ## every rule, authority and signature condition switched off in turn: some test must fail each time
 	$(BIN)/python scripts/mutants.py
+
+faults: dev engine images tools  ## kills, full and broken disks, engines that die, crowds: about 40 minutes; ARGS="--only run --sample 20"
+	$(BIN)/python -m tests.faults $(if $(POINTS),--points $(POINTS)) $(ARGS)
 
 lint: dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

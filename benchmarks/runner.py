@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -48,6 +47,7 @@ MODELS = 41
 STEP_TARGET, MODELS_TARGET, GROWTH = 1.10, 1.15, 8 * 2**20
 MANY_RUNS = 50
 LONG = "sleep 5 && " + PREDICT
+MUCH_TITLE, KEPT = "infer, 200 MB of output", "docker run --rm, cp -r, sha256sum"
 MUCH = "for i in 1 2 3 4; do dd if=/dev/zero bs=1M count=50 2>/dev/null | tr '\\0' x > /out/output_path/$i; done"
 
 
@@ -61,6 +61,10 @@ class Verdicts:
         """Add one figure and the most that it may be."""
         verdict = "holds" if got <= most else "OVER"
         self.lines.append((what, f"{got:.2f} {unit}{beside}", f"{most:.2f} {unit}", verdict))
+
+    def note(self, what: str, got: str) -> None:
+        """Add a figure of which nothing is asked."""
+        self.lines.append((what, got, "", ""))
 
     def show(self) -> None:
         """Print the table."""
@@ -141,7 +145,7 @@ class Workshop:
 def workshop(site: Site) -> Iterator[Workshop]:
     """Open a bench in this process, with predictions for the metrics container to read."""
     engine, folder = DockerEngine.connect(), site.folder / "workshop"
-    (folder / "predictions").mkdir(parents=True)
+    (folder / "predictions").mkdir(parents=True, exist_ok=True)
     (folder / "predictions" / "prediction.txt").write_text("1\n")
     limits = Limits.share_of(engine.info())
     try:
@@ -158,7 +162,7 @@ def measure_steps(site: Site, rounds: int, verdicts: Verdicts) -> None:
         "infer, trivial": (plan_of(model, number, PREDICT.format("trivial")), rounds),
         "evaluate, trivial": (plan_of(score, number, SCORE, role="metrics"), rounds),
         "infer, 5 s": (plan_of(model, number, LONG.format("long")), max(1, rounds // 3)),
-        "infer, 200 MB of output": (plan_of(model, number, MUCH), max(1, rounds // 3)),
+        MUCH_TITLE: (plan_of(model, number, MUCH), max(1, rounds // 3)),
     }
     with workshop(site) as shop:
         for title, (plan, times) in commands.items():
@@ -169,8 +173,12 @@ def measure_steps(site: Site, rounds: int, verdicts: Verdicts) -> None:
                 "create, attach, start, wait, remove": lambda body=body: bare.by_interface(body),
                 "a step of ours": shop.step(plan),
             }
+            if title == MUCH_TITLE:
+                table.rows[KEPT] = lambda body=body: bare.with_outputs_kept(body, shop.folder / "kept")
             table.run()
             _compare(verdicts, table, title, "a step of ours", "docker run --rm", STEP_TARGET)
+            if title == MUCH_TITLE:
+                _compare(verdicts, table, f"the same beside {KEPT}", "a step of ours", KEPT, STEP_TARGET)
         bodies = [shop.configuration(plan) for plan, _ in list(commands.values())[:2]]
         table = Table("one model, whole", rounds)
         table.rows |= {
@@ -244,32 +252,36 @@ def measure_start(site: Site, rounds: int, verdicts: Verdicts) -> None:
     """Time what comes before the first container, and what only looks."""
     number = len(site.models)
     many = _with_many_runs(site)
+    first, listed = "run, until its first model starts", f"runs ls, {MANY_RUNS} runs"
     table = Table(f"{number} models: before and around", rounds)
-    table.rows["until the first model starts"] = lambda: until_first(site)
-    table.add("medperf-git --help", ours("--help"), environ=site.environ)
-    table.add("medperf-git run --dry-run", site.words("--dry-run"), environ=site.environ)
-    table.add(f"medperf-git runs ls, {MANY_RUNS} runs", ours("runs", "ls"), environ=many)
+    table.add("python -c pass", [sys.executable, "-I", "-c", "pass"])
+    table.add("--help", ours("--help"), environ=site.environ)
+    table.rows[first] = lambda: until_first(site)
+    table.add("run --dry-run", site.words("--dry-run"), environ=site.environ)
+    table.add(listed, ours("runs", "ls"), environ=many)
     medians = table.run()
-    for name, run in medians.items():
-        if name != "medperf-git --help":
-            verdicts.add(name, run.cpu, 0.25 if "ls" in name else 0.5, unit="s", beside=" of processor time")
+    bare_python = medians["python -c pass"].cpu
+    of_processor = " of processor time"
+    verdicts.add("--help over bare Python", medians["--help"].cpu - bare_python, 0.06, unit="s", beside=of_processor)
+    verdicts.add(listed, medians[listed].cpu, 0.25, unit="s", beside=of_processor)
+    for name in (first, "run --dry-run"):
+        verdicts.note(name, f"{medians[name].cpu:.2f} s{of_processor}")
 
 
 def until_first(site: Site) -> Run:
     """Run a command until it tells that its first model starts, then stop it."""
     site.forget_runs()
-    before, start = os.times(), time.perf_counter()
+    start = time.perf_counter()
     with subprocess.Popen(
         site.words(), env=site.environ, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True
     ) as command:
         assert command.stderr is not None
         for line in command.stderr:
-            if re.search(r": infer …$", line):
+            if line.endswith(": infer …\n"):
                 break
         wall, used = time.perf_counter() - start, _processor_time(command.pid)
         command.terminate()
         command.stderr.read()
-    del before
     return Run(wall, used, 0)
 
 

@@ -46,3 +46,5 @@ def test_a_registry_begins_grows_and_is_shown_without_the_checkout(program: Path
     assert "<!doctype html>" in (tmp_path / "site/index.html").read_text(encoding="utf-8").lower()
     assert (tmp_path / "site").glob("**/*.css")
     assert "benchmark" in as_("bob", "new", "benchmark", "--help")
+    as_("bob", "cube", "new", "model", "forest")
+    assert "ENTRYPOINT" in (tmp_path / "forest/Dockerfile").read_text(encoding="utf-8")

@@ -15,6 +15,7 @@ from medperf_git.flows.demodata import asset_of
 from medperf_git.flows.naming import find, next_version, parse_ref, refuse_withdrawn
 from medperf_git.flows.policies import PolicyWish, first_policy
 from medperf_git.flows.propose import Draft
+from medperf_git.flows.proposing_metrics import propose_metrics
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
 from medperf_git.records.foreign import load_foreign_yaml
@@ -93,30 +94,16 @@ def render_draft(wish: NewBenchmark) -> bytes:
     return ("\n".join(lines) + science).encode()
 
 
-def metrics_from_results(data: bytes) -> str:
-    """Propose metric definitions for every number at the top of a results file, as YAML text to edit."""
-    value = load_mapping(data, "the results file")
-    lines = ["metrics:"]
-    for key, inner in value.items():
-        if isinstance(inner, int | float) and not isinstance(inner, bool):
-            identifier = "".join(c if c.isascii() and c.isalnum() else "-" for c in str(key).lower()).strip("-")
-            lines += [
-                f"  - id: {identifier}",
-                f"    title: {_quoted(str(key))}",
-                f"    path: {_quoted('/' + str(key).replace('~', '~0').replace('/', '~1'))}",
-                '    unit: "1"',
-                "    range: {min: 0, max: 1}   # check",
-                "    direction: higher         # check",
-                "    decimals: 3",
-                "    undefined: missing",
-                "    reduction: none",
-                "    sd: false",
-            ]
-    if len(lines) == 1:
-        raise UsageProblem("the results file has no number at its top", hint="write the metric paths by hand")
+def metrics_from_results(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """Propose a metric definition for every number of a results file, as YAML text to edit; and what is left out."""
+    proposal = propose_metrics(load_mapping(data, "the results file"))
+    if not proposal.metrics:
+        raise UsageProblem("the results file has no number that could be a metric", hint="write them by hand")
+    lines = ["metrics:", *(line for metric in proposal.metrics for line in metric.lines())]
+    lines += [f"# left out: {said}" for said in proposal.left_out]
     head, _, rest = _SCIENCE.partition("metrics:")
-    first = lines[1].removeprefix("  - id: ")
-    return head + "\n".join(lines) + "\n" + rest[rest.index("ranking:") :].replace("[auroc]", f"[{first}]")
+    text = head + "\n".join(lines) + "\n" + rest[rest.index("ranking:") :].replace("[auroc]", f"[{proposal.first}]")
+    return text, proposal.left_out
 
 
 def build_benchmark(view: RecordView, data: bytes, folder: Path, *, member: str, created: str) -> Benchmark:

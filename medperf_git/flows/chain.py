@@ -20,7 +20,7 @@ from medperf_git.flows.progress import StepProgress
 from medperf_git.flows.settings import RunSettings
 from medperf_git.records.models import Cube
 from medperf_git.runner.command_line import command_line
-from medperf_git.runner.engine import GIB
+from medperf_git.runner.engine import GIB, MIB
 from medperf_git.runner.plan import ALWAYS_GIVEN, SCRIPT, PinnedCube, plan_task, tasks_of
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.tasks import Bench, StepFailed
@@ -54,8 +54,8 @@ class Measured:
         """Return it in words."""
         parts = [f"{self.seconds:.1f} s"]
         parts += [f"{self.seconds / cases:.3g} s a case"] if cases else []
-        parts += [f"{self.peak_memory / GIB:.2f} GiB memory"] if self.peak_memory else []
-        parts += [f"{self.peak_disk / GIB:.2f} GiB disk"] if self.peak_disk else []
+        parts += [f"{_size(self.peak_memory)} memory"] if self.peak_memory else []
+        parts += [f"{_size(self.peak_disk)} disk"] if self.peak_disk else []
         return ", ".join([*parts, f"GPUs {self.gpus}" if self.gpus else "no GPU"])
 
     def as_value(self) -> dict[str, Any]:
@@ -113,12 +113,13 @@ class Chained:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """What the containers of one test share; `needs` gathers what each task needed."""
+    """What the containers of one test share; `needs` gathers what each task needed; outputs stay where `kept`."""
 
     context: Context
     bench: Bench
     settings: RunSettings
     place: Path
+    kept: bool = False
     needs: dict[str, Measured] = field(default_factory=dict)
 
     def run(self, cube: PinnedCube, inputs: Mapping[str, Path], *, tasks: tuple[str, ...] = ()) -> CubeTest:
@@ -149,7 +150,7 @@ class Trial:
         return command_line(
             plan,
             inputs=inputs,
-            targets={slot.key: self.place / task / slot.key for slot in plan.outputs},
+            targets={slot.key: self.place / task / slot.key for slot in plan.outputs} if self.kept else {},
             limits=self.bench.limits,
             user=self.bench.engine.user(profile),
             profile=profile,
@@ -172,7 +173,7 @@ def opened_trial(context: Context, settings: RunSettings, out: Path | None) -> I
         raise UsageProblem(f"{out} is not empty", hint="choose a new folder for --out")
     with opened_bench(context, settings) as bench:
         check_engine(context, bench.engine, settings)
-        yield Trial(context, bench, settings, private_folder(out or bench.scratch / "outputs"))
+        yield Trial(context, bench, settings, private_folder(out or bench.scratch / "outputs"), out is not None)
 
 
 def run_chain(trial: Trial, chain: Chain, given: Given, *, tasks: tuple[str, ...] = ()) -> Chained:
@@ -191,6 +192,10 @@ def run_chain(trial: Trial, chain: Chain, given: Given, *, tasks: tuple[str, ...
             inputs["model_files"] = _weights(trial, chain.model)
         results = read(trial.run(chain.metrics, inputs, tasks=tasks))
     return Chained(results, cases)
+
+
+def _size(size: int) -> str:
+    return f"{size / GIB:.2f} GiB" if size >= GIB else f"{size / MIB:.1f} MiB"
 
 
 def read(test: CubeTest) -> Any:

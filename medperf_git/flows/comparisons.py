@@ -18,7 +18,8 @@ from medperf_git.flows.propose import Draft, next_link
 from medperf_git.flows.still_approved import refuse_unapproved
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.stages import models_of
-from medperf_git.policy.comparisons import About, OfASite, Used, published_numbers
+from medperf_git.policy.comparisons import Used, published_numbers
+from medperf_git.policy.values import About, OfASite
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.digests import digest_of, short
@@ -331,7 +332,7 @@ def _published(
         owner = at_ref(view, Dataset, record.dataset.ref).record
         return limits_of(view, record.benchmark.ref, owner.disclosure).min_cases
 
-    about = About(benchmark.ref, dataset.ref, metric.id, ref)
+    about = About(benchmark.ref, dataset.ref, ref, metric.id)
     return list(published_numbers(view, about, least_of))
 
 

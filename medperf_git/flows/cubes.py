@@ -32,7 +32,8 @@ class CubeImport:
     """What the container's owner says beside the configuration, a file or its folder; `local_only`: built here.
 
     `role` is what the tasks say when it is None. `additional_files` is the address or the path of a packed archive, or
-    a folder; `additional_url` and `image_url` are where others fetch what is a file here.
+    a folder; `additional_url` and `image_url` are where others fetch what is a file here. `for_trial`: nobody else will
+    fetch anything, so nothing is said of it.
     """
 
     config: Path
@@ -47,6 +48,7 @@ class CubeImport:
     image_url: str | None = None
     local_only: bool = False
     engine: str = "docker"
+    for_trial: bool = False
 
 
 def import_cube(context: Context, wish: CubeImport) -> tuple[Cube, Path]:
@@ -69,6 +71,8 @@ def build_cube(context: Context, wish: CubeImport) -> Cube:
     weights_only = role == "model" and found.role == "metrics"
     if weights_only and not files:
         raise Refused(f"{found.config} is a script, and no weights are given", hint="give them: --additional-files")
+    if wish.for_trial:
+        context = replace(context, say=lambda _: None)
     cube = checked(
         Cube(
             created=format_time(context.clock()),
@@ -88,6 +92,8 @@ def build_cube(context: Context, wish: CubeImport) -> Cube:
         )
     )
     _refuse_unrunnable(cube)
+    if cube.image.type == "DockerImage" and cube.image.manifest is None:
+        context.say("note: the image is in no image registry; hospitals can run it where it is loaded, by its id")
     if role == "data-preparator" and "sanity_check" not in cube.tasks:
         context.say("note: it has no task sanity_check, without which a registry takes no data preparator")
     return cube

@@ -14,7 +14,7 @@ from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.disclosure import cases_of, limits_of
 from medperf_git.flows.naming import Found, find, iter_found, next_version, refuse_withdrawn
-from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for
+from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for, registry_stem
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.unchanged import refuse_changed, telling
 from medperf_git.flows.versions import near_versions
@@ -69,7 +69,7 @@ class DatasetReview:
 
 def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
     """Return what registering a prepared dataset would publish."""
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     member = workspace.member or "your-name"
     record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
     kept = [key for key in prepared.statistics if key not in prepared.published]
@@ -90,7 +90,7 @@ def build_submission(
     Raises `IntegrityBroken` when the prepared files have changed since.
     """
     member, view = workspace.require_member(), workspace.view
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
     record = build_dataset(view, prepared, member=member, created=created)
     before = registered(view, prepared, member=member)
@@ -163,7 +163,8 @@ def verify_dataset(workspace: Workspace, name: str) -> dict[str, Any]:
     try:
         found = find(workspace.view, Dataset, name, member=workspace.member)
     except UsageProblem:
-        prepared, called, digest = find_prepared(home, name, registry=workspace.alias), name, None
+        prepared = find_prepared(home, name, registry=registry_stem(workspace.registry_id))
+        called, digest = name, None
     else:
         prepared, called, digest = prepared_for(home, found.record), str(found.ref), found.record.content.digest
     files = refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.policy.values import beyond, published_values, too_small
+from medperf_git.policy.values import About, OfASite, beyond, published_values, too_small
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.folds import policy_state
@@ -22,7 +22,7 @@ from medperf_git.records.models import (
     SiteDisclosure,
 )
 from medperf_git.records.names import Ref
-from medperf_git.records.view import RecordView, record_at
+from medperf_git.records.view import RecordView, record_at, stored_at
 from medperf_git.runner.reduce import record_number
 
 _STEPS = (1, 2, 5)
@@ -115,7 +115,8 @@ def _without_single_cases(
 def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: int) -> tuple[Result, tuple[str, ...]]:
     """Hold values back that differ by very few cases from published ones: the two would show what those few contribute.
 
-    Published are all that the registry ever held for this model on versions of the dataset and of the benchmark.
+    Published is all that the registry ever held for this model on versions of the dataset and of the benchmark:
+    results, and comparisons it is in.
     """
     values, held = dict(result.values or {}), []
     for name, entry in values.items():
@@ -123,7 +124,7 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
             continue
         near = [
             there
-            for other, there in published_values(view, path, result, name)
+            for other, there in published_values(view, path, About.of(result, name))
             if 0 < abs(entry.n - there) < max(min_cases, _least_of(view, other))
         ]
         if near:
@@ -134,8 +135,9 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
 
 
 def _least_of(view: RecordView, path: str) -> int:
-    """Return the fewest cases that the result at `path` was to rest on."""
-    result = record_at(view, path, Result)
+    """Return the fewest cases that the result or comparison at `path` was to rest on."""
+    stored = stored_at(view, path)
+    result = stored.record if stored and isinstance(stored.record, OfASite) else None
     dataset = record_at(view, layout.dataset_path(result.dataset.ref), Dataset) if result else None
     return limits_of(view, result.benchmark.ref, site_limits(dataset)).min_cases if result and dataset else 0
 

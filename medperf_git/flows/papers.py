@@ -10,7 +10,7 @@ from medperf_git.flows.datasets import DatasetReview
 from medperf_git.flows.naming import find
 from medperf_git.flows.paper_parts import Leaving, Where, count, exact_bytes, recipients
 from medperf_git.flows.paper_results import Known, Shown, between, content_check
-from medperf_git.flows.prepared import find_prepared
+from medperf_git.flows.prepared import find_prepared, registry_stem
 from medperf_git.flows.reviewing import RunReview
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.paper import Bullets, Paper, Section, is_paper, render_paper
@@ -52,7 +52,13 @@ def review_paper(view: RecordView, where: Where, reviews: Sequence[RunReview]) -
 
 
 def dataset_paper(
-    view: RecordView, where: Where, leaving: Leaving, *, benchmark: Benchmark | None, stays: Sequence[str] = ()
+    view: RecordView,
+    where: Where,
+    leaving: Leaving,
+    *,
+    benchmark: Benchmark | None,
+    stays: Sequence[str] = (),
+    warnings: Sequence[str] = (),
 ) -> Paper:
     """Return the page about a dataset before it is registered."""
     record = read_record(leaving.path, leaving.data).stored
@@ -60,7 +66,8 @@ def dataset_paper(
         raise UsageProblem(f"{leaving.path} is no record of a dataset", hint="prepare it again with other options")
     sections = paper_datasets.dataset_sections(view, where, leaving, record.record, benchmark=benchmark, stays=stays)
     title = "What would leave this house: the description of a dataset"
-    return Paper(title, _EYEBROW, paper_datasets.lead_of(view, record.record), tuple(sections))
+    lead = " ".join([paper_datasets.lead_of(view, record.record), *(f"Beware: {warning}." for warning in warnings)])
+    return Paper(title, _EYEBROW, lead, tuple(sections))
 
 
 def proposal_paper(view: RecordView, where: Where, proposal: str, records: Mapping[str, bytes]) -> Paper:
@@ -110,11 +117,12 @@ def proposal_sentences(view: RecordView, records: Mapping[str, bytes]) -> Iterat
 
 def write_dataset_page(workspace: Workspace, name: str, review: DatasetReview, out: Path) -> None:
     """Write the page about a prepared dataset before it is registered."""
-    prepared = find_prepared(workspace.context.home, name, registry=workspace.alias)
+    prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     benchmark = find(workspace.view, Benchmark, prepared.benchmark, member=None).record
     leaving = Leaving(review.path, review.record)
     where = where_of(workspace)
-    write_paper(dataset_paper(workspace.view, where, leaving, benchmark=benchmark, stays=review.stays), out)
+    said = {"stays": review.stays, "warnings": review.warnings}
+    write_paper(dataset_paper(workspace.view, where, leaving, benchmark=benchmark, **said), out)
 
 
 def write_paper(paper: Paper, path: Path) -> None:

@@ -82,6 +82,11 @@ class Prepared:
         yield f"content digest {self.content}"
 
 
+def registry_stem(registry_id: str) -> str:
+    """Return how the folders begin that were prepared for a registry."""
+    return registry_id.removeprefix("mg1:")[:12]
+
+
 def datasets_folder(home: Path) -> Path:
     """Return the folder of all prepared datasets."""
     return private_folder(home / "datasets")

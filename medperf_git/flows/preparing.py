@@ -21,7 +21,7 @@ from medperf_git.flows.home import read_json, write_json
 from medperf_git.flows.naming import at_ref, find, iter_found, next_version, refuse_withdrawn
 from medperf_git.flows.outbox import Outbox
 from medperf_git.flows.preparation_progress import PrepareProgress
-from medperf_git.flows.prepared import Prepared, datasets_folder, iter_prepared, save
+from medperf_git.flows.prepared import Prepared, datasets_folder, iter_prepared, registry_stem, save
 from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.unchanged import refuse_changed, telling
 from medperf_git.flows.workspace import Workspace
@@ -95,6 +95,8 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
     with _work_folder(workspace, wish, preparator.reference) as folder:
         if (kept := _kept(workspace, wish, pinned, settings)) is not None:
             context.say("nothing has changed in the raw data: what was prepared before is kept (--again prepares anew)")
+            if not PreparationFolder(folder).state():  # nothing was begun in it
+                remove_tree(folder)
             return _renamed(kept, wish, words)
         with opened_bench(context, settings) as bench:
             made = _make(workspace, wish, pinned, folder=folder, bench=bench, settings=settings)
@@ -330,7 +332,7 @@ def _words(wish: PrepareWish) -> dict[str, Any]:
 
 def _stem(workspace: Workspace, name: str) -> str:
     """Return how the folders of a name begin, other than those of the same name for another registry."""
-    return f"{workspace.registry_id.removeprefix('mg1:')[:12]}.{_member(workspace)}.{name}"
+    return f"{registry_stem(workspace.registry_id)}.{_member(workspace)}.{name}"
 
 
 def _member(workspace: Workspace) -> str:

@@ -8,7 +8,7 @@ from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.execute import Skipped
 from medperf_git.runner.outcome import Outcome
 
-_EVERY_SECONDS = 2.0
+_EVERY_SECONDS = 10.0
 _WORTH_TELLING = 100_000_000  # bytes; less is read in a moment
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NoReturn
 
-from medperf_git.errors import EnvironmentProblem, Interrupted, Refused
+from medperf_git.errors import EnvironmentProblem, Interrupted, MedperfGitError, Refused
 from medperf_git.flows.describing import describe
 from medperf_git.flows.merging import merge_at_once
 from medperf_git.flows.outbox import Entry, Outbox, as_text
@@ -178,12 +178,14 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
     known = entry.id in workspace.proposals()
     try:
         sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
-        if sent.outcome is PushOutcome.NOT_FORWARD:
+        if sent.outcome is PushOutcome.NOT_FORWARD or (not sent.accepted and not known and _is_there(workspace, entry)):
             commit, verdict = _on_top(workspace, entry, sent)
             sent = workspace.forge.propose(workspace.copy, entry.id, commit, words)
     except EnvironmentProblem as problem:
         raise EnvironmentProblem(f"{KEPT} {problem.message}", hint=f"{problem.hint}. {LATER}") from problem
     if not sent.accepted:
+        if _stands_now(workspace, entry):
+            return already_there(workspace, entry)
         raise_unsent(sent)
     outbox = Outbox.of(workspace.context.home, workspace.alias)
     outbox.put(entry.moved("sent"))
@@ -194,6 +196,20 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
     if workspace.forge.merging is Merging.PAGE and not known:
         waits = f"{OPEN_IT}; then for {waits}"
     return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
+
+
+def _is_there(workspace: Workspace, entry: Entry) -> bool:
+    """Tell whether another command of mine, at the same moment, was the first to send a proposal that was refused."""
+    return workspace.forge.bring(workspace.copy, entry.id) is not None
+
+
+def _stands_now(workspace: Workspace, entry: Entry) -> bool:
+    """Tell whether a proposal that was refused is in main meanwhile: another command of mine was faster."""
+    try:
+        workspace.refresh()
+    except MedperfGitError:
+        return False  # the refusal says more
+    return stands(workspace.view, entry)
 
 
 def _on_top(workspace: Workspace, entry: Entry, sent: Sent) -> tuple[str, Verdict]:

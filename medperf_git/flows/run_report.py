@@ -81,7 +81,7 @@ def _mask_of(home: Path, run: RunFolder, ref: Ref) -> tuple[Mask, bool]:
 def _slots(plan: dict[str, Any], ref: Ref) -> Iterator[dict[str, Any]]:
     """Yield the mounts of a model's task that hold data or what is made of it."""
     for model in plan.get("models", ()):
-        infer = model["infer"]
+        infer = model.get("infer") or {}
         if model["model"]["ref"] == str(ref) and "inputs" in infer:
             yield from (slot for slot in infer["inputs"] if slot["key"] == "data_path")
             yield from infer["outputs"]

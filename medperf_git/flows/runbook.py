@@ -1,7 +1,7 @@
 """The runs on this machine: lists, details, logs; read only, and nothing of it leaves."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,11 @@ def show_run(home: Path, text: str | None) -> dict[str, Any]:
     models = [outcome_row(one) | _steps(run, one.model.ref) for one in outcomes]
     passed_over = {ref: why for ref in run.models() if ref not in ended and (why := run.model(ref).skipped())}
     models += [skipped_row(ref, why) | _steps(run, ref) for ref, why in passed_over.items()]
-    return {**_row(run), "folder": str(run.path), **_command(run), "models": models}
+    begun = [ref for ref in run.models() if run.model(ref).is_open()]
+    open_ones = {"at_work" if run.is_running() else "to_go_on": [_at_work(run, ref) for ref in begun]}
+    seen = {*ended, *passed_over, *begun}
+    waiting = [str(ref) for ref in run.planned() if ref not in seen]
+    return {**_row(run), "folder": str(run.path), **_command(run), **open_ones, "waiting": waiting, "models": models}
 
 
 def outcomes_of(run: RunFolder) -> list[Outcome]:
@@ -56,12 +60,14 @@ def outcomes_of(run: RunFolder) -> list[Outcome]:
     return [outcome for outcome in kept if outcome is not None]
 
 
-def state_of(run: RunFolder) -> str:
-    """Return whether a run is running, finished or interrupted."""
+def state_of(run: RunFolder, *, ended: Collection[Ref] = ()) -> str:
+    """Return whether a run is running, finished or interrupted; `ended` are models that are known to have ended."""
     if run.is_running():
         return "running"
-    done = {ref for ref in run.models() if run.model(ref).outcome() or run.model(ref).skipped()}
-    return "finished" if run.is_finished() and done.issuperset(run.planned()) else "interrupted"
+    if not run.is_finished():
+        return "interrupted"
+    rest = [run.model(ref) for ref in run.planned() if ref not in ended]
+    return "finished" if all(model.outcome() or model.skipped() for model in rest) else "interrupted"
 
 
 def last_words(run: RunFolder, most: int = _WORDS) -> str:
@@ -175,13 +181,19 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "run": run.run_id,
         "benchmark": plan["benchmark"]["ref"],
         "dataset": plan["dataset"]["ref"],
-        "state": state_of(run),
+        "state": state_of(run, ended={outcome.model.ref for outcome in outcomes}),
         "models": len(outcomes),
         "failed": sum(outcome.outcome == "failed" for outcome in outcomes),
         "partial": sum(outcome.outcome == "partial" for outcome in outcomes),
         "began": run.command().get("started", ""),
         "size": size_text(size_of(run.path)),
     }
+
+
+def _at_work(run: RunFolder, ref: Ref) -> str:
+    """Return a model with the step that was last begun of it."""
+    steps = [step for step in _STEPS if run.model(ref).log(step, run.model(ref).attempts()).exists()]
+    return f"{ref} ({steps[-1]})" if steps else str(ref)
 
 
 def _command(run: RunFolder) -> dict[str, Any]:

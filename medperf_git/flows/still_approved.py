@@ -38,23 +38,26 @@ class StillApproved:
     def __call__(self, model: ModelPlan) -> str:
         """Say why a model may not start now; empty when it may. IntegrityBroken when it is another than was planned."""
         with self._lock:
-            view = self._newest()
             try:
-                cube = self._approved(view, model)
+                cube = self._approved(self._newest(), model)
             except Refused as problem:
                 return problem.message
+            except EnvironmentProblem as problem:  # a light copy without its network, a disk that is full
+                self._context.say(f"warning: {problem.message}; models start as they were approved before")
+                return ""
         return lacking_room(cube, self._disk)
 
     def _newest(self) -> RecordView:
+        """Return the newest verified state; what is wrong with newer steps is said, and stops no model."""
         workspace = Workspace.open(self._context, healing=True)
         if time.monotonic() - self._fetched >= self._every:
             try:
                 workspace.refresh()
-            except EnvironmentProblem as problem:
-                self._context.say(f"{problem.message}; working with what was verified before")
+            except (EnvironmentProblem, IntegrityBroken) as problem:
+                self._context.say(f"warning: {problem.message}; working with what was verified before")
             self._fetched = time.monotonic()
         if workspace.broken is not None:
-            self._context.say(f"warning: {workspace.broken.message}; models go on as approved before it")
+            self._context.say(f"warning: {workspace.broken.message}; models start as approved before it")
         return workspace.view
 
     def _approved(self, view: RecordView, model: ModelPlan) -> Cube:

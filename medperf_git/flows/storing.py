@@ -5,13 +5,13 @@ what a person has corrected go only by their own commands, or when they are name
 """
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medperf_git.errors import Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.carrying_data import remove_leftovers
 from medperf_git.flows.context import Context
 from medperf_git.flows.home import private_folder
@@ -69,14 +69,25 @@ def free_line(home: Path) -> str:
     return "free: " + ", ".join(readable(free) for free in disks.values())
 
 
-def prune(context: Context, *, preparations: bool, dry_run: bool) -> list[Stored]:
-    """Remove what may go and return it; with `preparations` the unfinished ones too, which may hold a person's work."""
+def prune(
+    context: Context, *, preparations: bool, dry_run: bool, reap: Callable[[], object] = lambda: None
+) -> list[Stored]:
+    """Remove what may go and return it; with `preparations` the unfinished ones too, which may hold a person's work.
+
+    `reap` ends the containers of commands that are gone, which may still use the scratch; EnvironmentProblem when the
+    engine cannot be asked, and the scratch stays.
+    """
     home = context.home
     gone: list[Stored] = []
     scratch = home / "scratch"
     before = _measured("scratch of commands that are gone", scratch, _LEFT_BEHIND)
-    if not dry_run:
-        remove_abandoned(scratch)
+    if before.size and not dry_run:
+        try:
+            reap()
+        except EnvironmentProblem as problem:
+            context.say(f"the scratch stays: {problem.message}")
+        else:
+            remove_abandoned(scratch)
     at_work = any(scratch.glob("*.lock")) if scratch.is_dir() else False
     if at_work and not dry_run:
         context.say("a command is at work with containers: the cache stays")

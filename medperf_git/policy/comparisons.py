@@ -5,37 +5,18 @@ What the numbers themselves must satisfy is in `comparison_numbers`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Self, TypeAlias
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
-from medperf_git.policy.values import limits_for, published_values
+from medperf_git.policy.values import About, OfASite, limits_for, numbers_of, published_values
 from medperf_git.records import layout, models
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import comparison_chain, live_result, policy_state
+from medperf_git.records.folds import live_result, policy_state
 from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
-from medperf_git.records.view import RecordView, record_at, versions_of
+from medperf_git.records.view import RecordView, record_at, stored_at
 
 UNCHANGED = "submit what `medperf-git compare` made, unchanged"
-
-
-OfASite: TypeAlias = models.Result | models.Comparison
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """One model's values of a metric on a dataset."""
-
-    benchmark: Ref
-    dataset: Ref
-    metric: str
-    model: Ref
-
-    @classmethod
-    def of(cls, comparison: models.Comparison, model: Ref) -> Self:
-        """Return what a comparison says of one of its models."""
-        return cls(comparison.benchmark.ref, comparison.dataset.ref, comparison.metric, model)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,10 +136,11 @@ def check_differencing(case: Case) -> Iterator[Finding]:
     for stored, comparison in case.of(models.Comparison):
         least = least_of(comparison)
         for number, model in enumerate(comparison.models):
-            here = sorted(numbers_of(comparison, model.ref))
+            about = About(comparison.benchmark.ref, comparison.dataset.ref, model.ref, comparison.metric)
+            here = sorted(numbers_of(comparison, about))
             others = [
                 *(Used(stored.path, n, least) for n in here),
-                *published_numbers(case.change.after, About.of(comparison, model.ref), least_of, path=stored.path),
+                *published_numbers(case.change.after, about, least_of, path=stored.path),
             ]
             near = [(n, used) for n in here for used in others if 0 < abs(n - used.n) < max(least, used.least)]
             if near:
@@ -177,40 +159,16 @@ def check_differencing(case: Case) -> Iterator[Finding]:
                 )
 
 
-def numbers_of(comparison: models.Comparison, model: Ref) -> set[int]:
-    """Return on how many cases a comparison says something about a model; nothing for one it does not name."""
-    refs = [one.ref for one in comparison.models]
-    if model not in refs:
-        return set()
-    place = refs.index(model) + 1
-    return {comparison.n, *(one.n for one in comparison.pairs if place in (one.first, one.second))}
-
-
 def published_numbers(
     view: RecordView, about: About, least_of: Callable[[OfASite], int], *, path: str = ""
 ) -> Iterator[Used]:
-    """Yield on how many cases values of a model are public: its results, and comparisons but the one at `path`.
+    """Yield on how many cases values of a model are public, as `published_values` does, and how near others may come.
 
-    Of every version of the dataset and of the benchmark, superseded and withdrawn ones too: they were read.
+    Superseded and withdrawn ones count too: they were read.
     """
-    live = live_result(view, about.benchmark, about.dataset, about.model)
-    for record in [live.record] if live else []:
-        if isinstance(record, models.Result):
-            for where, n in published_values(view, "", record, about.metric):
-                beside = record_at(view, where, models.Result)
-                yield Used(where, n, least_of(beside) if beside else 0)
-    for other in _comparisons_beside(view, about):
-        if other.path != path and isinstance(other.record, models.Comparison):
-            least = least_of(other.record)
-            yield from (Used(other.path, n, least) for n in sorted(numbers_of(other.record, about.model)))
-
-
-def _comparisons_beside(view: RecordView, about: About) -> Iterator[Stored]:
-    """Yield every comparison by the same metric on versions of the same dataset and benchmark."""
-    benchmark, dataset = about.benchmark, about.dataset
-    for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
-        for other in versions_of(view, "datasets", member=dataset.member, name=dataset.name):
-            yield from comparison_chain(view, version, other, about.metric)
+    for where, n in published_values(view, path, about):
+        beside = stored_at(view, where)
+        yield Used(where, n, least_of(beside.record) if beside and isinstance(beside.record, OfASite) else 0)
 
 
 def _benchmark(view: RecordView, comparison: models.Comparison) -> models.Benchmark | None:

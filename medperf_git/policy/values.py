@@ -4,15 +4,19 @@ import itertools
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Self, TypeAlias
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.results import UNCHANGED
 from medperf_git.records import layout, models
 from medperf_git.records.canonical import format_number
 from medperf_git.records.findings import Finding
-from medperf_git.records.folds import policy_state, result_chain
+from medperf_git.records.folds import comparison_chain, policy_state, result_chain
+from medperf_git.records.names import Ref
 from medperf_git.records.statistics import SMALLEST_COUNT, statistic_fault
-from medperf_git.records.view import RecordView, record_at, versions_of
+from medperf_git.records.view import RecordView, record_at, stored_at, versions_of
+
+OfASite: TypeAlias = models.Result | models.Comparison
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,22 @@ class Limits:
     exact: bool
 
 
-def limits_for(case: Case, result: models.Result | models.Comparison) -> Limits:
+@dataclass(frozen=True, slots=True)
+class About:
+    """One model's values of a metric on a dataset."""
+
+    benchmark: Ref
+    dataset: Ref
+    model: Ref
+    metric: str
+
+    @classmethod
+    def of(cls, result: models.Result, metric: str) -> Self:
+        """Return what a result says of a metric."""
+        return cls(result.benchmark.ref, result.dataset.ref, result.model.ref, metric)
+
+
+def limits_for(case: Case, result: OfASite) -> Limits:
     """Return the limits of policy and site on what is said of a dataset in a benchmark."""
     policy = policy_state(case.change.before, result.benchmark.ref)
     dataset = record_at(case.change.after, layout.dataset_path(result.dataset.ref), models.Dataset)
@@ -217,8 +236,8 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
 def check_differencing(case: Case) -> Iterator[Finding]:
     """Refuse a value over almost the same cases as one that is public, or that the same proposal makes public.
 
-    Compared are all versions of the dataset and of the benchmark, superseded and withdrawn results too: they were
-    read. Datasets of another name are not: that two of them hold almost the same people, no record shows.
+    Compared are all versions of the dataset and of the benchmark, superseded and withdrawn results and comparisons too:
+    they were read. Datasets of another name are not: that two of them hold almost the same people, no record shows.
     """
     for path, result, metric, entry in _entries(case):
         here, least = entry.n, limits_for(case, result).min_cases
@@ -239,23 +258,43 @@ def _near(case: Case, path: str, result: models.Result, *, metric: str, least: i
     here = (result.values or {})[metric].n
     if here is None:
         return
-    for other, there in published_values(case.change.after, path, result, metric):
-        beside = record_at(case.change.after, other, models.Result)
-        wanted = max(least, limits_for(case, beside).min_cases if beside else 0)
+    for other, there in published_values(case.change.after, path, About.of(result, metric)):
+        beside = stored_at(case.change.after, other)
+        theirs = limits_for(case, beside.record).min_cases if beside and isinstance(beside.record, OfASite) else 0
+        wanted = max(least, theirs)
         if 0 < abs(here - there) < wanted:
             yield other, there, wanted
 
 
-def published_values(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int]]:
-    """Yield path and number of cases of every other value of a metric by this model on versions of the same data."""
-    own, benchmark = result.dataset.ref, result.benchmark.ref
+def published_values(view: RecordView, path: str, about: About) -> Iterator[tuple[str, int]]:
+    """Yield path and number of cases of all that is public of a metric by a model, but what the file at `path` says.
+
+    These are its results and the comparisons it is in, on versions of the same data and of the benchmark.
+    """
+    benchmark, own = about.benchmark, about.dataset
     for version in versions_of(view, "benchmarks", member=benchmark.member, name=benchmark.name):
         for dataset in versions_of(view, "datasets", member=own.member, name=own.name):
-            for link in result_chain(view, version, dataset, result.model.ref):
-                values = link.record.values if isinstance(link.record, models.Result) else None
-                entry = (values or {}).get(metric)
-                if link.path != path and entry is not None and entry.value is not None and entry.n is not None:
-                    yield link.path, entry.n
+            links = (
+                *result_chain(view, version, dataset, about.model),
+                *comparison_chain(view, version, dataset, about.metric),
+            )
+            for link in links:
+                if link.path != path:
+                    yield from ((link.path, n) for n in sorted(numbers_of(link.record, about)))
+
+
+def numbers_of(record: models.Record, about: About) -> set[int]:
+    """Return on how many cases a result or comparison says something about a model by a metric."""
+    if isinstance(record, models.Result):
+        entry = (record.values or {}).get(about.metric)
+        return {entry.n} if entry is not None and entry.value is not None and entry.n is not None else set()
+    if not isinstance(record, models.Comparison):
+        return set()
+    refs = [one.ref for one in record.models]
+    if about.model not in refs:
+        return set()
+    place = refs.index(about.model) + 1
+    return {record.n, *(one.n for one in record.pairs if place in (one.first, one.second))}
 
 
 def check_statistics(case: Case) -> Iterator[Finding]:

@@ -19,6 +19,7 @@ from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import Digest, bare_hex
 from medperf_git.records.models import Asset
 from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault, room_for_containers
+from medperf_git.runner.leftovers import remove_leftovers
 from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.staging import private_folder
 
@@ -62,6 +63,7 @@ def describe_asset(url: str, cache: Path) -> Asset:
 
 @contextmanager
 def _partial_in(cache: Path) -> Iterator[Path]:
+    remove_leftovers(cache)
     partial = cache / f".{secrets.token_hex(8)}.partial"
     try:
         yield partial

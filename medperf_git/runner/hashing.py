@@ -38,9 +38,10 @@ def hash_file(path: str | bytes, told: Told | None = None, buffer: bytearray | N
     room = memoryview(buffer if buffer is not None else bytearray(_PIECE))
     digest, size, heard = hashlib.sha256(), 0, 0
     handle = os.open(path, _OPEN)
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             raise NoFile(f"{os.fsdecode(path)} is no regular file")
+        file = os.fdopen(handle, "rb", buffering=0, closefd=False)
         while count := file.readinto(room):
             digest.update(room[:count])
             size += count
@@ -49,6 +50,8 @@ def hash_file(path: str | bytes, told: Told | None = None, buffer: bytearray | N
                 heard = size
             if size == count == len(room) and hasattr(os, "posix_fadvise"):
                 os.posix_fadvise(handle, 0, 0, os.POSIX_FADV_SEQUENTIAL)
+    finally:
+        os.close(handle)
     if told is not None:
         told(size - heard)
     return size, digest.digest()

@@ -7,39 +7,38 @@ that copy. A finished task leaves a mark, and is not run again as long as nothin
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from medperf_git.errors import ContainerFailed, EnvironmentProblem
 from medperf_git.records.digests import Digest
-from medperf_git.records.mounts import inside, mount_fault
 from medperf_git.runner.adopt import copy_in, fingerprint
-from medperf_git.runner.collect import Caps, HostileOutput, collect, is_plain_name
-from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault, room_for_containers
+from medperf_git.runner.collect import is_plain_name
+from medperf_git.runner.disk import MAKE_ROOM, DiskFull, room_for_containers
 from medperf_git.runner.durable import write_durably
-from medperf_git.runner.engine import BindKind, Ended, Profile, StepResult
+from medperf_git.runner.engine import Ended, Profile, StepResult
 from medperf_git.runner.events import Event, EventKind, OnEvent
-from medperf_git.runner.manifest import ManifestEntry, Progress, Role, digest_of_entries, manifest_of
+from medperf_git.runner.manifest import ManifestEntry, Progress, digest_of_entries, manifest_of
 from medperf_git.runner.one_model import DatasetFolders
-from medperf_git.runner.plan import PinnedCube, Slot, TaskPlan, plan_task
+from medperf_git.runner.plan import PinnedCube, TaskPlan, plan_task
 from medperf_git.runner.preparation import REPORT, TASKS, PreparationFolder, Task, TaskMark, WaitsForPerson
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.report import Report
+from medperf_git.runner.report_mount import REPORT_KEY, has_own_folder, report_slot, with_report_folder
 from medperf_git.runner.report_watch import OnReport, watched
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.signals import stoppable
 from medperf_git.runner.staging import give_tree, private_folder
+from medperf_git.runner.taking_over import bytes_of, take_over
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
 from medperf_git.runner.trees import remove_tree
 from medperf_git.runner.watch import usage
 
 _CASES_KEYS = ("num_cases", "cases", "number_of_cases", "n_cases")
-_FOLDERS: dict[str, Role] = {"output_path": "data", "output_labels_path": "labels", "metadata_path": "metadata"}
-_REPORT = "report_file"
-_HIDDEN = 1 << 60
 _FIRST_GLANCE = 120.0  # seconds; what fails later than that did more than look at its report
 
 
@@ -138,7 +137,8 @@ class _Making:
         report = self.folder.report()
         if report is not None and report.waiting:
             self._ask_whether_ready(report)
-        entries = self._take_over()
+        self.on_event(Event(kind=EventKind.STARTED, step="taking over"))
+        entries = take_over(self.folder, self.bench.limits)
         self.folder.write_manifest(entries)
         self.folder.write_mark("prepare", TaskMark(key, result.seconds, result.peak_memory))
         return entries
@@ -201,7 +201,7 @@ class _Making:
         """Run the first task on its kept work folder; once more without a report file where an empty one broke it."""
         self._refuse_small_disk(inputs)
         plan = plan_task(self.preparator, "prepare")
-        aside = bool(self.folder.state().get("report_folder")) and _own_folder_of_report(plan)
+        aside = bool(self.folder.state().get("report_folder")) and has_own_folder(plan)
         try:
             return self._attempt(plan, inputs, aside=aside)
         except StepFailed as failure:
@@ -217,15 +217,15 @@ class _Making:
 
     def _attempt(self, plan: TaskPlan, inputs: Mapping[str, Path], *, aside: bool) -> StepResult:
         work = self.folder.work
-        live = {slot.key: work / slot.key for slot in plan.outputs if slot.key != _REPORT}
-        report = _report_slot(plan)
+        live = {slot.key: work / slot.key for slot in plan.outputs if slot.key != REPORT_KEY}
+        report = report_slot(plan)
         if report is not None:
             name = report.inside.rpartition("/")[2]
             place = work / "report" / (name if is_plain_name(name) else REPORT)
             if aside and place.is_file() and place.stat().st_size == 0:
                 place.unlink()
-            live[_REPORT] = place.parent if aside else place
-            plan = _with_report_folder(plan) if aside else plan
+            live[REPORT_KEY] = place.parent if aside else place
+            plan = with_report_folder(plan) if aside else plan
         for path in live.values():
             self._give(path)
         self.folder.note_mounts({slot.inside: live[slot.key].relative_to(work).as_posix() for slot in plan.outputs})
@@ -243,8 +243,8 @@ class _Making:
         result = failure.result
         if result is None or result.ended is not Ended.EXITED or result.seconds > _FIRST_GLANCE:
             return False
-        written = [usage(self.folder.work / slot.key)[1] for slot in plan.outputs if slot.key != _REPORT]
-        return _own_folder_of_report(plan) and not any(written) and self.folder.report() is None
+        written = [usage(self.folder.work / slot.key)[1] for slot in plan.outputs if slot.key != REPORT_KEY]
+        return has_own_folder(plan) and not any(written) and self.folder.report() is None
 
     def _why(self, failure: StepFailed) -> ContainerFailed | WaitsForPerson:
         """Return what a failed first task means: cases that wait for a person, or a failure."""
@@ -277,9 +277,14 @@ class _Making:
         self.folder.write_state("waits-for-a-person", task="prepare", why=why)
         return WaitsForPerson(
             f"{count} of {len(report.cases)} cases {'waits' if count == 1 else 'wait'} for a person ({why})",
-            hint=f"work in {self.folder.work}, then repeat the same command: it goes on from there",
+            hint=f"work in {self.folder.work}{self._whose()}, then repeat the same command: it goes on from there",
             report=report,
         )
+
+    def _whose(self) -> str:
+        """Say whose the files are where the caller may not change them: those of profile compat are root's."""
+        theirs = os.getuid() != 0 and self.bench.engine.user(self.profile).uid != os.getuid()
+        return " (its files belong to root there: use sudo, or the profile strict)" if theirs else ""
 
     def _failed(self, task: str, failure: StepFailed) -> ContainerFailed:
         hint = failure.hint or f"its output is in {self.folder.log(task)}"
@@ -328,7 +333,7 @@ class _Making:
         if report is None:
             report = private_folder(self.folder.work) / "no-report.yaml"
             report.touch()
-        inputs[_REPORT] = report
+        inputs[REPORT_KEY] = report
         return inputs | ({"metadata_path": folders.metadata} if folders.metadata else {})
 
     def _run(
@@ -348,60 +353,17 @@ class _Making:
         self.on_event(Event(kind=EventKind.FINISHED, step=task, text=f"{run.result.seconds:.1f} s"))
         return run
 
-    def _take_over(self) -> list[ManifestEntry]:
-        """Copy what the first task left, as hostile input, and return its manifest."""
-        work, limits = self.folder.work, self.bench.limits
-        self._refuse_no_room_for_a_copy()
-        caps = Caps(files=limits.output_files, total_bytes=limits.output_bytes)
-        self.on_event(Event(kind=EventKind.STARTED, step="taking over"))
-        entries = []
-        for key, role in _FOLDERS.items():
-            remove_tree(self.folder.path / role)
-            if (work / key).exists():
-                taken = self._collected(work / key, self.folder.path / role, caps)
-                entries += [ManifestEntry(role, file.path, file.size, file.digest) for file in taken]
-        report = self.folder.report_file()
-        if report is not None and report.parent != self.folder.path:
-            (self.folder.path / REPORT).unlink(missing_ok=True)
-            self._collected(report, self.folder.path / REPORT, caps)
-        return entries
-
-    def _collected(self, source: Path, target: Path, caps: Caps) -> Any:
-        try:
-            return collect(source, target, caps=caps)
-        except HostileOutput as error:
-            remove_tree(target)
-            raise ContainerFailed(f"prepare failed: {error.message}", hint=error.hint) from error
-        except OSError as error:
-            remove_tree(target)
-            if is_disk_fault(error):
-                raise DiskFull("the disk has no room for a copy of what was prepared", hint=MAKE_ROOM) from error
-            raise ContainerFailed(
-                f"prepare failed: what it wrote cannot be taken over: {error.strerror}",
-                hint="its owner must make it write plain files and folders",
-            ) from error
-
     def _refuse_small_disk(self, inputs: Mapping[str, Path]) -> None:
         """Say before hours of work that the disk cannot hold the result; a preparator may need less, never nothing."""
         room = room_for_containers(self.folder.path)
-        raw = _bytes_of({path.resolve() for path in inputs.values()})
-        begun = _bytes_of([self.folder.work])
+        raw = bytes_of({path.resolve() for path in inputs.values()})
+        begun = bytes_of([self.folder.work])
         if room == 0:
             raise DiskFull(f"the disk of {self.folder.path} is full", hint=MAKE_ROOM)
         if room + begun < 2 * raw:
             sizes = f"the raw data has {raw / 1e9:.1f} GB, and {room / 1e9:.1f} GB are free"
             text = f"{sizes}; preparing writes it twice or more"
             self.on_event(Event(kind=EventKind.WARNING, step="prepare", text=text))
-
-    def _refuse_no_room_for_a_copy(self) -> None:
-        needed = _bytes_of(self.folder.work / key for key in _FOLDERS)
-        replaced = _bytes_of(self.folder.path / role for role in _FOLDERS.values())
-        room = room_for_containers(self.folder.path) + replaced
-        if needed > room:
-            raise DiskFull(
-                f"what was prepared has {needed / 1e9:.1f} GB, and the disk has room for {room / 1e9:.1f} GB more",
-                hint=f"{MAKE_ROOM}; or move your datasets to another disk: medperf-git storage move datasets",
-            )
 
     def _give(self, path: Path) -> None:
         try:
@@ -435,33 +397,6 @@ def _noted(making: _Making) -> Iterator[None]:
             making.folder.write_state("interrupted")
         raise
     making.folder.write_state("prepared")
-
-
-def _bytes_of(paths: Iterable[Path]) -> int:
-    """Return bytes on disk; what hides counts nothing, and is refused when it is taken over."""
-    return sum(size for size, _ in map(usage, paths) if size < _HIDDEN)
-
-
-def _report_slot(plan: TaskPlan) -> Slot | None:
-    return next((slot for slot in plan.outputs if slot.key == _REPORT and slot.kind is BindKind.FILE), None)
-
-
-def _with_report_folder(plan: TaskPlan) -> TaskPlan:
-    """Return the plan with the folder of the report mounted, in place of the file."""
-    slots = tuple(
-        Slot(slot.key, inside(slot.inside).rpartition("/")[0], BindKind.DIRECTORY) if slot.key == _REPORT else slot
-        for slot in plan.outputs
-    )
-    return replace(plan, outputs=slots)
-
-
-def _own_folder_of_report(plan: TaskPlan) -> bool:
-    """Tell whether the report has a folder inside that nothing else shares, and a plain name in it."""
-    report = _report_slot(plan)
-    if report is None or not is_plain_name(report.inside.rpartition("/")[2]):
-        return False
-    slots = (*plan.inputs, *_with_report_folder(plan).outputs)
-    return not mount_fault([(slot.key, slot.inside) for slot in slots])
 
 
 def _statistics(path: Path) -> Any:

@@ -93,13 +93,14 @@ def read_report(path: Path) -> Report | None:
         return None
     except OSError as error:
         return Report(fault=f"it cannot be opened: {error.strerror}")
-    with os.fdopen(handle, "rb", buffering=0) as file:
+    try:
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             return Report(fault="it is no regular file")
-        try:
-            data = file.read(MAX_BYTES + 1) or b""
-        except OSError as error:
-            return Report(fault=f"it cannot be read: {error.strerror}")
+        data = _read_all(handle, MAX_BYTES + 1)
+    except OSError as error:
+        return Report(fault=f"it cannot be read: {error.strerror}")
+    finally:
+        os.close(handle)
     return parse_report(data) if data.strip() else None
 
 
@@ -133,6 +134,14 @@ def placed(path: str, mounts: Mapping[str, Path], *, within: Path | None) -> Pat
     if path.startswith("/") or within is None:
         return None
     return within / path
+
+
+def _read_all(handle: int, most: int) -> bytes:
+    pieces: list[bytes] = []
+    while most > 0 and (piece := os.read(handle, min(most, 1 << 20))):
+        pieces.append(piece)
+        most -= len(piece)
+    return b"".join(pieces)
 
 
 def _rows(value: Any) -> "Iterator[tuple[object, Mapping[Any, Any]]] | None":

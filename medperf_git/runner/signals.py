@@ -8,7 +8,6 @@ SIGHUP several times, and every word to that terminal is an error: it is let go 
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -79,15 +78,14 @@ class _Note:
             _leave()
         if number == signal.SIGINT:
             self._pressed = self._pressed or now
-        self._stop.set()
+        if not self._stop.is_set():  # setting it takes a lock, which whoever is interrupted here may hold
+            self._stop.set()
 
 
 def _leave() -> None:
     """End this process at once; nothing that it waits for can hold it."""
     with suppress(OSError):
         os.write(2, ((_SHOW_CURSOR if _is_terminal(2) else "") + _LEFT).encode())
-    with suppress(OSError, ValueError):
-        sys.stdout.flush()
     os._exit(_INTERRUPTED)
 
 

@@ -10,7 +10,14 @@ _BLOCK = 512
 
 def size_of(*folders: Path) -> int:
     """Return bytes on disk below folders, each file once."""
-    return sum(size for size, _, _ in _inodes(folders).values())
+    total, twins = 0, set()
+    for status in _statuses(folders):
+        if status.st_nlink > 1:
+            if (twin := (status.st_dev, status.st_ino)) in twins:
+                continue
+            twins.add(twin)
+        total += status.st_blocks
+    return total * _BLOCK
 
 
 def freed_by(folders: Iterable[Path]) -> int:
@@ -39,8 +46,11 @@ def _statuses(folders: Iterable[Path]) -> Iterator[os.stat_result]:
                     if entry.is_dir(follow_symlinks=False):
                         waiting.append(entry.path)
                         continue
-                    with suppress(OSError):
-                        yield entry.stat(follow_symlinks=False)
+                    try:
+                        status = entry.stat(follow_symlinks=False)
+                    except OSError:
+                        continue  # it vanished meanwhile
+                    yield status
         except NotADirectoryError:
             with suppress(OSError):
                 yield os.lstat(place)

@@ -23,7 +23,7 @@ from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.records.names import Ref
 from medperf_git.runner.collect import TakenFile
-from medperf_git.runner.durable import keeping, locked, read_json, sync_folder, write_json
+from medperf_git.runner.durable import keeping, kernel_names, locked, read_json, sync_folder, write_json
 from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.owners import process_token
 from medperf_git.runner.plan import RunPlan, plain
@@ -85,6 +85,10 @@ class ModelState:
         """Return how many attempts came to an outcome."""
         noted, outcome = self._noted(), self.outcome() or {}
         return max(_count(noted, "attempts") - bool(noted.get("open")), _count(outcome, "attempt"))
+
+    def is_open(self) -> bool:
+        """Tell whether an attempt has begun and not come to an outcome."""
+        return bool(self._noted().get("open"))
 
     def begin_attempt(self) -> int:
         """Note that an attempt begins, and return its number from 1; one that was interrupted goes on."""
@@ -304,7 +308,9 @@ class RunFolder:
         token = (self.path / "lock").read_text().strip()
         pid = token.partition("@")[0]
         # The number alone may have come to belong to another process since it was noted.
-        return int(pid) if pid.isdigit() and process_token(int(pid)) == token else None
+        if not pid.isdigit() or process_token(int(pid)) != token:
+            return None
+        return int(pid) if kernel_names(self.path / "lock", int(pid)) else None
 
     def refuse_running(self) -> None:
         """Raise Refused while a process holds this run."""

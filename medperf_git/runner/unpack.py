@@ -23,6 +23,7 @@ from typing import IO, Any
 from medperf_git.errors import Refused
 from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault
 from medperf_git.runner.engine import GIB, MIB
+from medperf_git.runner.leftovers import remove_leftovers
 from medperf_git.runner.shown import shortened
 from medperf_git.runner.staging import private_folder
 from medperf_git.runner.trees import remove_tree
@@ -142,6 +143,7 @@ def unpack(archive: Path, target: Path, *, caps: UnpackCaps = UnpackCaps()) -> P
     if target.is_dir():
         return target
     private_folder(target.parent)
+    remove_leftovers(target.parent)
     partial = target.with_name(f".{target.name}.{secrets.token_hex(4)}.partial")
     partial.mkdir(mode=0o755)
     try:

@@ -1,19 +1,22 @@
 """A real engine, tiny images made from the base image, cubes made of them.
 
 The engine is Docker, or what MEDPERF_GIT_TEST_ENGINE names: `podman`, at the address in CONTAINER_HOST
-(scripts/test-podman.sh sets both). The images are built through the same API as the steps are run.
+(scripts/test-podman.sh sets both), whose images are built through the same API as the steps are run; or `apptainer`
+(`make test-apptainer`), whose images are built by Docker and taken over as archives.
 """
 
+import contextlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 import pytest
 
-from medperf_git.records.digests import digest_of
+from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.models import (
     Asset,
     Benchmark,
@@ -30,7 +33,8 @@ from medperf_git.records.models import (
     RunArgs,
     Task,
 )
-from medperf_git.runner.engine import GIB, MIB, Limits, Profile
+from medperf_git.runner.engine import GIB, MIB, Limits, Profile, WantedImage
+from medperf_git.runner.engines.apptainer import ApptainerEngine
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.manifest import content_digest
 from medperf_git.runner.one_model import DatasetFolders
@@ -80,25 +84,50 @@ def docker_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def images() -> dict[str, str]:
+def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Image ids by style of entry point, built from the base image."""
-    if ENGINE == "docker":
+    if ENGINE != "podman":
         subprocess.run([ROOT / "scripts" / "ensure-engine.sh"], check=True, capture_output=True)
         subprocess.run([ROOT / "scripts" / "base-image.sh", BASE], check=True, capture_output=True)
-    docker(
-        "build", "-q", "--network", "none", "--build-arg", f"BASE={BASE}", "-t", "medperf-git-test/full:1", str(ACTOR)
-    )
+    ids = {"full": _built("full", "--build-arg", f"BASE={BASE}", str(ACTOR))}
     for style, line in STYLES.items():
         if line:
-            recipe = f"FROM medperf-git-test/full:1\n{line}\n"
-            docker("build", "-q", "--network", "none", "-t", f"medperf-git-test/{style}:1", "-", text=recipe)
-    return {style: docker("image", "inspect", "-f", "{{.Id}}", f"medperf-git-test/{style}:1") for style in STYLES}
+            ids[style] = _built(style, "-", text=f"FROM medperf-git-test/full:1\n{line}\n")
+    if ENGINE == "apptainer":
+        _take_over(ids, tmp_path_factory.mktemp("archives"))
+    return ids
+
+
+def _built(style: str, *arguments: str, text: str = "") -> str:
+    """Build an image and return its id; its name may be another's meanwhile."""
+    built = docker("build", "-q", "--network", "none", "-t", f"medperf-git-test/{style}:1", *arguments, text=text)
+    return docker("image", "inspect", "-f", "{{.Id}}", built.splitlines()[-1])
+
+
+def _take_over(ids: dict[str, str], folder: Path) -> None:
+    with contextlib.closing(connect()) as engine:
+        for style, image_id in ids.items():
+            archive = folder / f"{style}.tar"
+            docker("save", "-o", str(archive), image_id)
+            engine.resolve_image(
+                WantedImage(
+                    type="DockerArchive", reference=style, id=Digest(image_id), platform="linux/amd64", archive=archive
+                )
+            )  # fmt: skip
+            archive.unlink()
+
+
+def connect() -> DockerEngine:
+    """Connect to the engine under test."""
+    if ENGINE == "apptainer":
+        return cast(DockerEngine, ApptainerEngine.connect())
+    return DockerEngine.connect(ENGINE)
 
 
 @pytest.fixture
 def engine() -> Iterator[DockerEngine]:
     """The engine of this machine; there is none: the test fails."""
-    engine = DockerEngine.connect(ENGINE)
+    engine = connect()
     yield engine
     engine.close()
 

@@ -14,13 +14,17 @@ from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.tasks import StepFailed, TaskRun
 from tests.engine.conftest import ENGINE
 
+of_the_docker_api = pytest.mark.skipif(ENGINE == "apptainer", reason="it is about the Docker API")
 
+
+@of_the_docker_api
 def test_the_probe_finds_the_strict_sandbox_whole(engine: DockerEngine, tmp_path: Path) -> None:
     engine.check_sandbox(Profile.STRICT, cache=tmp_path)
     engine.check_sandbox(Profile.COMPAT, cache=tmp_path)
     assert (tmp_path / f"sandbox-{ENGINE}-strict.ok").is_file()
 
 
+@of_the_docker_api
 def test_the_probe_runs_again_when_the_engine_is_set_otherwise(
     engine: DockerEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -34,6 +38,7 @@ def test_the_probe_runs_again_when_the_engine_is_set_otherwise(
     assert len(probed) == 2
 
 
+@of_the_docker_api
 def test_the_probe_refuses_an_engine_that_ignores_limits(engine: DockerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = adapter.container_body
 
@@ -91,6 +96,7 @@ def test_a_read_only_root_names_path_and_option_and_compat_helps(infer: Callable
     assert infer("write-root", "predict", profile=Profile.COMPAT).result.succeeded
 
 
+@pytest.mark.skipif(ENGINE == "apptainer", reason="a volume lies in /tmp there, and shares its cap")
 def test_t23_a_volume_of_the_image_is_capped(infer: Callable[..., TaskRun], tmp_path: Path) -> None:
     with pytest.raises(StepFailed) as failure:
         infer("fill-volume")

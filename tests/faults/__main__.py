@@ -21,7 +21,7 @@ from tests.faults.disks import SIZES, small_disks
 from tests.faults.dying_engine import MOMENTS, kill_engine
 from tests.faults.engine import build_images, watched_starts
 from tests.faults.kills import kill_often
-from tests.faults.sweep import COMMANDS, sweep
+from tests.faults.sweep import COMMANDS, INF, sweep
 from tests.faults.tally import Tally
 from tests.faults.world import build
 
@@ -56,9 +56,10 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="*", choices=SCENARIOS, metavar="SCENARIO", help=", ".join(SCENARIOS))
-    parser.add_argument("--points", type=int, default=480, help="system calls in all four commands together (480)")
+    parser.add_argument("--points", type=int, default=550, help="system calls in all commands together (550)")
     parser.add_argument("--sample", type=int, help="of each command, or repetitions of each other scenario, instead")
     parser.add_argument("--every", action="store_true", help="every system call that writes: many hours")
+    parser.add_argument("--minutes", type=float, default=INF, help="begin nothing more in a scenario after these")
     parser.add_argument("--jobs", type=int, default=JOBS, help=f"worlds side by side ({JOBS})")
     parser.add_argument("--folder", type=Path, default=Path("/tmp"), help="where the worlds lie (/tmp)")
     parser.add_argument("--report", type=Path, help="where to write the figures as JSON")
@@ -69,13 +70,15 @@ def _sweep(name: str, root: Path, options: argparse.Namespace, job: int) -> Tall
     most = None if options.every else options.sample or options.points // len(COMMANDS)
     world = build(root, images=False)
     with watched_starts() as starts:
-        return sweep(world, COMMANDS[name], starts, most=most, part=slice(job, None, options.jobs))
+        return sweep(
+            world, COMMANDS[name], starts, most=most, part=slice(job, None, options.jobs), minutes=options.minutes
+        )
 
 
 def _kills(root: Path, options: argparse.Namespace, job: int) -> Tally:
     times = (options.sample or KILLS) // options.jobs
     with watched_starts() as starts:
-        return kill_often(build(root, images=False), starts, times=times, seed=job)
+        return kill_often(build(root, images=False), starts, times=times, seed=job, minutes=options.minutes)
 
 
 def _clients(root: Path, options: argparse.Namespace, _job: int) -> Tally:

@@ -30,12 +30,12 @@ def crowd(world: World, starts: Starts, *, sizes: Sequence[int] = CROWDS) -> Tal
             for state, value in zip(command.states, expected, strict=True):
                 if name != "prepare" and (found := state(world)) != value:
                     faults.append(f"{state.__name__}: expected {str(value)[:400]}, got {str(found)[:400]}")
-            tally.note(f"{size} × {name}", faults, fault=f"of {size}")
+            tally.note(f"{size} × {name}", faults, fault="crowds")
     for size in sizes:
         world.back_to("ran")
         words = [(*PREPARE, *world.raw, *FRESH), SUBMIT, ("sync",), (*RUN, "--model", "ana/one")]
         ended = together(world, [words[number % len(words)] for number in range(size)])
-        tally.note(f"{size} of all kinds", list(_faults_of_all(world, ended)), fault=f"of {size}")
+        tally.note(f"{size} of all kinds", list(_faults_of_all(world, ended)), fault="crowds")
     tally.seconds = time.monotonic() - began
     return tally
 

@@ -15,14 +15,14 @@ ATTEMPTS = 40  # of one run, before it is said that it never ends
 NOTHING = Marks(frozenset(), frozenset())
 
 
-def kill_often(world: World, starts: Starts, *, times: int, seed: int) -> Tally:
-    """Kill so many clients, in as many runs as that takes."""
+def kill_often(world: World, starts: Starts, *, times: int, seed: int, minutes: float) -> Tally:
+    """Kill so many clients, in as many runs as that takes, or until it has taken so many minutes."""
     tally, chance, began = Tally("kills"), random.Random(seed), time.monotonic()
     world.back_to("ready")
     at = time.monotonic()
     assert world.run(WORDS).code == 0
     seconds, expected, strays = time.monotonic() - at, oracle.state_of_run(world), oracle.strays(world)
-    while tally.points < times:
+    while tally.points < times and time.monotonic() - began < 60 * minutes:
         world.back_to("ready")
         clients = _one_run(world, starts, tally, chance, seconds, times)
         faults = [*_faults_at_end(world, clients, expected), *oracle.faults_of_files(world, strays)]

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from tests.faults.engine import Starts
 from tests.faults.tally import Tally
 from tests.faults.world import BENCHMARK, Ended, World
 
+INF = float("inf")
 FRESH = ("--name", "fresh", "--title", "Fresh")
 
 
@@ -33,6 +35,13 @@ COMMANDS = {
         Command(
             "submit", "ran", lambda _: ("result", "submit", "--yes"), ("main", "git"),
             (oracle.state_of_registry, oracle.state_of_run),
+        ),
+        Command(
+            "register",
+            "fresh",
+            lambda _: ("dataset", "submit", "fresh", "--request", BENCHMARK, "--yes"),
+            ("main", "git"),
+            (oracle.state_of_registry,),
         ),
         Command("sync", "moved", lambda _: ("sync",), ("main", "git"), (oracle.state_of_pin,)),
         Command(
@@ -131,11 +140,20 @@ def _difference(expected: Any, found: Any) -> str:
 MISSED = "missed"
 
 
-def sweep(world: World, command: Command, starts: Starts, *, most: int | None, part: slice = slice(None)) -> Tally:
-    """Strike a command at many points, or at the `part` of them that falls to this worker."""
+def sweep(
+    world: World, command: Command, starts: Starts, *, most: int | None, part: slice = slice(None), minutes: float = INF
+) -> Tally:
+    """Strike a command at many points, in any order, or at the `part` of them that falls to this worker.
+
+    After so many `minutes` no other point is begun.
+    """
     began, tally = time.monotonic(), Tally(command.name)
     known = undisturbed(world, command)
-    for point in points(world, command, most=most)[part]:
+    chosen = points(world, command, most=most)
+    random.Random(len(chosen)).shuffle(chosen)
+    for point in chosen[part]:
+        if time.monotonic() - began > 60 * minutes:
+            break
         found = list(strike(world, command, point, known, starts))
         if found == [MISSED]:
             tally.missed += 1

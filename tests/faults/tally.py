@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+SHOWN = 20  # after so many faults it is said how far it came
+
 
 @dataclass
 class Tally:
@@ -23,6 +25,8 @@ class Tally:
         self.broken += [f"{self.name} {what}: {said}" for said in faults]
         for said in faults:
             print(f"BROKEN {self.name} {what}: {said}", flush=True)
+        if self.points % SHOWN == 0:
+            print(f"… {self.line()}", flush=True)
 
     def add(self, other: "Tally") -> None:
         """Take in what another worker counted."""

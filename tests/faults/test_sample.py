@@ -18,6 +18,7 @@ POINTS = {
     "submit": (
         Point("main", "fsync", 3, "SIGKILL"), Point("main", "rename", 1, "ENOSPC"), Point("git3", "write", 1, "EIO")
     ),
+    "register": (Point("main", "rename", 2, "SIGKILL"),),
     "sync": (
         Point("main", "rename", 1, "SIGKILL"), Point("main", "fsync", 1, "EIO"), Point("git1", "rename", 1, "SIGKILL")
     ),

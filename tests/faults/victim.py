@@ -6,12 +6,15 @@ WHO is `main`, `none`, or a part of the name of a thread, of which the first is 
 believes to run; it moves one second with each question. An empty INJECTION only counts.
 """
 
+import atexit
 import ctypes
+import importlib
 import os
 import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -27,12 +30,23 @@ def main() -> None:
     """Become the command."""
     who, log, injection, moment, _, *argv = sys.argv[1:]
     session.now = TestClock(datetime.fromisoformat(moment))
+    _import_first(Path(log).with_name(f"modules-{'-'.join(argv[:2]).replace('/', '.')}"))
     sys.argv = ["medperf-git", *argv]
     if who == "main":
         follow(log, injection)
     elif who != "none":
         follow_thread(who, log, injection)
     boundary.run()
+
+
+def _import_first(known: Path) -> None:
+    """Import what an earlier such command needed: nothing of that writes, and under strace it would take long."""
+    if not known.exists():
+        atexit.register(lambda: known.write_text("\n".join(sys.modules)))
+        return
+    for name in known.read_text().splitlines():
+        with suppress(Exception):
+            importlib.import_module(name)
 
 
 def follow_thread(part: str, log: str, injection: str) -> None:

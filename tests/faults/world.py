@@ -1,4 +1,4 @@
-"""A benchmark and a clinic on a real engine, kept at three moments to which one can go back in a tenth of a second.
+"""A benchmark and a clinic on a real engine, kept at four moments to which one can go back in a tenth of a second.
 
 ready   the dataset is registered and approved, nothing has run, another can be prepared
 ran     all models have run and were reviewed, nothing was sent
@@ -6,7 +6,6 @@ moved   as `ready`, and the registry has gone on since the clinic looked
 """
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -115,8 +114,8 @@ class World:
 
     @property
     def raw(self) -> tuple[str, ...]:
-        """The options that name the raw folders."""
-        return ("--data", str(self.root / "raw" / "data"), "--labels", str(self.root / "raw" / "labels"))
+        """The options that name raw folders, other ones than those of the dataset that is registered."""
+        return _options(self.root / "raw")
 
     def keep(self, moment: str, town: Town) -> None:
         """Keep everything as it is now under a name."""
@@ -212,14 +211,18 @@ def build(root: Path, *, images: bool = True) -> World:
     for name in MODELS[1:]:
         ana.run("association", "request", BENCHMARK, "--model", name, "--yes")
     clinic.run("sync")
-    words = ("dataset", "prepare", "--benchmark", BENCHMARK, *world.raw)
-    clinic.run(*words, "--name", "cohort", "--title", "Cohort", "--publish", "num_cases")
+    words = ("dataset", "prepare", "--benchmark", BENCHMARK)
+    clinic.run(*words, *_options(root / "demo"), "--name", "cohort", "--title", "Cohort", "--publish", "num_cases")
     clinic.run("dataset", "review", "cohort")
     clinic.run("dataset", "submit", "cohort", "--request", BENCHMARK, "--no-trial", "--yes")
     world.keep("ready", town)
     clinic.run("run", BENCHMARK, "--dataset", "cohort")
     clinic.run("review")
     world.keep("ran", town)
+    world.back_to("ready")
+    clinic.run(*words, *world.raw, "--name", "fresh", "--title", "Fresh")
+    clinic.run("dataset", "review", "fresh")
+    world.keep("fresh", town)
     world.back_to("ready")
     ana.run("sync")
     for name in MODELS[1:]:
@@ -251,14 +254,19 @@ def _volumes(paths: Mapping[str, str]) -> dict[str, dict[str, str]]:
     }
 
 
+def _options(folder: Path) -> tuple[str, ...]:
+    return ("--data", str(folder / "data"), "--labels", str(folder / "labels"))
+
+
 def _raw(root: Path) -> None:
-    for role in ("data", "labels"):
-        (root / "raw" / role).mkdir(parents=True)
-        for case in CASES:
-            (root / "raw" / role / f"{case}.txt").write_text(f"{role} of {case}\n")
-            os.chmod(root / "raw" / role / f"{case}.txt", 0o644)  # noqa: PTH101  (seen by the container's user)
+    for folder in ("demo", "raw"):
+        for role in ("data", "labels"):
+            (root / folder / role).mkdir(parents=True)
+            for case in CASES:
+                (root / folder / role / f"{case}.txt").write_text(f"{folder} {role} of {case}\n")
+                (root / folder / role / f"{case}.txt").chmod(0o644)  # seen by the container's user
     with tarfile.open(root / "demo.tar.gz", "w:gz") as archive:
-        archive.add(root / "raw", "raw")
+        archive.add(root / "demo", "raw")
     (root / "science.yaml").write_text(SCIENCE)
 
 

@@ -1,7 +1,9 @@
 """A site publishes how models compare on its cases; a model joins; nobody else can say it, nor other numbers."""
 
+import json
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,14 +16,13 @@ from tests.support.comparison_builder import BENCHMARK, DICE, TREE
 from tests.support.kept_runs import keep_run, write_results
 from tests.support.people import Human, Town
 from tests.support.registry_builder import COMMITTEE, MODEL, NORTH, REFERENCE, House
-from tests.support.story import house_of, send
-
-DRY = ("compare", BENCHMARK, "--dataset", NORTH, "--dry-run")
+from tests.support.story import copy_town, house_of, send
 
 
-@pytest.fixture
-def compared_town(town: Town) -> Town:
+@pytest.fixture(scope="module")
+def compared_template(template: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
     """A benchmark that asks for comparisons, two models with results that north kept."""
+    town = copy_town(template, tmp_path_factory.mktemp("compared") / "town")
     house, dora = house_of(town), town.human("dora")
     ranking = models.Ranking("mean-of-sites", 1, ("dice",), "equal", "exclude-model", 7)
     benchmark = house.benchmark(BENCHMARK, metrics=cb.metrics(), ranking=ranking, comparisons=True)
@@ -36,6 +37,11 @@ def compared_town(town: Town) -> Town:
         keep_run(north, house, model, cb.content(model))
     send(north, *(cb.result(house, model) for model in (REFERENCE, MODEL)))
     return town
+
+
+@pytest.fixture
+def compared_town(compared_template: Town, tmp_path: Path) -> Town:
+    return copy_town(compared_template, tmp_path / "town")
 
 
 def in_force(town: Town, metric: str = "dice") -> models.Comparison:
@@ -77,7 +83,12 @@ def test_a_comparison_is_shown_published_and_superseded_when_a_model_joins(compa
     compared_town.founder.run("audit")
     out = compared_town.folder / "site"
     compared_town.founder.run("leaderboard", "build", "--out", out)
-    assert (out / "index.html").exists()
+    page = (out / "benchmarks" / BENCHMARK.path / "index.html").read_text(encoding="utf-8")
+    assert "Compared on the same cases" in page
+    table = json.loads((out / "benchmarks" / BENCHMARK.path / "table.json").read_bytes())
+    assert [(one["metric"], one["state"]) for one in table["comparisons"]] == [
+        ("dice", "superseded"), ("dice", "live"), ("hd95", "live"),
+    ]  # fmt: skip
 
 
 def test_a_comparison_in_json_says_what_was_sent(compared_town: Town) -> None:

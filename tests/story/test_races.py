@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 
 from medperf_git.flows.outbox import Outbox
+from medperf_git.forge.plain import PlainGit
+from medperf_git.forge.port import Sent, Words
+from medperf_git.registry.transport import PushOutcome
 from tests.support import registry_builder as rb
 from tests.support.people import Human, Town
 from tests.support.registry_builder import BENCHMARK, SOUTH
@@ -236,3 +239,29 @@ def deadly_git(folder: Path, pushes: int) -> Path:
     )
     script.chmod(script.stat().st_mode | stat.S_IXUSR)
     return bin_folder
+
+
+@pytest.mark.parametrize("merging", ["auto", "manual"])
+def test_two_commands_of_one_person_that_send_the_same_at_one_moment_both_succeed(
+    town: Town, monkeypatch: pytest.MonkeyPatch, merging: str
+) -> None:
+    south = town.human("south")
+    south.run("sync")
+    south.run("registry", "use", "heart", "--merge", merging)
+    request = house_of(town).event("request", by="south")
+    plain, overtaken = PlainGit.propose, []
+
+    def overtake(self: PlainGit, copy: Path, proposal: str, commit: str, words: Words) -> Sent:
+        if overtaken:
+            return plain(self, copy, proposal, commit, words)
+        overtaken.append(proposal)
+        send(south, request)  # which comes first, so that the host takes no second branch of this name
+        reason = "[remote rejected] (reference already exists)"
+        return Sent(PushOutcome.REFUSED, reason, ("error: cannot lock ref: reference already exists",))
+
+    monkeypatch.setattr(PlainGit, "propose", overtake)
+    sent = send(south, request)
+    assert sent.merged == (merging == "auto")
+    assert len(town.git("ls-tree", "-r", "--name-only", "main", CHAIN).splitlines()) == 2 * (merging == "auto")
+    assert len(proposals(town)) == (merging == "manual")
+    assert len(list((south.home / "outbox" / "heart").glob("*.json"))) == 1

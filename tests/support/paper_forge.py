@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from medperf_git.forge.api import Cause, Comment, Fault, Repository
 from medperf_git.forge.credentials import Token
-from medperf_git.forge.patience import Patience
 from medperf_git.forge.host import Host
+from medperf_git.forge.patience import Patience
 from medperf_git.forge.port import Account, Checks, Request, State, Words
 from medperf_git.forge.pulls import Pulls
 from medperf_git.registry.remotes import Remote

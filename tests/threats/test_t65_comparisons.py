@@ -6,6 +6,7 @@ from decimal import Decimal
 
 import pytest
 
+from medperf_git.flows.disclosure import hold_back_near
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.names import Ref
@@ -89,3 +90,17 @@ def test_t65_no_value_of_a_single_case_is_in_a_comparison() -> None:
     text = proposal.files[proposal.path].decode()
     assert NORTH.folder in proposal.path
     assert not [name for name in cb.content(MODEL)["cases"] if name in text]
+
+
+def test_t65_a_value_near_a_comparison_is_refused_and_held_back_at_the_site() -> None:
+    """A comparison over 50 cases stands; a value of one of its models over 45 of them would show 5."""
+    house = with_tree(range(10))
+    house.merge(house.propose(cb.comparison(house, ALL, failed={TREE: range(10)})).sign("north"))
+    record = cb.result(house, MODEL, attempt=2, failed=range(15))
+    proposal = house.propose(record).sign("north")
+    near = [one for one in proposal.judge().findings if one.rule == "differencing"]
+    assert [(one.pointer, one.got) for one in near] == [("/values/dice/n", "45 and 50")]
+    kept, said = hold_back_near(house.view, proposal.path, record, min_cases=10)
+    assert (kept.values or {})["dice"].absent == "held-back"
+    assert "over 50 cases it would show 5 of them" in said[0]
+    assert house.propose(kept).sign("north").judge().outcome is Outcome.PASS

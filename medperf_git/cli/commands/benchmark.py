@@ -25,7 +25,7 @@ def benchmark() -> None:
 @click.option("--demo-data", required=True, type=_FILE, help="The packed demo data (.tar.gz).")
 @click.option("--demo-url", metavar="URL", help="Where others fetch the demo data.")
 @click.option("--science", type=_FILE, help="YAML with title, description, metrics, ranking to start from.")
-@click.option("--from", "results", type=_FILE, help="A results file, from which metric definitions are proposed.")
+@click.option("--from", "results", type=_FILE, help="A real results file: one metric definition for each number in it.")
 @click.option("--out", type=click.Path(path_type=Path), help="The draft file to write (default: NAME.yaml).")
 def new(
     name: str,
@@ -47,7 +47,9 @@ def new(
         raise click.UsageError(f"{target} exists already; choose another --out")
     text = science.read_text(encoding="utf-8") if science else None
     if results is not None:
-        text = metrics_from_results(results.read_bytes())
+        text, left_out = metrics_from_results(results.read_bytes())
+        for what in left_out:
+            echo_text(f"left out: {what}")
     wish = NewBenchmark(
         name=name,
         data_preparator=data_preparator,

@@ -30,6 +30,26 @@ def cube() -> None:
     """A container: a data preparator, a model or a metrics container."""
 
 
+@cube.command("new")
+@click.argument("role", type=click.Choice([*_ROLES, "script"]))
+@click.argument("name")
+@click.option("--base", metavar="IMAGE", help="The image it is built upon (default: python:3.11-slim).")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write (default: NAME).")
+def new(role: str, name: str, base: str | None, out: Path | None) -> None:
+    """Write a container to start from: it builds, and passes `cube test`, as it is.
+
+    A `script` runs the weights of others, for a benchmark whose models are files and not containers.
+    """
+    from medperf_git.flows.templating import DEFAULT_BASE, write_template  # noqa: PLC0415
+
+    folder = out or Path(name)
+    options = write_template(_ROLES.get(role, role), name, folder, base=base or DEFAULT_BASE)
+    echo_text(f"wrote {folder}: main.py is yours to fill, container_config.yaml says what it is given")
+    echo_text(f"next: docker build -t {name}:0.1 {folder}")
+    place = folder if folder.is_absolute() else f"./{folder}"
+    echo_text(f"then: medperf-git cube test {place} {options}")
+
+
 @cube.command("import")
 @click.argument("config", type=_ANY)
 @click.option("--name", required=True, help="Its name: a-z, 0-9 and hyphens.")
@@ -124,6 +144,7 @@ def test(
             parameters=parameters if alone else None,
             additional_files=additional_files if alone else None,
             engine=settings.engine,
+            for_trial=True,
         )
         chosen.append(Subject(name, build_cube(context, wish)))
     given = Given(**{key: more[key] for key in ("data", "labels", "predictions", "metadata", "report", "model_files")})

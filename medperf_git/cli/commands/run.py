@@ -1,6 +1,6 @@
 """`run`: every approved model of a benchmark on one dataset, in a sandbox, on this machine."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from medperf_git.flows.running import FinishedRun, PlannedRun
     from medperf_git.flows.workspace import Workspace
 
+_NOT_AGAIN = ("dataset", "detach", "dry_run", "as_json")
 _NEEDS = ("model", "image", "fetch", "disk", "gpu", "memory", "time", "fits")
 
 
@@ -60,8 +61,7 @@ def run(
             "nothing to run: every approved model has a result; repeat with --model"
         )
     elif detach:
-        words = {"model": models, "resume": resume, "max-parallel": max_parallel, **engine}
-        _detach(workspace, planned, words, as_json=as_json)
+        _detach(workspace, planned, _words(click.get_current_context()), as_json=as_json)
     else:
         _run(workspace, planned, as_json=as_json)
 
@@ -77,12 +77,12 @@ def _say_needs(workspace: "Workspace", planned: "PlannedRun", *, as_json: bool) 
         echo_text(line)
 
 
-def _detach(workspace: "Workspace", planned: "PlannedRun", options: Mapping[str, object], *, as_json: bool) -> None:
+def _detach(workspace: "Workspace", planned: "PlannedRun", options: Sequence[str], *, as_json: bool) -> None:
     from medperf_git.flows.detaching import detach  # noqa: PLC0415
 
     plan = planned.plan
-    words = ["-R", workspace.alias, "run", str(plan.benchmark.ref), "--dataset", str(plan.dataset.ref)]
-    started = detach(workspace.context, plan.run_id, [*words, *_words(options)])
+    words = ["-R", workspace.alias, "run", str(plan.benchmark.ref), "--dataset", str(plan.dataset.ref), *options]
+    started = detach(workspace.context, plan.run_id, words)
     if as_json:
         echo_json(started.as_value())
         return
@@ -113,15 +113,17 @@ def _say_outcomes(done: "FinishedRun") -> None:
     echo_text(f"next: medperf-git review {done.run_id}")
 
 
-def _words(options: Mapping[str, object]) -> list[str]:
-    """Return options as they are written, to be given to the same command once more."""
+def _words(context: click.Context) -> list[str]:
+    """Return the options of this command as they are written, to be given to it once more."""
     words: list[str] = []
-    for name, value in options.items():
-        option = f"--{name.replace('_', '-')}"
-        if value is True:
+    for parameter in context.command.params:
+        value = context.params.get(parameter.name or "")
+        if not isinstance(parameter, click.Option) or parameter.name in _NOT_AGAIN or value in (None, False, ""):
+            continue
+        option = parameter.opts[0]
+        if parameter.is_flag:
             words.append(option)
-        elif isinstance(value, list | tuple):
-            words += [word for one in value for word in (option, str(one))]
-        elif value not in (None, False, ""):
-            words += [option, str(value)]
+        else:
+            values = value if parameter.multiple else (value,)
+            words += [word for one in values for word in (option, str(one))]
     return words

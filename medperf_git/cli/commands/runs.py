@@ -9,7 +9,7 @@ from medperf_git.cli.options import dry_run_option, json_option, yes_option
 from medperf_git.cli.output import echo_json, echo_text
 from medperf_git.cli.session import open_context
 
-_QUIET = ("", None, False)
+_QUIET: tuple[object, ...] = ("", None, False, [])
 
 
 @click.group()
@@ -41,7 +41,8 @@ def show(run: str | None, as_json: bool) -> None:
         return
     for key, value in shown.items():
         if key != "models" and value not in _QUIET:
-            echo_text(f"{key.replace('_', ' ')}: {value}")
+            told = ", ".join(value) if isinstance(value, list) else value
+            echo_text(f"{key.replace('_', ' ')}: {told}")
     columns = ("model", "outcome", "attempt", "infer", "evaluate", "memory", "values")
     listing(shown["models"], as_json=False, columns=columns, empty="no model has run")
     for row in shown["models"]:

@@ -48,7 +48,7 @@ def prune(preparations: bool, as_json: bool, yes: bool, dry_run: bool) -> None:
         if not context.agrees("Remove all of this?"):
             echo_text("nothing was removed")
             return
-    gone = planned if dry_run else pruned(context, preparations=preparations, dry_run=False)
+    gone = planned if dry_run else pruned(context, preparations=preparations, dry_run=False, reap=_reap)
     rows = [row.as_row() for row in gone]
     if as_json:
         echo_json(rows)
@@ -68,3 +68,11 @@ def move(area: str, to: Path) -> None:
 
     chosen = next(one for one in AREAS if one == area)
     echo_text(f"the {area} lie in {moved(open_context(), chosen, to)} now; commands find them as before")
+
+
+def _reap() -> None:
+    from medperf_git.flows.bench import opened_engine  # noqa: PLC0415  (only where something was left behind)
+    from medperf_git.flows.settings import RunSettings  # noqa: PLC0415
+
+    with opened_engine(RunSettings()) as engine:
+        engine.reap()

@@ -52,10 +52,7 @@ def image_in_archive(path: Path) -> ArchivedImage:
     with _opened(path) as archive:
         members = _members(archive, path)
         index = _json_member(archive, members, "index.json", path) if "index.json" in members else {}
-        if "manifest.json" in members:
-            name = _config_name(_json_member(archive, members, "manifest.json", path), path)
-        else:
-            name = str(_oci_manifest(archive, members, path)["Config"])
+        name = _name_of_config(archive, members, path)
         matched = _CONFIG.fullmatch(name)
         if matched is None:
             raise Refused(f"{path.name} names no image configuration", hint=_HINT)
@@ -73,6 +70,15 @@ def ids_in_archive(path: Path) -> tuple[Digest, ...]:
     """Return the image id, and the manifest digests by which newer engines know it; one image only is accepted."""
     image = image_in_archive(path)
     return (image.id, *image.manifests)
+
+
+def configuration_of(path: Path) -> dict[str, Any]:
+    """Return the `Config` of the image in an archive: what it runs, where, with which environment."""
+    with _opened(path) as archive:
+        members = _members(archive, path)
+        value = _json_member(archive, members, _name_of_config(archive, members, path), path)
+    configuration = value.get("config") if isinstance(value, dict) else None
+    return configuration if isinstance(configuration, dict) else {}
 
 
 def without_tags(path: Path) -> Iterator[bytes]:
@@ -193,6 +199,12 @@ def _member_fault(member: tarfile.TarInfo, name: str) -> str:
     if member.issparse() or not (member.isreg() or member.isdir()):
         return "is neither a file nor a folder"
     return ""
+
+
+def _name_of_config(archive: tarfile.TarFile, members: dict[str, tarfile.TarInfo], path: Path) -> str:
+    if "manifest.json" in members:
+        return _config_name(_json_member(archive, members, "manifest.json", path), path)
+    return str(_oci_manifest(archive, members, path)["Config"])
 
 
 def _config_name(manifest: Any, path: Path) -> str:

@@ -117,8 +117,10 @@ class Images:
         """Return the id by which a wanted image is here; IntegrityBroken when another bears its manifest."""
         names: list[str] = [wanted.id]
         if wanted.manifest:
-            places = places_of(full_name(repository_of(wanted.reference)), self._mirrors)
-            names += [wanted.manifest, *(f"{repository}@{wanted.manifest}" for repository in places)]
+            names.append(wanted.manifest)
+            if wanted.type == "DockerImage":  # the reference of an archive is an address
+                places = places_of(full_name(repository_of(wanted.reference)), self._mirrors)
+                names += [f"{repository}@{wanted.manifest}" for repository in places]
         accepted = {wanted.id, wanted.manifest}
         for name in names:
             image = self.inspect(name)
@@ -186,12 +188,13 @@ def _id_of(image: dict[str, Any]) -> Digest:
 
 def _consume(events: Iterable[Any], name: str, progress: OnFetch | None) -> None:
     """Read a progress stream to its end; ImageUnavailable when it reports an error."""
-    layers = Layers()
+    layers, error = Layers(), ""
     for event in events:
         record = json.loads(event) if isinstance(event, bytes | str) else event
         if not isinstance(record, dict):
             continue
-        if record.get("error"):
-            raise ImageUnavailable(f"the engine could not take {name}: {shortened(str(record['error']))}", hint=_ASK)
+        error = error or str(record.get("error") or "")
         if progress is not None and layers.take(record):
             progress(layers.done, layers.total)
+    if error:
+        raise ImageUnavailable(f"the engine could not take {name}: {shortened(error)}", hint=_ASK)

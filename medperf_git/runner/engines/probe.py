@@ -51,6 +51,8 @@ _CODE = {
     """),
     ),
 }
+_READ_ONLY_ROOT = re.compile(r"^(?:\S+ ){4}/ (?:ro[, ]|.* - \S+ \S+ ro,)", re.MULTILINE)  # its mount or its file system
+NOT_FILTERED = "system calls are not filtered"
 _ADDRESS = 0x400000
 _HEADERS = 64 + 56
 
@@ -102,13 +104,13 @@ def faults_in(output: str, profile: Profile) -> tuple[str, ...]:
     if status.get("NoNewPrivs") != "1":
         faults.append("new privileges can be gained")
     if status.get("Seccomp") != "2":
-        faults.append("system calls are not filtered")
+        faults.append(NOT_FILTERED)
     interfaces = set(re.findall(r"^\s*([^\s:|]+):", files.get(PATHS[3], ""), re.MULTILINE))
     if interfaces - {"lo"}:
         faults.append(f"there is a network: {', '.join(sorted(interfaces - {'lo'}))}")
     if profile.is_closed and status.get("Uid", "0").split()[0] == "0":
         faults.append("it runs as root")
-    if profile.is_closed and not re.search(r"^\S+ \S+ \S+ \S+ / ro[, ]", files.get(PATHS[2], ""), re.MULTILINE):
+    if profile.is_closed and not _READ_ONLY_ROOT.search(files.get(PATHS[2], "")):
         faults.append("the root file system is writable")
     return tuple(faults)
 

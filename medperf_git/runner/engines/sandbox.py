@@ -54,7 +54,7 @@ def container_body(
     body: dict[str, Any] = {
         "Image": spec.image_id,
         "User": f"{user.uid}:{user.gid}",
-        "Env": _environment(spec, image),
+        "Env": environment_of(spec, image),
         "Labels": dict(labels),
         "Healthcheck": {"Test": ["NONE"]},
         "AttachStdout": True,
@@ -100,7 +100,8 @@ def _host(spec: StepSpec, user: User, *, image: Mapping[str, Any]) -> dict[str, 
     return host
 
 
-def _environment(spec: StepSpec, image: Mapping[str, Any]) -> list[str]:
+def environment_of(spec: StepSpec, image: Mapping[str, Any]) -> list[str]:
+    """Return the environment as `NAME=value`; a bare name takes the image's own variable away."""
     if denied := denied_variables(name for name, _ in spec.environment):
         raise Refused(
             f"the task sets environment variables that no container may set: {', '.join(denied)}",

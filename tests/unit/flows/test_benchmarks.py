@@ -98,7 +98,9 @@ def test_a_file_that_is_no_benchmark_is_refused(text, tmp_path):
 
 
 def test_metrics_are_proposed_from_a_results_file():
-    value = load_mapping(metrics_from_results(b"auroc: 0.9\nname: x\nBrier score: 0.1\n").encode(), "it")
+    text, left_out = metrics_from_results(b"auroc: 0.9\nname: x\nBrier score: 0.1\n")
+    value = load_mapping(text.encode(), "it")
+    assert left_out == ("/name: text",)
     assert [metric["id"] for metric in value["metrics"]] == ["auroc", "brier-score"]
     assert value["ranking"]["metrics"] == ["auroc"]
 

@@ -83,6 +83,9 @@ def a_cube(**changes: Any) -> Example:
     return lambda house: house.propose(record).sign("moa")
 
 
+SCRIPT = rb.task("data_path", "labels_path", "model_files", outputs=("results_path",))
+
+
 def mounted_at(path: str) -> Example:
     """Return a model that wants its outputs at a path."""
     task = replace(rb.task("data_path"), output_volumes={"output_path": models.Mount(path, "directory")})
@@ -704,6 +707,14 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "cube-task: an open quotation": a_cube(tasks={"infer": rb.task("data_path", command="python3 'x")}),
             "cube-task: files that nobody names": a_cube(tasks={"infer": rb.task("data_path", "additional_files")}),
             "cube-task: a model asks for labels": a_cube(tasks={"infer": rb.task("data_path", "labels_path")}),
+            "cube-task: weights that are nowhere": a_cube(tasks={"run_script": SCRIPT}),
+            "cube-task: a script without weights to run": a_cube(
+                role="metrics", tasks={"run_script": rb.task("data_path", "labels_path", outputs=("results_path",))}
+            ),
+            "cube-task: a script for a preparator": a_cube(role="data-preparator", tasks={"run_script": SCRIPT}),
+            "cube-task: a script beside a model's own task": a_cube(
+                tasks={"run_script": SCRIPT, "infer": rb.task("data_path", "labels_path")}
+            ),
         },
     ),
     "cube-environment": Examples(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medperf_git.policy.values import published_values
+from medperf_git.policy.values import About, published_values
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.digests import digest_of
@@ -247,6 +247,6 @@ def test_an_attempt_comes_after_all_before_it(attempt: int, found: list[str]) ->
 def test_a_value_is_not_compared_with_itself() -> None:
     house = settled()
     house.merge(a_result(house))
-    assert list(published_values(house.view, RESULT, house.result(), "auroc")) == []
+    assert list(published_values(house.view, RESULT, About.of(house.result(), "auroc"))) == []
     again = layout.numbered(layout.result_folder(BENCHMARK, NORTH, MODEL), 2)
-    assert list(published_values(house.view, again, house.result(), "auroc")) == [(RESULT, 60)]
+    assert list(published_values(house.view, again, About.of(house.result(), "auroc"))) == [(RESULT, 60)]

@@ -68,6 +68,6 @@ def test_a_repository_that_takes_nothing_is_named(store: Store) -> None:
         folder = store.path / "objects" / f"{number:02x}"
         if not folder.exists():
             folder.touch()  # where a folder of objects should be made
+    files = {f"a/{number}.yaml": f"{number}".encode() for number in range(50)}
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
-        for number in range(50):
-            add(store, root, {f"a/{number}.yaml": b"x"})
+        add(store, root, files)
