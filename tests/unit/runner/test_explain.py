@@ -42,7 +42,6 @@ OF_OTHERS = {
     },
     "adopt.py": {"--in-place"},  # of `dataset prepare --already-prepared`, the one command that reaches it
     "preparation.py": {"--name"},  # of `dataset prepare`, the one command that reaches it
-    "adopt.py": {"--in-place"},  # so is this one
     "mlcube.py": {"--shm-size", "--gpus", "--runtime"},  # options of docker that an mlcube.yaml holds
     "command_line.py": {  # a command of docker, shown as it is
         *("--cap-drop", "--cpus", "--entrypoint", "--env", "--network", "--pids-limit", "--read-only", "--rm"),
