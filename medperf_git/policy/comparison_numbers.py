@@ -66,7 +66,6 @@ def _digits(basis: Basis) -> Iterator[Fault]:
     for i, pair in enumerate(one.pairs):
         numbers.append((f"/pairs/{i}/difference", pair.difference, allowed, many))
         numbers.append((f"/pairs/{i}/sd", pair.sd, allowed, many))
-        numbers.append((f"/pairs/{i}/w_plus", pair.w_plus, 1, ranked))
         numbers.append((f"/pairs/{i}/variance", pair.variance, 3, ranked))
     for pointer, number, most, message in numbers:
         written = format_number(number)
