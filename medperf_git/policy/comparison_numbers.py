@@ -139,7 +139,7 @@ def _covariances(basis: Basis) -> Iterator[Fault]:
             continue
         tolerance = _last(number, 2 * basis.decimals)
         bound = _up(basis.covariance(first, first), basis) * _up(basis.covariance(second, second), basis)
-        if (abs(number) - tolerance) ** 2 > bound and abs(number) > tolerance:
+        if max(Decimal(0), abs(number) - tolerance) ** 2 > bound:
             yield pointer, "a covariance is no larger than its variances allow", f"at most {bound.sqrt():.6f}", got
 
 

@@ -310,3 +310,18 @@ def test_one_pair_on_other_cases_frees_every_rank() -> None:
     wider = replace(record.pairs[2], n=70, ties=record.pairs[2].ties + 10)
     apart = replace(free, pairs=(*record.pairs[:2], wider))
     assert pointers(Basis(apart, cb.DICE, 3, (None, None, None))) == set()
+
+
+def test_models_that_are_equal_and_constant_vary_by_nothing() -> None:
+    record = basis().comparison
+    same = tuple(replace(one, mean=Decimal("0.5"), mean_rank=1) for one in record.models)
+    zero: dict[str, Any] = dict.fromkeys(("difference", "sd", "w_plus", "variance", "wins", "losses"), 0)
+    constant = replace(record, models=same, covariance=(0, 0, 0), pairs=(replace(PAIR, ties=60, **zero),))
+    assert pointers(Basis(constant, cb.DICE, 3, (None, None))) == set()
+    unit = Decimal("0.000001")
+    for number, fits in ((2 * unit, True), (3 * unit, False), (-3 * unit, False)):
+        one = Basis(replace(constant, covariance=(0, number, 0)), cb.DICE, 3, (None, None))
+        assert ("/covariance/1" not in pointers(one)) is fits
+    for number, fits in ((1, True), (Decimal("1.000001"), False), (Decimal("-0.000001"), False)):
+        one = Basis(replace(constant, covariance=(number, 0, 0)), cb.DICE, 3, (None, None))
+        assert ("/covariance/0" not in pointers(one)) is fits
