@@ -20,7 +20,7 @@ from tests.engine.conftest import ENGINE, connect
 KEPT_BY_THE_ENGINE = {"eat-memory", "eat-memory-in-child", "fork-bomb", "big-file"}
 LEFT_AT_MOST = 64 * MIB
 # Between two looks at the disk four writers go on, and while the kill is on its way: what they add is measured.
-OVERSHOOT_AT_MOST = 1024 * MIB
+OVERSHOOT_AT_MOST = 256 * MIB
 
 
 @pytest.fixture(scope="session")

@@ -227,8 +227,8 @@ class ApptainerEngine:
         info = self.info()
         marker = "\n".join((info.identity, info.version, *info.security, boot_id(), ""))
         kept = cache / f"sandbox-apptainer-{profile}.ok" if cache else None
-        if kept and kept.is_file() and kept.read_text().startswith(marker):
-            self._limited = None
+        # Without the probe's image it could not be told later what this system lets Apptainer hold.
+        if kept and kept.is_file() and self._probe_sif().is_file() and kept.read_text().startswith(marker):
             return tuple(kept.read_text().removeprefix(marker).splitlines())
         warnings = self._probe(profile)
         if kept:
@@ -286,10 +286,13 @@ class ApptainerEngine:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
+    def _probe_sif(self) -> Path:
+        return self._sif(probe.build_image(self.info().platform.partition("/")[2]).id)
+
     def _can_limit(self) -> bool:
         """Tell whether this system lets Apptainer use control groups, by trying once."""
         if self._limited is None:
-            image = self._sif(probe.build_image(self.info().platform.partition("/")[2]).id)
+            image = self._probe_sif()
             if not image.is_file():
                 return False
             flags = ("--memory", str(GIB), "--memory-swap", str(GIB), "--cpus", "1", "--pids-limit", "64")

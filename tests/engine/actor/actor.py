@@ -40,8 +40,8 @@ def write_data() -> None:
 
 
 def write_root() -> None:
-    Path("/opt").mkdir(exist_ok=True)
-    Path("/opt/cache").write_text("x")
+    Path("/usr/opt").mkdir(exist_ok=True)
+    Path("/usr/opt/cache").write_text("x")
 
 
 def write_tmp() -> None:
@@ -180,8 +180,8 @@ def flood_output() -> None:
 
 
 def flood_root() -> None:
-    Path("/opt").mkdir(exist_ok=True)
-    flood(Path("/opt"))
+    Path("/usr/opt").mkdir(exist_ok=True)
+    flood(Path("/usr/opt"))
 
 
 def fill_shm() -> None:
