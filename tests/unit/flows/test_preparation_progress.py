@@ -59,6 +59,13 @@ def test_only_a_living_process_is_at_work(tmp_path, folder):
     assert [one.standing for one in standing_of(tmp_path)] == ["interrupted"]
 
 
+def test_the_same_name_for_two_registries_is_two_preparations(tmp_path, folder):
+    other = folder.path.with_name(".ffffffffffff.clinic.fresh.partial")
+    other.mkdir()
+    assert len(standing_of(tmp_path, "fresh")) == 2
+    assert [one.folder.path for one in standing_of(tmp_path, "fresh", registry="ffffffffffff")] == [other]
+
+
 def test_a_prepared_dataset_and_an_unknown_one(tmp_path):
     assert standing_of(tmp_path) == []
     prepared(tmp_path)
