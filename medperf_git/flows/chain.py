@@ -105,7 +105,7 @@ class Chain:
 
 @dataclass(frozen=True, slots=True)
 class Chained:
-    """What came of a chain: the last results file as values, and the number of cases where it is known."""
+    """What came of a chain: its results, or else statistics, as values; the number of cases where it is known."""
 
     results: Any
     cases: int | None
@@ -181,7 +181,8 @@ def run_chain(trial: Trial, chain: Chain, given: Given, *, tasks: tuple[str, ...
     inputs, cases, results = given.by_key(), None, None
     if chain.preparator is not None:
         prepared = trial.run(chain.preparator, inputs, tasks=tasks)
-        inputs, cases = inputs | _prepared(prepared), _cases_of(prepared)
+        inputs, results = inputs | _prepared(prepared), _statistics(prepared)
+        cases = _cases_of(results)
     if chain.model is not None and not _is_script(chain.metrics):
         tried = trial.run(chain.model, inputs, tasks=tasks)
         if _is_script(chain.model):
@@ -215,11 +216,13 @@ def _prepared(test: CubeTest) -> dict[str, Path]:
     return {"data_path": data, "labels_path": labels, "labels": labels}
 
 
-def _cases_of(test: CubeTest) -> int | None:
-    if test.tasks[-1].task != "statistics":
-        return None
+def _statistics(test: CubeTest) -> Any:
+    return read(test) if test.tasks[-1].task == "statistics" else None
+
+
+def _cases_of(statistics: Any) -> int | None:
     with contextlib.suppress(UsageProblem):
-        return count_cases(numbers_of(read(test)))
+        return count_cases(numbers_of(statistics))
     return None
 
 

@@ -260,7 +260,7 @@ def _try(
     trial: Trial, workspace: Workspace | None, subjects: Sequence[Subject], inputs: TrialInputs, *, given: Given
 ) -> Walk:
     if inputs.benchmark is None or workspace is None:
-        done = run_chain(trial, _chain_of(subjects), given, tasks=inputs.tasks)
+        done = run_chain(trial, _chain_of(subjects, inputs.tasks), given, tasks=inputs.tasks)
         return Walk({}, (), inputs.cases or done.cases, trial.needs, done.results)
     if len(subjects) > 1:
         raise UsageProblem("a benchmark has its own other containers", hint="name one container with --benchmark")
@@ -273,7 +273,9 @@ def _try(
         return _walk(trial, workspace.view, benchmark, raw=raw, tried=subjects[0].cube)
 
 
-def _chain_of(subjects: Sequence[Subject]) -> Chain:
+def _chain_of(subjects: Sequence[Subject], tasks: tuple[str, ...]) -> Chain:
+    if tasks and len(subjects) > 1:
+        raise UsageProblem("--task names a task of one container", hint="name one container, or leave --task out")
     by_role: dict[str, PinnedCube] = {}
     for subject in subjects:
         role = subject.cube.role

@@ -200,7 +200,7 @@ def _take_over(
         if bind.key in names and bind.kind is BindKind.DIRECTORY:
             source = bind.host / names[bind.key]
             if not os.path.lexists(source):
-                continue  # it wrote none
+                source.touch(mode=0o600)  # as a file that is mounted and stays empty
         try:
             outputs[bind.key] = collect(source, target, caps=caps)
         except HostileOutput as error:

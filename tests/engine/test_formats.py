@@ -29,7 +29,7 @@ from medperf_git.runner.store import RunStore
 from medperf_git.runner.tasks import Bench
 from medperf_git.runner.unpack import unpack
 from tests.engine.conftest import BASE, clock, docker, metric, wide
-from tests.support.people import Human
+from tests.support.people import Human, Town
 
 OLD = Path(__file__).parent / "old"
 OLD_TASKS = {
@@ -97,6 +97,7 @@ def test_each_template_passes_cube_test_at_once_with_the_options_it_names(dev: H
         options = KINDS[kind].options.format(name=folder).split()
         tried = dev.run("cube", "test", folder, *options, "--json").value
         assert tried["outcome"] == "complete"
+        assert ("num_cases" in tried["results"]) == (kind == "data-preparator")
         assert all(need["command"].startswith("docker run --rm --network none") for need in tried["needs"].values())
 
 
@@ -110,6 +111,7 @@ def test_the_templates_are_one_chain_on_raw_data(dev: Human, built: dict[str, Pa
     assert f"--volume {out}/infer/output_path:/output/predictions" in said
     assert "accuracy: 0.833333" in (out / "evaluate" / "output_path").read_text()
     again = dev.run("cube", "test", *chain, *given, "--out", out, code=2)
+    assert "one container" in dev.run("cube", "test", *chain, *given, "--task", "infer", code=2).err
     assert "is not empty" in again.err
 
 
@@ -151,6 +153,37 @@ def test_a_run_of_a_benchmark_of_weights_needs_no_inference(
     assert str((outcomes[0].values or {})["accuracy"].value) == "0.833"
     assert "made for another script" in outcomes[1].explanation
     assert again[0] == outcomes[0]
+
+
+def test_a_benchmark_of_weights_goes_all_the_way(built: dict[str, Path], tmp_path: Path) -> None:
+    town = Town(tmp_path / "town")
+    ana, clinic = town.found("ana"), town.join("clinic")
+    raw, here = built["data-preparator"] / "demo", "--image-from-engine"
+    ana.run("cube", "import", built["data-preparator"], "--name", "prep", here)
+    ana.run("cube", "import", built["script"], "--name", "script", here)
+    for name, offset in (("base", -0.5), ("rival", -0.9)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weights.json").write_text(json.dumps({"factor": 1, "offset": offset}))
+        weights = ("--role", "model", "--additional-files", tmp_path / name)
+        ana.run("cube", "import", built["script"], "--name", name, here, *weights)
+    for name in ("prep", "script", "base"):
+        ana.run("cube", "submit", name, "--yes")
+    demo, draft = tmp_path / "demo.tar.gz", tmp_path / "files.yaml"
+    with tarfile.open(demo, "w:gz") as archive:
+        archive.add(raw, "demo")
+    (tmp_path / "results.yaml").write_text("accuracy: 0.83\n")
+    words = ("--data-preparator", "prep", "--reference-model", "base", "--metrics", "script", "--demo-data", demo)
+    more = ("--demo-url", demo, "--from", tmp_path / "results.yaml", "--out", draft)
+    ana.run("benchmark", "new", "--name", "files", *words, *more)
+    approvals = ("--auto-approve-models", "always", "--auto-approve-datasets", "always", "--yes")
+    ana.run("benchmark", "submit", draft, *approvals)
+    ana.run("cube", "submit", "rival", "--request", "ana/files", "--yes")  # tested on the demo data first
+    given = ("--data", raw / "data", "--labels", raw / "labels")
+    clinic.run("dataset", "prepare", "--benchmark", "ana/files", *given, "--name", "cohort", "--title", "Cohort")
+    clinic.run("dataset", "submit", "cohort", "--request", "ana/files", "--yes")
+    said = clinic.run("run", "ana/files", "--dataset", "cohort").out
+    assert "accuracy 0.833" in said
+    assert "accuracy 0.5" in said
 
 
 def pinned(cube: Cube) -> PinnedCube:
@@ -203,6 +236,18 @@ def test_a_container_that_fails_says_so_and_keeps_its_log(
     config = configuration(tmp_path, "medperf-git-test/full:1", ["fail"])
     assert "its log:" in dev.run("cube", "test", config, "--data", raw[0], code=4).err
     assert "say --data" in dev.run("cube", "test", config, code=2).err
+
+
+def test_an_older_container_that_writes_no_results_is_told_so(
+    dev: Human, raw: tuple[Path, Path], images: dict[str, str], tmp_path: Path
+) -> None:
+    assert images
+    (tmp_path / "mlcube.yaml").write_text(
+        "docker: {image: 'medperf-git-test/full:1'}\ntasks:\n  evaluate:\n    entrypoint: 'true'\n"
+        "    parameters: {inputs: {predictions: p/}, outputs: {output_path: {type: file, default: results.yaml}}}\n"
+    )
+    said = dev.run("cube", "test", tmp_path / "mlcube.yaml", "--predictions", raw[0], code=4)
+    assert "the results file is empty" in said.err
 
 
 def configuration(
