@@ -1,6 +1,7 @@
 """How a preparation stands is seen from any terminal, in words and as JSON, while it is at work and afterwards."""
 
 import json
+import sys
 
 import pytest
 
@@ -11,6 +12,8 @@ from medperf_git.runner.events import Event, EventKind
 from medperf_git.runner.preparation import PreparationFolder, held
 from medperf_git.runner.report import parse_report
 from tests.unit.flows.test_carrying_data import prepared
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 TABLE = {
     "status": {"p1": 9, "p2": -5, "p3": -5, "p4": 2},
