@@ -324,8 +324,7 @@ TABLES = {"step": measure_steps, "models": measure_models, "start": measure_star
 def main(*, sizes: Sequence[int] = (MODELS,), rounds: int = 5) -> int:
     """Run the tables for each number of models, then say what holds."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    named = os.environ.get("MEDPERF_GIT_BENCH_SIZES", "").split()
-    parser.add_argument("--sizes", type=int, nargs="+", default=[int(size) for size in named] or list(sizes))
+    parser.add_argument("--sizes", type=int, nargs="+", default=list(sizes), help="how many models")
     parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--tables", nargs="+", choices=TABLES, default=list(TABLES))
     wanted = parser.parse_args()

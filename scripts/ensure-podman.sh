@@ -54,6 +54,8 @@ make_user() {
   uid=$(id -u "$SERVICE_USER"); home=$(getent passwd "$SERVICE_USER" | cut -d: -f6)
   install -d -m 0700 -o "$uid" -g "$(id -g "$SERVICE_USER")" "/run/user/$uid"
   configuration "$home/.config/containers/containers.conf"
+  # Without a word about it Podman 4 copies every layer of every image (vfs) for a user who never started it before.
+  [ -e "$home/.config/containers/storage.conf" ] || printf '[storage]\ndriver = "overlay"\n' >"$home/.config/containers/storage.conf"
   chown -R "$SERVICE_USER:" "$home/.config"
 }
 

@@ -12,7 +12,7 @@ from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import QUARANTINE, Kind, place_of
-from medperf_git.records.record import check_document, read_record, write_value
+from medperf_git.records.record import check_document, parse_document, read_record, write_value
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.commits import submission_id
 from medperf_git.registry.objects import Meter, Store, is_commit_id
@@ -135,7 +135,8 @@ def check_file(path: Path) -> list[Finding]:
     if place := record_path_of(path):
         return [finding.at(str(path)) for finding in read_record(place, data).findings]
     try:
-        document = parse_yaml(data)
+        large = data.startswith(b"kind: comparison\n")  # as the canonical form begins
+        document = parse_document(data, Kind.COMPARISON) if large else parse_yaml(data)
     except Unreadable as fault:
         return [fault.finding.at(str(path))]
     kind = document.value.get("kind")

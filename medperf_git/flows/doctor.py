@@ -12,6 +12,7 @@ from pathlib import Path
 from medperf_git.errors import MedperfGitError, UsageProblem
 from medperf_git.flows.config import Config, Known
 from medperf_git.flows.context import Context
+from medperf_git.flows.doctor_engines import engines
 from medperf_git.flows.house_bare import examine_bare
 from medperf_git.flows.house_examined import Examined
 from medperf_git.flows.house_forge import TABLES, examine_forge
@@ -69,27 +70,6 @@ def _git(_context: Context) -> Iterator[Examined]:
     version = (int(numbers.group(1)), int(numbers.group(2))) if numbers else (0, 0)
     good = version >= OLDEST_GIT
     yield Examined("ok" if good else "fail", "git", done.stdout.strip(), "" if good else remedy)
-
-
-def _engine(_context: Context) -> Iterator[Examined]:
-    remedy = "install Docker (or Podman); needed to test and run containers only"
-    command = shutil.which("docker") or shutil.which("podman")
-    if command is None:
-        yield Examined("warn", "container engine", "no docker or podman command", remedy)
-        return
-    try:
-        form = "{{.ServerVersion}}" if command.endswith("docker") else "{{.Version.Version}}"
-        done = subprocess.run(
-            [command, "info", "--format", form], capture_output=True, text=True, timeout=20, check=False
-        )
-    except (OSError, subprocess.SubprocessError):
-        yield Examined("warn", "container engine", f"{command} does not answer", remedy)
-        return
-    if done.returncode == 0 and done.stdout.strip():
-        yield Examined("ok", "container engine", f"{Path(command).name} {done.stdout.strip()}")
-    else:
-        start = "start it (`systemctl start docker`), or ask to be in the group docker"
-        yield Examined("warn", "container engine", f"{Path(command).name} is there but does not answer", start)
 
 
 def _home(context: Context) -> Iterator[Examined]:
@@ -157,4 +137,4 @@ def _unprotected(remote: Remote) -> list[Examined]:
     return [one for one in examine_bare(Path(remote.url)) if one.state == "fail"]
 
 
-LOOKS: tuple[Callable[[Context], Iterator[Examined]], ...] = (_git, _engine, _home, _keys, _clock, _registries)
+LOOKS: tuple[Callable[[Context], Iterator[Examined]], ...] = (_git, engines, _home, _keys, _clock, _registries)

@@ -56,12 +56,16 @@ class ModelNeeds:
 
 @dataclass(frozen=True, slots=True)
 class RunNeeds:
-    """What all models of a run need together, `parallel` at a time, with `room` bytes that may be filled."""
+    """What all models of a run need together, `parallel` at a time, with `room` bytes that may be filled.
+
+    With `low_disk` images that are fetched are removed after their last step, so not all lie here at one time.
+    """
 
     models: tuple[ModelNeeds, ...]
     parallel: int
     room: int
     place: Path
+    low_disk: bool = False
 
     @property
     def seconds(self) -> float:
@@ -79,8 +83,9 @@ class RunNeeds:
     @property
     def disk_bytes(self) -> int:
         """Disk that is filled at one time: the models that need most, as many as run at once, and what is fetched."""
-        most = heapq.nlargest(self.parallel, (model.disk_bytes or 0 for model in self.models))
-        return sum(most) + self.fetch_bytes
+        at_once = self.parallel if self.low_disk else len(self.models)
+        fetched = heapq.nlargest(at_once, (model.fetch_bytes or 0 for model in self.models))
+        return sum(heapq.nlargest(self.parallel, (model.disk_bytes or 0 for model in self.models))) + sum(fetched)
 
     def totals(self) -> dict[str, Any]:
         """Return the last line of the table."""
@@ -113,7 +118,7 @@ class RunNeeds:
         if self.disk_bytes > self.room:
             yield (
                 f"warning: {size_text(self.disk_bytes)} of disk may be needed, and {size_text(self.room)} may be "
-                f"filled at {self.place}; make room, or name fewer models with --model"
+                f"filled at {self.place}; make room, name fewer models with --model, or give --low-disk"
             )
 
     def rows(self) -> list[dict[str, Any]]:

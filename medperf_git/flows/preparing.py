@@ -97,7 +97,7 @@ def prepare_dataset(workspace: Workspace, wish: PrepareWish, settings: RunSettin
             context.say("nothing has changed in the raw data: what was prepared before is kept (--again prepares anew)")
             if not PreparationFolder(folder).state():  # nothing was begun in it
                 remove_tree(folder)
-            return _renamed(kept, wish, words)
+            return _renamed(kept, wish, words, benchmark=str(benchmark.ref))
         with opened_bench(context, settings) as bench:
             made = _make(workspace, wish, pinned, folder=folder, bench=bench, settings=settings)
         statistics = numbers_of(made.statistics)
@@ -196,11 +196,12 @@ def _may_be_named(workspace: Workspace, prepared: Prepared) -> bool:
         return True
 
 
-def _renamed(kept: Prepared, wish: PrepareWish, words: dict[str, Any]) -> Prepared:
+def _renamed(kept: Prepared, wish: PrepareWish, words: dict[str, Any], *, benchmark: str) -> Prepared:
     """Return a dataset with other words about it and another choice of what is published; its salt stays."""
     changed = replace(
         kept,
         title=wish.title,
+        benchmark=benchmark,
         cases=wish.cases or count_cases(kept.statistics),
         published=_chosen(wish.published, kept.statistics),
         salt=(kept.salt or new_salt(secrets.token_bytes(32))) if wish.salted else "",

@@ -72,7 +72,9 @@ class PlannedRun:
                 sizes=ImageSizes(),
             )
             models = tuple(site.needs_of(model.record, self._unfit(model.ref)) for model in self.models)
-        return RunNeeds(models, self.settings.max_parallel, room_for_containers(home), home)
+        return RunNeeds(
+            models, self.settings.max_parallel, room_for_containers(home), home, low_disk=self.settings.low_disk
+        )
 
     def plan_refs(self) -> tuple[Ref, ...]:
         """Return the models in the order in which they start."""

@@ -77,7 +77,7 @@ def _digits(basis: Basis) -> Iterator[Fault]:
 def _cases(basis: Basis) -> Iterator[Fault]:
     """Under `worst` every case counts for every model; else no more are shared than each has."""
     one = basis.comparison
-    numbers = [value.n if value and value.n is not None else None for value in basis.values]
+    numbers = [value.n if value else None for value in basis.values]
     for i, n in enumerate(numbers):
         if n is not None and (one.n != n if basis.metric.undefined == "worst" else one.n > n):
             yield f"/models/{i}", "the model has another number of cases", f"{n}, as its result says", str(one.n)

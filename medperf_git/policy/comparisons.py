@@ -5,6 +5,7 @@ What the numbers themselves must satisfy is in `comparison_numbers`.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
@@ -16,6 +17,7 @@ from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, stored_at
 
+MOST_FAULTS = 20  # of one record; who mends these sees the next
 UNCHANGED = "submit what `medperf-git compare` made, unchanged"
 
 
@@ -86,7 +88,7 @@ def check_numbers(case: Case) -> Iterator[Finding]:
         lives = [_live(case, comparison, model.ref) for model in comparison.models]
         values = tuple(_value(live, metric.id) if live else None for live in lives)
         basis = Basis(comparison, metric, min(metric.decimals, limits_for(case, comparison).decimals), values)
-        for pointer, message, want, got in faults_of(basis):
+        for pointer, message, want, got in islice(faults_of(basis), MOST_FAULTS):
             yield Finding(
                 "comparison-numbers", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=UNCHANGED
             )
@@ -96,18 +98,13 @@ def check_enough_cases(case: Case) -> Iterator[Finding]:
     """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        for pointer, n in _numbers_of_cases(case, comparison):
-            if n < least:
-                message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
-                yield Finding(
-                    "comparison-few-cases",
-                    message,
-                    path=stored.path,
-                    pointer=pointer,
-                    expected=f"at least {least}",
-                    got=str(n),
-                    fix=fix,
-                )
+        few = ((pointer, n) for pointer, n in _numbers_of_cases(case, comparison) if n < least)
+        for pointer, n in islice(few, MOST_FAULTS):
+            message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
+            want, got = f"at least {least}", str(n)
+            yield Finding(
+                "comparison-few-cases", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
+            )
 
 
 def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tuple[str, int]]:

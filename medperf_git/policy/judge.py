@@ -11,6 +11,7 @@ from medperf_git.policy.rules import GIT_RULES, RULE_SETS
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records.findings import Finding
 from medperf_git.records.record import parse_document
+from medperf_git.records.strict_yaml import Document
 
 _GIT_IDS = frozenset(rule.id for rule in GIT_RULES)
 
@@ -39,5 +40,13 @@ def _with_line(case: Case, finding: Finding) -> Finding:
     """Say on which line a finding about a part of an added record stands."""
     if finding.line or not finding.pointer or finding.path not in case.records:
         return finding
-    kind = case.records[finding.path].place.kind
-    return replace(finding, line=parse_document(case.change.added[finding.path], kind).line_of(finding.pointer))
+    return replace(finding, line=_document_of(case, finding.path).line_of(finding.pointer))
+
+
+def _document_of(case: Case, path: str) -> Document:
+    """Read an added record with the lines of its parts, once however many findings it has."""
+    key = f"lines of {path}"
+    if key not in case.memo:
+        case.memo[key] = parse_document(case.change.added[path], case.records[path].place.kind)
+    found: Document = case.memo[key]
+    return found

@@ -118,7 +118,7 @@ def unpack_dataset(archive: Path, target: Path, *, head: Head, expected: Iterabl
     if entries is None or digest_of_entries(entries) != head.content:
         raise _damaged(archive, "its manifest is not the one of its content digest")
     roots = {role: folder / role for role in ROLES if (folder / role).is_dir()}
-    if not roots or manifest_of(roots, progress=progress) != entries:
+    if not roots or digest_of_entries(manifest_of(roots, progress=progress)) != head.content:
         raise _damaged(archive, "its files are not those of its manifest")
     return folder
 

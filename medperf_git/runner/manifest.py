@@ -68,7 +68,7 @@ def parse_manifest(data: bytes) -> tuple[ManifestEntry, ...]:
     for line in lines:
         role, path, size, digest = line.split(b"\0")
         entry = ManifestEntry(os.fsdecode(role), os.fsdecode(path), int(size), Digest(f"sha256:{digest.decode()}"))
-        if entry.line() != line + b"\n" or not is_digest(entry.digest):
+        if entry.line() != line + b"\n" or not is_digest(entry.digest) or entry.size < 0:
             raise ValueError(f"no line of a manifest: {line[:80]!r}")
         entries.append(entry)
     return tuple(entries)

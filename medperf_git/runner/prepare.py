@@ -8,13 +8,14 @@ that copy. A finished task leaves a mark, and is not run again as long as nothin
 
 import json
 import os
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import ContainerFailed, EnvironmentProblem
+from medperf_git.errors import ContainerFailed, EnvironmentProblem, Interrupted
 from medperf_git.records.digests import Digest
 from medperf_git.runner.adopt import copy_in, fingerprint
 from medperf_git.runner.collect import is_plain_name
@@ -192,7 +193,8 @@ class _Making:
         mark, entries = self.folder.mark(task), self.folder.manifest()
         if mark is None or mark.key != key or entries is None or not folders.data.is_dir():
             return None
-        if manifest_of(folders.roots, progress=self._told("what was prepared before")) != entries:
+        found = manifest_of(folders.roots, progress=self._told("what was prepared before"))
+        if digest_of_entries(found) != digest_of_entries(entries):
             return None
         self.on_event(Event(kind=EventKind.KEPT, step=task))
         return list(entries)
@@ -376,6 +378,8 @@ class _Making:
 
     def _told(self, about: str) -> Progress:
         def tell(done: int, total: int) -> None:
+            if self.bench.stop.is_set() and threading.current_thread() is threading.main_thread():
+                raise Interrupted("reading was stopped", hint="the same command goes on with what is finished")
             self.on_event(Event(kind=EventKind.VERIFYING, text=about, done=done, total=total))
 
         return tell

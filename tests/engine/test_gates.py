@@ -48,12 +48,26 @@ def test_benchmarks_and_models_are_tested_before_they_are_submitted(town: Town, 
     first = ana.run(*request, "good")
     assert "so it is tested now" in first.err
     assert "merged" in first.out
-    words = ("cube", "import", config_of(tmp_path, "big", run_args={"command": "predict", "gpus": "all"}))
-    ana.run(*words, "--role", "model", "--name", "big", "--image-from-engine")
+
+
+def test_what_this_machine_cannot_run_blocks_nothing(town: Town, folder: Path, tmp_path: Path) -> None:
+    ana, clinic = town.human("ana"), town.human("clinic")
+    config = config_of(tmp_path, "big", run_args={"command": "predict", "gpus": "all"})
+    ana.run("cube", "import", config, "--role", "model", "--name", "big", "--image-from-engine")
     ana.run("cube", "submit", "big", "--yes")
-    goes_on = ana.run(*request, "big")
-    assert "this machine cannot test it" in goes_on.err
-    assert "merged" in goes_on.out
+    asked = ana.run("association", "request", BENCHMARK, "--model", "big", "--yes")
+    assert "this machine cannot test it" in asked.err
+    assert "merged" in asked.out
+    draft = tmp_path / "gpus.yaml"
+    text = (folder / "cells.yaml").read_text().replace("name: cells", "name: gpus")
+    draft.write_text(text.replace("reference_model: slow", "reference_model: big"))
+    submitted = ana.run("benchmark", "submit", draft, "--yes")
+    assert "it is submitted untested" in submitted.err
+    assert "tested:" not in submitted.out
+    asked = clinic.run("association", "request", "ana/gpus", "--dataset", "cohort", "--yes")
+    assert "no trial run: " in asked.out
+    assert "(needs-gpu)" in asked.out
+    assert "merged" in asked.out
 
 
 def test_a_dataset_that_asks_to_join_is_tried_with_the_reference_model_and_nothing_is_done_twice(

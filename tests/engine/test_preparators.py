@@ -233,6 +233,16 @@ def test_prepared_data_is_only_checked_and_counted(
         adopt()
 
 
+@pytest.mark.parametrize("in_place", [False, True])
+def test_reading_prepared_data_can_be_stopped(
+    site: Site, make: Callable[..., PinnedCube], tmp_path: Path, *, in_place: bool
+) -> None:
+    site.bench.stop.set()
+    with pytest.raises(Interrupted, match="was stopped"):
+        adopt_dataset(make("unfit"), site.data, target=tmp_path / "adopted", bench=site.bench, in_place=in_place)
+    assert PreparationFolder(tmp_path / "adopted").state()["standing"] == "interrupted"
+
+
 @pytest.mark.parametrize(
     ("what", "fault"),
     [("link", "opened"), ("pipe", "no regular file"), ("huge", "at most"), ("deep", "deeper"), ("escapes", "")],

@@ -1,5 +1,8 @@
 """The sandbox against containers that try to leave it, on a real engine."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -50,6 +53,35 @@ def test_the_probe_refuses_an_engine_that_ignores_limits(engine: DockerEngine, m
     monkeypatch.setattr(adapter, "container_body", weakened)
     with pytest.raises(Refused, match=r"CapBnd is .*new privileges can be gained.*memory is not limited"):
         engine.check_sandbox(Profile.STRICT)
+
+
+@pytest.mark.skipif(ENGINE != "docker" or os.getuid() != 0, reason="only root can hide a folder from its engine")
+def test_a_folder_that_the_engine_does_not_see_is_told_of(tmp_path: Path, images: dict[str, str]) -> None:
+    program = f"""
+import threading
+from pathlib import Path
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.runner.engine import *
+from medperf_git.runner.engines.docker import DockerEngine
+hidden = Path({str(tmp_path)!r}, "own", "data")
+hidden.mkdir()
+bind = Bind("data_path", hidden, "/input/data", read_only=True, kind=BindKind.DIRECTORY)
+spec = StepSpec(image_id={images["full"]!r}, command=("predict",), entrypoint=None, environment=(), binds=(bind,),
+                limits=Limits(memory_bytes=256 * MIB, cpus=1), profile=Profile.STRICT, scratch=Path("/tmp"))
+try:
+    DockerEngine.connect().run(spec, log=hidden / "log", stop=threading.Event())
+except EnvironmentProblem as problem:
+    print(problem.message, problem.hint)
+"""
+    own = tmp_path / "own"
+    own.mkdir()
+    script = f'mount -t tmpfs own {own} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "--mount", "--propagation", "private", "sh", "-c", script, "sh", sys.executable, "-c", program],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert f"{own}/data is here, and the container engine does not see it" in done.stdout, done.stderr
+    assert "share that folder" in done.stdout
 
 
 def test_an_ordinary_model_runs_and_its_output_is_ours(infer: Callable[..., TaskRun], tmp_path: Path) -> None:

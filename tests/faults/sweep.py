@@ -39,7 +39,7 @@ COMMANDS = {
         Command(
             "register",
             "fresh",
-            lambda _: ("dataset", "submit", "fresh", "--request", BENCHMARK, "--yes"),
+            lambda _: ("dataset", "submit", "fresh", "--request", BENCHMARK, "--no-trial", "--yes"),
             ("main", "git"),
             (oracle.state_of_registry,),
         ),

@@ -9,12 +9,13 @@ import pytest
 from medperf_git.flows.naming import at_ref
 from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of
+from medperf_git.records.names import Ref
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.outcome import Outcome, outcome_to_plain
 from medperf_git.runner.store import RunFolder
 from tests.support.people import Human, Town, write_key
 from tests.support.registry_builder import BENCHMARK, IMAGE, MODEL, NORTH
-from tests.support.story import files_of
+from tests.support.story import files_of, house_of, send
 
 RESULT = "results/dora/heart/1/north.wards.1/moa.forest.1/0001.yaml"
 
@@ -104,3 +105,21 @@ def test_the_engineer_alone_cannot_publish_and_cannot_sign_twice(pair: tuple[Hum
     assert RESULT not in files_of(engineer.workspace().view)
     again = engineer.run("review", run).out
     assert "moa/forest@1: complete" in again
+
+
+def test_a_dataset_waits_for_the_second_key_too_where_the_house_wants_it(
+    pair: tuple[Human, Human], beside: Town, tmp_path: Path
+) -> None:
+    engineer, officer = pair
+    engineer.run("member", "rotate", "--no-key", "--cosign-datasets", "2", "--yes")
+    ref = Ref("north", "clinic", 1)
+    sent = send(engineer, house_of(beside).dataset(ref))
+    assert "the owner north with 2 of its keys" in sent.waits_for
+    page = tmp_path / "dataset.html"
+    officer.run("sign", str(ref), "--out", page)
+    text = page.read_text()
+    for said in ("a description of 60 cases as a group", "not salted", "This house asks for 2 of its own keys"):
+        assert said in text
+    signed = officer.run("sign", str(ref), "--yes")
+    assert "dataset north/clinic@1 of" in signed.err
+    assert "merged" in signed.out

@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import Refused
+from medperf_git.errors import EnvironmentProblem, Refused
 from medperf_git.records.digests import Digest
-from medperf_git.runner.engine import EngineInfo
+from medperf_git.runner.engine import Bind, EngineInfo
 from medperf_git.runner.engines import preflight
 
 
@@ -65,6 +65,24 @@ def engine_info(name: str, info: dict[str, Any], version: dict[str, Any]) -> Eng
         root=Path(info["DockerRootDir"]) if info.get("DockerRootDir") else None,
         warnings=tuple(f"{suspicion.sentence}, unless your distribution mended it" for suspicion in found),
     )
+
+
+def refuse_unshared(said: str, binds: Iterable[Bind]) -> None:
+    """Raise EnvironmentProblem when a start failed because the engine does not see this machine's folders.
+
+    An engine in a virtual machine (Docker Desktop), or on another one, sees only what is shared with it.
+    """
+    if not re.search(
+        r"bind source path does not exist|not shared from the host|[Mm]ounts denied|statfs .* no such", said
+    ):
+        return
+    for bind in binds:
+        if str(bind.host) in said and bind.host.exists():
+            raise EnvironmentProblem(
+                f"{bind.host} is here, and the container engine does not see it",
+                hint="share that folder with the engine (Docker Desktop: Settings, Resources, File sharing; WSL2: keep "
+                "it inside the Linux file system), or move it; MEDPERF_GIT_HOME says where the tool's own folder is",
+            )
 
 
 def _part(part: dict[str, Any]) -> tuple[str, str]:

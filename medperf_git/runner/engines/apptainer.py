@@ -34,7 +34,7 @@ from medperf_git.runner.engine import (
     User,
     WantedImage,
 )
-from medperf_git.runner.engines import archive, probe
+from medperf_git.runner.engines import archive, preflight, probe
 from medperf_git.runner.engines.answers import full_name, repository_of
 from medperf_git.runner.engines.apptainer_arguments import (
     CLOSED,
@@ -300,6 +300,8 @@ class ApptainerEngine:
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
         """Run one step to its end; Interrupted once `stop` is set, NotStarted when Apptainer would not start it."""
+        if spec.gpus:
+            preflight.check_toolkit()
         sif = self._sif(spec.image_id)
         if not sif.is_file():
             raise EnvironmentProblem(

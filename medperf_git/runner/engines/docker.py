@@ -31,11 +31,11 @@ from medperf_git.runner.engine import (
     User,
     WantedImage,
 )
-from medperf_git.runner.engines import podman, probe
-from medperf_git.runner.engines.answers import engine_info
+from medperf_git.runner.engines import podman, preflight, probe
+from medperf_git.runner.engines.answers import engine_info, refuse_unshared
 from medperf_git.runner.engines.images import Images
 from medperf_git.runner.engines.sandbox import container_body
-from medperf_git.runner.engines.speaking import BROKEN, Client, close_stream, speaking
+from medperf_git.runner.engines.speaking import BROKEN, Client, close_stream, see_that_it_listens, speaking
 from medperf_git.runner.engines.step import Running
 from medperf_git.runner.leaving import Leaving
 from medperf_git.runner.mirrors import Mirror
@@ -63,6 +63,7 @@ class DockerEngine:
         options = ({} if name == "podman" else kwargs_from_env()) | ({"base_url": address} if address else {})
         again = partial(Client, version="auto", timeout=120, max_pool_size=64, **options)
         try:
+            see_that_it_listens(address or "unix:///var/run/docker.sock")
             return cls(again, name, mirrors=mirrors)
         except BROKEN as error:
             if name == "podman":
@@ -180,6 +181,8 @@ class DockerEngine:
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
         """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set."""
+        if spec.gpus:
+            preflight.check_toolkit()
         image = self._images.configuration(spec.image_id)
         if image is None:
             raise EnvironmentProblem(
@@ -189,7 +192,7 @@ class DockerEngine:
         labels = labels_of_this_client(spec.run_id)
         body = self._adapted(container_body(spec, self.user(spec.profile), image=image, labels=labels))
         with contextlib.ExitStack() as stack:
-            with self._starting(spec.profile):
+            with self._starting(spec):
                 container = stack.enter_context(self._container(body, spec.run_id))
                 running = Running(self._api, container, answers=self.answers, disk=self.info().root)
                 stack.enter_context(running.started())
@@ -224,14 +227,15 @@ class DockerEngine:
         return True
 
     @contextlib.contextmanager
-    def _starting(self, profile: Profile) -> Iterator[None]:
+    def _starting(self, spec: StepSpec) -> Iterator[None]:
         """Tell a container that cannot be started from an engine that starts none: that one fails with the probe."""
         try:
             yield
         except (EnvironmentProblem, NotFound) as error:
             if not self.answers():
                 raise
-            self._probe(profile)
+            refuse_unshared(str(error), spec.binds)
+            self._probe(spec.profile)
             hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
             raise NotStarted(shortened(str(error)), hint=hint) from error
 

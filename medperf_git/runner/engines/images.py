@@ -7,22 +7,22 @@ of the docker command (its `config.json` and credential helpers, which the libra
 import contextlib
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
-
-from docker.errors import APIError, ImageNotFound, NotFound
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import ImageUnavailable, OnFetch, WantedImage
 from medperf_git.runner.engines import archive
 from medperf_git.runner.engines.answers import full_name, manifest_of, repository_of
-from medperf_git.runner.engines.speaking import BROKEN, speaking
+from medperf_git.runner.engines.speaking import BROKEN, APIError, ImageNotFound, NotFound, speaking
 from medperf_git.runner.fetch_told import Layers
 from medperf_git.runner.mirrors import Mirror, places_of
 from medperf_git.runner.shown import shortened
 
+_IN_USE, _TRIES, _TRY_AGAIN = 409, 20, 0.15
 _ASK = "check the network, the disk and that you may read this image registry (docker login)"
 
 
@@ -64,21 +64,36 @@ class Images:
 
         It is named by the id of its record, which newer engines do not run it by.
         """
-        image_id = self._brought.pop(wanted_id, None)
+        image_id = self._brought.get(wanted_id)
         if image_id is None:
             return False
         self._seen.pop(image_id, None)
+        for _ in range(_TRIES):
+            try:
+                gone = self._try_to_remove(image_id)
+            except APIError as error:
+                if error.status_code != _IN_USE:
+                    return False
+                time.sleep(_TRY_AGAIN)  # its last container is being put away
+                continue
+            except BROKEN:
+                return False
+            self._brought.pop(wanted_id, None)
+            return gone
+        return False
+
+    def _try_to_remove(self, image_id: str) -> bool:
+        """Remove an image; tell whether it was, for one that bears a name is somebody's by now."""
         try:
             image = self._api.inspect_image(image_id)
             if image.get("RepoTags"):
                 return False
             for name in image.get("RepoDigests") or ():
-                with contextlib.suppress(APIError):
+                with contextlib.suppress(ImageNotFound):
                     self._api.remove_image(name)
-            with contextlib.suppress(ImageNotFound):
-                self._api.remove_image(image_id)
-        except BROKEN:
-            return False
+            self._api.remove_image(image_id)
+        except ImageNotFound:
+            return True
         return True
 
     def brought(self) -> tuple[str, ...]:

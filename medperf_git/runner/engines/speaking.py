@@ -1,6 +1,7 @@
 """Calls of the docker library whose errors are ours: the engine refuses, is gone, or has not what was asked for."""
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,10 @@ from docker.errors import APIError, DockerException, ImageNotFound, NotFound
 
 from medperf_git.errors import EnvironmentProblem
 
+__all__ = [
+    "BROKEN", "APIError", "Client", "ImageNotFound", "NotFound", "NotRunning", "close_stream", "gone",
+    "see_that_it_listens", "speaking",
+]  # fmt: skip
 BROKEN = (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError)
 
 
@@ -41,6 +46,15 @@ def speaking(purpose: str) -> Iterator[None]:
         ) from error
     except (DockerException, requests.RequestException, urllib3.exceptions.HTTPError, ConnectionError) as error:
         raise gone(f"could not {purpose}: {error}") from error
+
+
+def see_that_it_listens(address: str) -> None:
+    """Raise OSError unless somebody listens at a socket of this machine; the library would leave its own one open."""
+    if not address.startswith("unix://"):
+        return
+    with contextlib.closing(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)) as sock:
+        sock.settimeout(60)
+        sock.connect(address.removeprefix("unix://"))
 
 
 def gone(detail: str) -> EnvironmentProblem:

@@ -7,10 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
-from docker.errors import NotFound
-
 from medperf_git.runner.engine import Ended, StepResult, StepSpec
-from medperf_git.runner.engines.speaking import NotRunning, close_stream, gone, speaking
+from medperf_git.runner.engines.speaking import NotFound, NotRunning, close_stream, gone, speaking
 from medperf_git.runner.supervise import follow
 from medperf_git.runner.watch import MemoryWatch, usage
 

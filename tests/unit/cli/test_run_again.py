@@ -15,6 +15,8 @@ def words_of(*written: str) -> list[str]:
 
 def test_every_option_but_those_of_the_asking_command_is_handed_on() -> None:
     written = ("--model", "a/b@1", "--model", "a/c@2", "--resume", "--max-parallel", "3", "--memory", "4g")
+    more = ["--mirror", "a.example=b.example", "--mirror", "c.example=d.example", "--low-disk"]
+    assert words_of(*more)[-5:] == more
     again = words_of(*written, "--gpus", "0,1", "--timeout", "2h", "--profile", "compat", "--detach", "--json")
     assert again[:7] == ["--model", "a/b@1", "--model", "a/c@2", "--resume", "--max-parallel", "3"]
     pairs = list(itertools.pairwise(again))

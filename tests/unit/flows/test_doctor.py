@@ -29,7 +29,7 @@ def test_without_an_engine_running_is_not_ready_and_the_rest_is(
     def engine(_context: Context) -> Iterator[Examined]:
         yield Examined(state, "container engine", "as told")  # type: ignore[arg-type]  # one of its states
 
-    monkeypatch.setattr(doctor, "LOOKS", tuple(engine if look is doctor._engine else look for look in doctor.LOOKS))
+    monkeypatch.setattr(doctor, "LOOKS", tuple(engine if look is doctor.engines else look for look in doctor.LOOKS))
     ana = Human("ana", tmp_path)
     lines = [line.split(maxsplit=1) for line in ana.run("doctor", code=code).out.splitlines()]
     assert ["running:", told] in lines

@@ -38,6 +38,14 @@ def test_too_little_disk_is_warned_of_before_anything_starts() -> None:
     assert warning.startswith("warning: 55.0 GiB of disk may be needed, and 40.0 GiB may be filled at /d; make room")
 
 
+def test_images_that_are_removed_after_their_last_step_need_room_for_as_many_as_run_at_once() -> None:
+    models = tuple(needs(f"m{size}", here=False, disk_bytes=0, fetch_bytes=size * GIB) for size in (3, 1, 7, 5))
+    assert RunNeeds(models, 2, 8 * GIB, Path("/d")).disk_bytes == 16 * GIB
+    frugal = RunNeeds(models, 2, 12 * GIB, Path("/d"), low_disk=True)
+    assert (frugal.disk_bytes, frugal.fetch_bytes) == (12 * GIB, 16 * GIB)
+    assert list(frugal.notes()) == []
+
+
 def test_a_problem_is_told_and_counted() -> None:
     models = (needs("one"), needs("two", gpu=True, problems=("needs a GPU: --gpus",)))
     assert models[1].row()["fits"] == "needs a GPU: --gpus"

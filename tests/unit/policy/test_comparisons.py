@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from medperf_git.policy.comparison_numbers import Basis, faults_of
+from medperf_git.policy.comparison_numbers import Basis, _signs, faults_of
 from medperf_git.policy.judge import judge
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
@@ -136,3 +136,148 @@ def test_the_largest_comparison_is_read_quickly_and_fits_its_bounds() -> None:
     assert read_record(path, data).findings == ()
     careful = read_record(path, data.replace(b"kind: comparison\n", b"kind: 'comparison'\n"))
     assert [finding.rule for finding in careful.findings] == ["canonical"]
+
+
+def basis(record: models.Comparison | None = None, metric: models.Metric = cb.DICE) -> Basis:
+    """Return a comparison over 60 cases with the results it rests on."""
+    found = cb.comparison(cb.compared()) if record is None else record
+    values = tuple((cb.result(cb.compared(), one.ref).values or {})["dice"] for one in found.models)
+    return Basis(found, metric, 3, values)
+
+
+def with_model(**changes: Any) -> Basis:
+    record = basis().comparison
+    return basis(replace(record, models=(replace(record.models[0], **changes), record.models[1])))
+
+
+def with_pair(**changes: Any) -> Basis:
+    record = basis().comparison
+    return basis(replace(record, pairs=(replace(record.pairs[0], **changes),)))
+
+
+def with_covariance(place: int, number: Decimal) -> Basis:
+    record = basis().comparison
+    covariance = [*record.covariance]
+    covariance[place] = number
+    return basis(replace(record, covariance=tuple(covariance)))
+
+
+def pointers(one: Basis) -> set[str]:
+    return {pointer for pointer, *_ in faults_of(one)}
+
+
+PAIR, FIRST = basis().comparison.pairs[0], basis().comparison.models[0]
+TINY = Decimal("0.0000001")
+
+
+@pytest.mark.parametrize(
+    ("one", "pointer"),
+    [
+        (with_model(mean=FIRST.mean + Decimal("0.0001")), "/models/0/mean"),
+        (with_model(mean=FIRST.mean + Decimal("0.002")), "/models/0/mean"),
+        (with_model(mean_rank=FIRST.mean_rank + TINY), "/models/0/mean_rank"),
+        (with_model(mean_rank=FIRST.mean_rank + 20 * TINY), "/models/0/mean_rank"),
+        (with_covariance(0, basis().comparison.covariance[0] + TINY), "/covariance/0"),
+        (with_covariance(1, basis().comparison.covariance[1] + TINY), "/covariance/1"),
+        (with_covariance(2, Decimal("1.5")), "/covariance/2"),
+        (with_covariance(1, Decimal("-0.2")), "/covariance/1"),
+        (with_covariance(1, Decimal("0.02")), "/pairs/0/sd"),
+        (with_pair(difference=PAIR.difference + Decimal("0.0001")), "/pairs/0/difference"),
+        (with_pair(difference=PAIR.difference + Decimal("0.003")), "/pairs/0/difference"),
+        (with_pair(difference=-PAIR.difference), "/pairs/0/difference"),
+        (with_pair(sd=PAIR.sd + Decimal("0.0001")), "/pairs/0/sd"),
+        (with_pair(sd=PAIR.sd + Decimal("0.003")), "/pairs/0/sd"),
+        (with_pair(sd=PAIR.sd - Decimal("0.003")), "/pairs/0/sd"),
+        (with_pair(n=70, sd=3), "/pairs/0/sd"),
+        (with_pair(n=70, difference=2), "/pairs/0/difference"),
+        (with_pair(w_plus=PAIR.w_plus + Decimal("0.1")), "/pairs/0/w_plus"),
+        (with_pair(w_plus=PAIR.w_plus + Decimal("0.25")), "/pairs/0/w_plus"),
+        (with_pair(variance=PAIR.variance + Decimal("0.0001")), "/pairs/0/variance"),
+        (with_pair(variance=1), "/pairs/0/variance"),
+        (with_pair(variance=10**6), "/pairs/0/variance"),
+        (with_pair(n=59), "/pairs/0/n"),
+        (with_pair(n=61), "/pairs/0/n"),
+        (with_pair(ties=PAIR.ties + 1), "/pairs/0/n"),
+        (with_pair(n=61, ties=PAIR.ties + 1), "/pairs/0/n"),
+        (with_pair(n=59, losses=PAIR.losses - 1), "/pairs/0/n"),
+        (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0), "/pairs/0/difference"),
+        (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0, difference=0), "/pairs/0/difference"),
+    ],
+)  # fmt: skip
+def test_each_number_that_does_not_fit_is_named(one: Basis, pointer: str) -> None:
+    assert pointers(basis()) == set()
+    assert pointer in pointers(one)
+
+
+def test_the_last_digit_of_a_number_may_be_that_of_rounding() -> None:
+    last, cov = Decimal("0.001"), basis().comparison.covariance[1]
+    for one in (
+        with_model(mean=FIRST.mean + last),
+        with_pair(difference=PAIR.difference - last),
+        with_covariance(1, cov + Decimal("0.000001")),
+        with_model(mean_rank=FIRST.mean_rank + Decimal("0.000001")),
+    ):
+        assert pointers(one) == set()
+
+
+@pytest.mark.parametrize(("wins", "losses"), [(0, 4), (1, 3), (3, 1), (4, 0), (2, 2)])
+def test_a_rank_sum_lies_between_the_smallest_and_the_largest_ranks(wins: int, losses: int) -> None:
+    """Of the ranks 1 to 4 the smallest and the largest that so many wins can have."""
+    ranks = [1, 2, 3, 4]
+    low, high = sum(ranks[:wins]), sum(ranks[4 - wins :])
+    half = Decimal("0.5")
+    for w_plus, fits in ((low, True), (high, True), (low - half, False), (high + half, False)):
+        pair = replace(PAIR, wins=wins, losses=losses, ties=56, w_plus=w_plus, variance=Decimal("7.5"))
+        assert ("w_plus" not in {field for field, *_ in _signs(pair)}) is fits
+
+
+@pytest.mark.parametrize(("variance", "fits"), [("7.5", True), ("6.25", True), ("7.502", False), ("6.248", False)])
+def test_a_variance_lies_between_ranks_that_are_all_tied_and_all_distinct(variance: str, fits: bool) -> None:
+    pair = replace(PAIR, wins=4, losses=0, ties=56, w_plus=10, variance=Decimal(variance))
+    assert ("variance" not in {field for field, *_ in _signs(pair)}) is fits
+
+
+def test_under_worst_every_model_has_every_case() -> None:
+    worst = replace(cb.DICE, undefined="worst")
+    assert pointers(basis(metric=worst)) == set()
+    record = basis().comparison
+    fewer = replace(record, n=50)
+    assert "/models/0" in pointers(basis(fewer, worst))
+    assert "/models/0" not in pointers(basis(fewer))
+    assert "/models/0" in pointers(basis(replace(record, n=61)))
+
+
+def test_two_models_share_no_more_cases_than_the_one_with_fewer_has() -> None:
+    one = with_pair(n=61, ties=PAIR.ties + 1)
+    values = tuple(value and replace(value, n=n) for value, n in zip(one.values, (60, 90), strict=True))
+    assert "/pairs/0/n" in pointers(replace(one, values=values))
+    more = tuple(value and replace(value, n=n) for value, n in zip(one.values, (61, 90), strict=True))
+    assert "/pairs/0/n" not in pointers(replace(one, values=more))
+
+
+def test_a_metric_of_which_less_is_better_turns_the_difference_only() -> None:
+    house = cb.compared()
+    record = cb.comparison(house, metric=HD95)
+    values = tuple((cb.result(house, one.ref).values or {})["hd95"] for one in record.models)
+    one = Basis(record, HD95, 2, values)
+    assert pointers(one) == set()
+    assert "/pairs/0/difference" in pointers(replace(one, metric=replace(HD95, direction="higher")))
+
+
+def test_a_mean_need_not_be_the_value_of_a_metric_that_is_a_median_or_over_other_cases() -> None:
+    off = with_model(mean=FIRST.mean + Decimal("0.1"))
+    assert "/models/0/mean" in pointers(off)
+    assert "/models/0/mean" not in pointers(replace(off, metric=replace(cb.DICE, reduction="median")))
+    fewer = tuple(replace(value, n=90) for value in off.values if value)
+    assert "/models/0/mean" not in pointers(replace(off, values=fewer))
+
+
+def test_no_more_than_so_many_faults_of_one_record_are_told() -> None:
+    house = cb.compared()
+    record = cb.comparison(house)
+    many = tuple(replace(record.models[0], ref=Ref("moa", f"m{n:02d}", 1), mean=2) for n in range(30))
+    pairs = tuple(replace(PAIR, first=a + 1, second=b + 1, n=2) for a in range(30) for b in range(a + 1, 30))
+    large = replace(record, models=many, covariance=(2,) * 465, pairs=pairs)
+    found = house.propose(large).sign("north").judge().findings
+    assert sum(one.rule == "comparison-numbers" for one in found) == 20
+    assert sum(one.rule == "comparison-few-cases" for one in found) == 20

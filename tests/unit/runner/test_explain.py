@@ -17,6 +17,30 @@ FOLDER = Path(runner.__file__).parent
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 CONTAINERS = (("run",), ("cube", "test"), ("dataset", "prepare"), ("benchmark", "test"))
 OF_OTHERS = {
+    "preflight.py": {"--version"},  # asked of NVIDIA's toolkit
+    "podman.py": {"--time", "--user"},  # of the commands that start it
+    "apptainer.py": {"--silent", "--disable-cache", "--no-https", "--memory-swap", "--cpus", "--pids-limit"},
+    "apptainer_arguments.py": {
+        "--containall",
+        "--cleanenv",
+        "--no-eval",
+        "--no-home",
+        "--no-mount",
+        "--net",
+        "--network",
+        "--no-privs",
+        "--drop-caps",
+        "--mount",
+        "--pwd",
+        "--security",
+        "--writable-tmpfs",
+        "--memory-swap",
+        "--cpus",
+        "--pids-limit",
+        "--nv",
+        "--nvccli",
+    },
+    "adopt.py": {"--in-place"},  # of `dataset prepare --already-prepared`, the one command that reaches it
     "preparation.py": {"--name"},  # of `dataset prepare`, the one command that reaches it
     "mlcube.py": {"--shm-size", "--gpus", "--runtime"},  # options of docker that an mlcube.yaml holds
     "command_line.py": {  # a command of docker, shown as it is

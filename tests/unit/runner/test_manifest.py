@@ -7,7 +7,14 @@ import pytest
 
 from medperf_git.errors import IntegrityBroken, Refused
 from medperf_git.records.digests import digest_of
-from medperf_git.runner.manifest import commitment, content_digest, medperf_hash, verify_content
+from medperf_git.runner.manifest import (
+    commitment,
+    content_digest,
+    manifest_of,
+    medperf_hash,
+    parse_manifest,
+    verify_content,
+)
 
 
 @pytest.fixture
@@ -22,6 +29,30 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_medperf_hash_is_the_known_one(folders: tuple[Path, Path]) -> None:
     assert medperf_hash(folders) == "fed6c0db8f02b94daa71e100cbfc139667a6e102fd9d5d81a4c264469d436039"
+
+
+def test_medperf_hash_of_many_folders_is_that_of_all_their_files_together(tmp_path: Path) -> None:
+    together = tmp_path / "together"
+    together.mkdir()
+    many = [tmp_path / f"part{number}" for number in range(12)]
+    for number, folder in enumerate(many):
+        for place in (folder / "deep", together):
+            place.mkdir(parents=True, exist_ok=True)
+            (place / f"{number}.txt").write_text(str(number))
+    assert medperf_hash(many) == medperf_hash([together]) == medperf_hash(reversed(many))
+
+
+def test_a_manifest_is_read_as_it_was_written_and_its_bytes_have_the_datasets_digest(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in ("a\rb.txt", "c d.txt", os.fsdecode(b"\xff")):
+        (tmp_path / "data" / name).write_text(name.encode("utf-8", "surrogateescape").hex())
+    entries = manifest_of({"data": tmp_path / "data"})
+    data = b"".join(entry.line() for entry in entries)
+    assert parse_manifest(data) == entries
+    assert digest_of(data) == content_digest({"data": tmp_path / "data"})
+    for torn in (data[:-1], data + b"x", data.replace(b"\0", b" "), b"data\0x\x00-1\0" + b"0" * 64 + b"\n"):
+        with pytest.raises(ValueError):  # noqa: PT011  (which of many words is wrong does not matter)
+            parse_manifest(torn)
 
 
 def test_mgds_v1_is_the_digest_of_its_sorted_lines(folders: tuple[Path, Path]) -> None:

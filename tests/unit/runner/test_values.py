@@ -144,7 +144,16 @@ def test_the_probe_runs_here_and_finds_no_sandbox(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("version", "flawed", "certain"),
-    [("1.1.11", True, True), ("1.1.5+ds1-1+deb12u1", True, False), ("1.2.8", False, False), ("1.3.4", False, False)],
+    [
+        ("1.1.11", True, True),
+        ("1.1.5+ds1-1+deb12u1", True, False),
+        ("1.2.7", True, True),
+        ("1.2.8", True, False),
+        ("1.3.4", True, False),
+        ("1.3.6", False, False),
+        ("1.4.2", True, False),
+        ("1.5.1", False, False),
+    ],
 )
 def test_t17_known_bad_engine_parts(version: str, flawed: bool, certain: bool) -> None:
     found = suspicions([("runc", version), ("containerd", "1.0.0")])
