@@ -24,8 +24,8 @@ def test_benchmarks_and_models_are_tested_before_they_are_submitted(town: Town, 
     ana = town.human("ana")
     assert "tested:\n  data: sha256:" in ana.run("benchmark", "show", BENCHMARK).out
 
-    draft = folder / "cells.yaml"
-    right = draft.read_text()
+    draft = tmp_path / "others.yaml"
+    right = (folder / "cells.yaml").read_text()
     draft.write_text(right.replace("/cases/*/dice", "/cases/*/nothing").replace("name: cells", "name: others"))
     submit = ("benchmark", "submit", draft, "--yes")
     assert "would first be tested" in ana.run(*submit, "--dry-run").err
