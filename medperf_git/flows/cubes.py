@@ -95,7 +95,7 @@ def build_cube(context: Context, wish: CubeImport) -> Cube:
     if cube.image.type == "DockerImage" and cube.image.manifest is None:
         context.say("note: the image is in no image registry; hospitals can run it where it is loaded, by its id")
     if role == "data-preparator" and "sanity_check" not in cube.tasks:
-        context.say("note: it has no task sanity_check, without which a registry takes no data preparator")
+        context.say("note: it has no task sanity_check, so its statistics alone must refuse data that are not in order")
     return cube
 
 

@@ -6,11 +6,12 @@ from typing import Protocol, cast
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.bench import assets_folder
 from medperf_git.flows.context import Context
+from medperf_git.flows.unchanged import telling
 from medperf_git.records import layout
 from medperf_git.records.digests import bare_hex
 from medperf_git.records.models import Asset, Cube, Image
 from medperf_git.records.record import read_record, write_record
-from medperf_git.runner.engine import Engine, WantedImage
+from medperf_git.runner.engine import Engine, OnFetch, WantedImage
 from medperf_git.runner.engines import open_engine
 from medperf_git.runner.engines.archive import image_in_archive
 from medperf_git.runner.fetch import describe_asset
@@ -26,7 +27,7 @@ class LocalImages(Protocol):
         """Describe an image that is here."""
         ...
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, *, progress: OnFetch | None = None) -> None:
         """Fetch an image."""
         ...
 
@@ -39,7 +40,7 @@ def describe_image(
         case "DockerImage":
             opened = open_engine(engine)
             try:
-                return describe_docker_image(opened, found.image, local_only=local_only)
+                return _docker_image(context, opened, found.image, local_only=local_only)
             finally:
                 opened.close()
         case "DockerArchive":
@@ -50,20 +51,6 @@ def describe_image(
         case "SingularityFile":
             asset, path = _image_file(context, found, image_url)
             return Image("SingularityFile", asset.url, asset.digest, platform_of_sif(path), archive=asset)
-
-
-def describe_docker_image(engine: Engine, reference: str, *, local_only: bool) -> Image:
-    """Return id, manifest digest and platform as the engine says, the image pulled where needed."""
-    images = cast(LocalImages, engine)
-    try:
-        here = images.load_local(reference)
-    except Refused:
-        if local_only:
-            raise
-        images.pull(reference)
-        here = images.load_local(reference)
-    manifest = None if local_only else here.manifest
-    return Image(type="DockerImage", reference=reference, id=here.id, platform=here.platform, manifest=manifest)
 
 
 def describe_files(context: Context, source: str, *, name: str, url: str | None) -> Asset:
@@ -89,6 +76,23 @@ def checked(cube: Cube) -> Cube:
             f"this container cannot be registered: {said}", hint="correct the configuration, then import again"
         )
     return reading.stored.record
+
+
+def _docker_image(context: Context, engine: Engine, reference: str, *, local_only: bool) -> Image:
+    """Return id, manifest digest and platform as the engine says, the image pulled where needed."""
+    if not hasattr(engine, "load_local"):
+        hint = "use --engine docker or podman, or give an archive (DockerArchive) or a .sif (SingularityFile)"
+        raise UsageProblem(f"{engine.info().name} cannot say which image {reference} is", hint=hint)
+    images = cast(LocalImages, engine)
+    try:
+        here = images.load_local(reference)
+    except Refused:
+        if local_only:
+            raise
+        images.pull(reference, progress=telling(context.say, f"fetching {reference}"))
+        here = images.load_local(reference)
+    manifest = None if local_only else here.manifest
+    return Image(type="DockerImage", reference=reference, id=here.id, platform=here.platform, manifest=manifest)
 
 
 def _image_file(context: Context, found: ImportedCube, url: str | None) -> tuple[Asset, Path]:

@@ -161,20 +161,20 @@ def report_lines(report: Report | None) -> Iterator[str]:
         yield f"  {number}{stage.stage or 'without a name'}: {stage.cases} ({stage.percent:g} %){waits}"
 
 
-def standing_of(home: Path, name: str | None = None) -> list[Standing]:
+def standing_of(home: Path, name: str | None = None, *, registry: str = "") -> list[Standing]:
     """Return how the preparations of this machine stand: those under way, or the one called `name`.
 
-    `UsageProblem` when nothing of that name was ever begun here.
+    `registry` keeps to those of one registry. `UsageProblem` when nothing of that name was ever begun here.
     """
-    under_way = [one for one in _iter_under_way(home) if name is None or one.name == name]
+    under_way = [one for one in _iter_under_way(home, registry) if name is None or one.name == name]
     if under_way or name is None:
         return under_way
     prepared = find_prepared(home, name)
     return [_standing(PreparationFolder(prepared.folder), name=prepared.name, whole=True)]
 
 
-def _iter_under_way(home: Path) -> Iterator[Standing]:
-    for folder in sorted((home / "datasets").glob(".*.partial")):
+def _iter_under_way(home: Path, registry: str) -> Iterator[Standing]:
+    for folder in sorted((home / "datasets").glob(f".{registry}*.partial")):
         _, _, name = folder.name.removesuffix(".partial").rpartition(".")
         yield _standing(PreparationFolder(folder), name=name, whole=False)
 

@@ -80,6 +80,10 @@ class Prepared:
         yield f"prepared {self.cases} cases in {self.files} files with {self.preparator.ref} ({self.seconds:.0f} s)"
         yield f"they stay in {self.where}"
         yield f"content digest {self.content}"
+        if self.salt:
+            yield "a commitment to it would be published; its salt stays here, beside the data"
+        else:
+            yield "whoever holds the same files can recognise them by it: the same command with --salted hides that"
 
 
 def registry_stem(registry_id: str) -> str:

@@ -19,7 +19,7 @@ from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.port import Merging, Sent
 from medperf_git.policy.verdict import Outcome, Verdict
 from medperf_git.records import layout
-from medperf_git.records.digests import Digest
+from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.models import Record
 from medperf_git.records.record import write_record
@@ -91,7 +91,7 @@ def propose(
     if confirm and not dry_run:
         ask_first(workspace, confirm, [draft.path for draft in records])
     files = {draft.path: write_record(draft.record) for draft in records}
-    made = records[0].record.created
+    files, made = _as_begun(workspace, files, records[0].record.created)
     entry = sign_entry(workspace, files, title=title, made=made, signers=signers, plain=plain)
     if stands(workspace.view, entry):
         return already_there(workspace, entry)
@@ -101,6 +101,38 @@ def propose(
         return Proposed(entry.id, verdict, "", waits_for(verdict), merged=False)
     Outbox.of(workspace.context.home, workspace.alias).put(entry)
     return send(workspace, entry, commit=commit, verdict=verdict)
+
+
+def _as_begun(workspace: Workspace, files: dict[str, bytes], created: str) -> tuple[dict[str, bytes], str]:
+    """Return what an unfinished proposal of mine holds that says the same at another time, else `files`; and its time.
+
+    A command that was stopped and is given again goes on with what it had signed, and makes no second proposal.
+    """
+    for entry in Outbox.of(workspace.context.home, workspace.alias).entries():
+        if entry.state not in ("ready", "sent") or set(files) != set(entry.records):
+            continue
+        is_same = redated(files, created, entry.at) == entry.records
+        if is_same and (entry.state == "ready" or entry.id in workspace.proposals()):
+            return entry.records, entry.at
+    return files, created
+
+
+def redated(files: Mapping[str, bytes], created: str, at: str) -> dict[str, bytes]:
+    """Return record files as they would be had they been made `at` that time, with the digests by which they refer."""
+    old, new = f'created: "{created}"\n'.encode(), f'created: "{at}"\n'.encode()
+    dated = {path: data.replace(old, new, 1) for path, data in files.items()}
+    names = {path: digest_of(data).encode() for path, data in files.items()}
+    found = dated
+    for _ in files:  # a reference goes to a file whose own references are settled a round before
+        digests = {names[path]: digest_of(data).encode() for path, data in found.items()}
+        found = {path: _replaced(data, digests) for path, data in dated.items()}
+    return found
+
+
+def _replaced(data: bytes, words: Mapping[bytes, bytes]) -> bytes:
+    for old, new in words.items():
+        data = data.replace(old, new)
+    return data
 
 
 def ask_first(workspace: Workspace, question: str, paths: Iterable[str]) -> None:

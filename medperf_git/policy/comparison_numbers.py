@@ -66,7 +66,6 @@ def _digits(basis: Basis) -> Iterator[Fault]:
     for i, pair in enumerate(one.pairs):
         numbers.append((f"/pairs/{i}/difference", pair.difference, allowed, many))
         numbers.append((f"/pairs/{i}/sd", pair.sd, allowed, many))
-        numbers.append((f"/pairs/{i}/w_plus", pair.w_plus, 1, ranked))
         numbers.append((f"/pairs/{i}/variance", pair.variance, 3, ranked))
     for pointer, number, most, message in numbers:
         written = format_number(number)
@@ -140,7 +139,7 @@ def _covariances(basis: Basis) -> Iterator[Fault]:
             continue
         tolerance = _last(number, 2 * basis.decimals)
         bound = _up(basis.covariance(first, first), basis) * _up(basis.covariance(second, second), basis)
-        if (abs(number) - tolerance) ** 2 > bound and abs(number) > tolerance:
+        if max(Decimal(0), abs(number) - tolerance) ** 2 > bound:
             yield pointer, "a covariance is no larger than its variances allow", f"at most {bound.sqrt():.6f}", got
 
 

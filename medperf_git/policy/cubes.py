@@ -19,6 +19,8 @@ TASKS: dict[str, dict[str, tuple[frozenset[str], frozenset[str]]]] = {
     "model": {"infer": (frozenset({"data_path"}), frozenset({"output_path"}))},
     "metrics": {"evaluate": (frozenset({"predictions", "labels"}), frozenset({"output_path"}))},
 }
+# Some preparators check the data when they count it.
+OPTIONAL = frozenset({"sanity_check"})
 # A benchmark of weights: its metrics container is a script that runs them, and a model is its files for that script.
 SCRIPT: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "run_script": (frozenset({"data_path", "labels_path", "model_files"}), frozenset({"results_path"})),
@@ -49,6 +51,8 @@ def check_tasks(case: Case) -> Iterator[Finding]:
         taken = frozenset({"results_path"}) if is_script else OUTPUTS[cube.role]
         for name, (inputs, outputs) in (SCRIPT if is_script else TASKS[cube.role]).items():
             task = cube.tasks.get(name)
+            if task is None and name in OPTIONAL:
+                continue
             if task is None:
                 fix, message = f"declare the task {name}", f"a {cube.role} has a task {name!r}"
                 yield Finding("cube-task", message, path=stored.path, pointer="/tasks", fix=fix)

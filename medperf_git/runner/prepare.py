@@ -146,7 +146,7 @@ class _Making:
 
     def adopted(self, given: DatasetFolders, *, in_place: bool) -> list[ManifestEntry]:
         """Return the manifest of data that was prepared elsewhere, copied here unless it stays in its place."""
-        plan = plan_task(self.preparator, "sanity_check")
+        plan = plan_task(self.preparator, "statistics")
         looks = [fingerprint(root) for root in given.roots.values()]
         key = plan.key("adopted", "in place" if in_place else "copied", *looks)
         if (kept := self._kept("prepare", key, given if in_place else self.folders())) is not None:
@@ -260,6 +260,8 @@ class _Making:
 
     def _ask_whether_ready(self, report: Report) -> None:
         """Let the preparator's own check decide, before anything is copied, whether cases that wait hold things up."""
+        if not self._has_check:
+            raise self._waits(report, "the preparator has no check of its own that would take the data as they are")
         work = self.folder.work
         labels, metadata = work / "output_labels_path", work / "metadata_path"
         folders = DatasetFolders(
@@ -292,7 +294,14 @@ class _Making:
         hint = failure.hint or f"its output is in {self.folder.log(task)}"
         return ContainerFailed(f"{task} failed: {failure.message}", hint=hint)
 
+    @property
+    def _has_check(self) -> bool:
+        """Whether the preparator checks in a task of its own; others check when they count."""
+        return "sanity_check" in self.preparator.cube.tasks
+
     def _checked(self, content: Digest, folders: DatasetFolders) -> None:
+        if not self._has_check:
+            return
         plan = plan_task(self.preparator, "sanity_check")
         key = plan.key(content, str(self.profile))
         if (mark := self.folder.mark("sanity_check")) and mark.key == key:

@@ -111,6 +111,14 @@ def site(bench: Bench, data: DatasetFolders, tmp_path: Path) -> Site:
     return Site(data, replace(bench, limits=wide(bench.limits)), tmp_path / "prepared")
 
 
+def test_a_preparator_without_a_check_of_its_own_counts_at_once(site: Site, make: Callable[..., PinnedCube]) -> None:
+    whole = make("older")
+    tasks = {name: task for name, task in whole.cube.tasks.items() if name != "sanity_check"}
+    unchecked = PinnedCube(replace(whole.cube, tasks=tasks), digest_of(b"unchecked"))
+    assert site.prepare(unchecked).statistics == {"num_cases": 3}
+    assert site.steps() == ["prepare", "statistics"]
+
+
 @pytest.mark.parametrize("how", ["exit-0", "exit-1"])
 def test_cases_that_wait_for_a_person_are_no_failure_and_it_goes_on_afterwards(
     site: Site, make: Callable[..., PinnedCube], how: str

@@ -500,11 +500,20 @@ def test_an_engine_that_goes_away_loses_nothing_finished(
     plan = make_plan(models, make_cube("score", name="score", role="metrics"))
     engine = DockerEngine.connect(address=private_engine)
     site.bench = replace(site.bench, engine=engine)
-    timer = threading.Timer(4.0, lambda: os.kill(int((folder / "pid").read_text()), how))
-    timer.start()
+    second = site.store.run(plan.run_id).model(plan.models[1].model.ref).log("infer", 1)
+
+    def kill() -> None:
+        end = time.monotonic() + 120
+        while not second.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        os.kill(int((folder / "pid").read_text()), how)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
     with pytest.raises(EnvironmentProblem, match="engine") as problem:
         site.run(plan)
-    timer.join()
+    killer.join()
     engine.close()
     assert problem.value.exit_code == 3
     del problem, engine

@@ -18,6 +18,7 @@ from tests.faults.engine import containers_of
 from tests.faults.world import Ended, World
 from tests.support.people import git_environ
 
+BRANCHES = 3  # where `state_of_registry` names the branches of proposals
 DOCUMENTED = frozenset({0, 1, 2, 3, 4, 5, 130})
 _OURS = (".json", ".yaml", ".yml")
 _STRAY = re.compile(r"\.new-|\.partial$|^\.[\w.-]+\.\d+$|^tmp_|^\.tmp|\.tmp$")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from medperf_git.flows.propose import Unacceptable
-from medperf_git.records import models
+from medperf_git.records import layout, models
 from medperf_git.records.folds import live_comparison
 from tests.support import comparison_builder as cb
 from tests.support.comparison_builder import BENCHMARK, DICE, TREE
@@ -30,8 +30,14 @@ def compared_template(template: Town, tmp_path_factory: pytest.TempPathFactory) 
     policy = house.first_policy(benchmark, auto_approve=models.AutoApprovals(always, always))
     proposed = send(dora, benchmark, policy)
     town.human(COMMITTEE[1]).run("sign", proposed.id, "--yes")
-    for subject, option in ((NORTH, "--dataset"), (MODEL, "--model"), (TREE, "--model")):
-        town.human(subject.member).run("association", "request", BENCHMARK, option, subject, "--yes")
+    house = house_of(town)
+    named: dict[str, Any] = {
+        "benchmark": house.benchmark_reference(BENCHMARK),
+        "policy": house.digest(layout.numbered(layout.policy_folder(BENCHMARK), 1)),
+    }
+    for subject, kind in ((NORTH, "dataset"), (MODEL, "cube"), (TREE, "cube")):
+        request = house.event("request", by=subject.member, subject=subject, kind=kind, **named)  # type: ignore[arg-type]  # of two words
+        send(town.human(subject.member), request)
     house, north = house_of(town), town.human("north")
     for model in (REFERENCE, MODEL):
         keep_run(north, house, model, cb.content(model))

@@ -9,9 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.outbox import Outbox
+from medperf_git.flows.propose import redated
 from medperf_git.forge.plain import PlainGit
 from medperf_git.forge.port import Sent, Words
+from medperf_git.records.digests import digest_of
 from medperf_git.registry.transport import PushOutcome
 from tests.support import registry_builder as rb
 from tests.support.people import Human, Town
@@ -265,3 +268,36 @@ def test_two_commands_of_one_person_that_send_the_same_at_one_moment_both_succee
     assert len(town.git("ls-tree", "-r", "--name-only", "main", CHAIN).splitlines()) == 2 * (merging == "auto")
     assert len(proposals(town)) == (merging == "manual")
     assert len(list((south.home / "outbox" / "heart").glob("*.json"))) == 1
+
+
+def test_a_command_given_again_after_it_was_stopped_makes_no_second_proposal(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    south = town.human("south")
+    south.run("sync")
+    words = ("association", "request", str(BENCHMARK), "--dataset", str(SOUTH), "--yes")
+    plain = PlainGit.advance
+
+    def lost(*_: object) -> Sent:
+        raise EnvironmentProblem("cannot push", hint="check the network")
+
+    monkeypatch.setattr(PlainGit, "advance", lost)
+    south.run(*words, code=3)  # sent, and stopped before it was merged
+    (first,) = proposals(town)
+    monkeypatch.setattr(PlainGit, "advance", plain)
+    town.clock()
+    assert f"submit/{first.removeprefix('submit/')}" in south.run(*words).out
+    assert proposals(town) == {}
+    assert len(list((south.home / "outbox" / "heart").glob("*.json"))) == 1
+
+
+def test_records_made_at_another_time_differ_in_their_time_and_in_each_others_digests() -> None:
+    inner, outer = b'kind: a\ncreated: "2026-01-01T00:00:00Z"\n', b'kind: b\ncreated: "2026-01-01T00:00:00Z"\n'
+    first = {"b": outer + b"of: " + digest_of(inner).encode() + b"\n", "a": inner}
+    later = inner.replace(b"2026-01", b"2026-02")
+    second = redated(first, "2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    assert second == {
+        "b": outer.replace(b"2026-01", b"2026-02") + b"of: " + digest_of(later).encode() + b"\n",
+        "a": later,
+    }
+    assert redated(second, "2026-02-01T00:00:00Z", "2026-01-01T00:00:00Z") == first

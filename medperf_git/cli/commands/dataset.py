@@ -49,6 +49,7 @@ def prepare(**options: object) -> int:
     Where cases wait for a person, it says which and in which folder, and ends with 1; the same command goes on.
     """
     from medperf_git.flows.preparation_progress import standing_of  # noqa: PLC0415
+    from medperf_git.flows.prepared import registry_stem  # noqa: PLC0415
     from medperf_git.flows.preparing import PrepareWish, prepare_dataset  # noqa: PLC0415
     from medperf_git.flows.statistics_shown import statistics_lines, statistics_rows  # noqa: PLC0415
     from medperf_git.flows.versions import near_versions  # noqa: PLC0415
@@ -61,7 +62,8 @@ def prepare(**options: object) -> int:
     try:
         prepared = prepare_dataset(workspace, PrepareWish(**options, command=command), settings)  # type: ignore[arg-type]  # click's values
     except WaitsForPerson as waits:
-        (standing,) = standing_of(workspace.context.home, str(options["name"]))
+        registry = registry_stem(workspace.registry_id)
+        standing, *_ = standing_of(workspace.context.home, str(options["name"]), registry=registry)
         if as_json:
             echo_json(standing.as_value())
         else:

@@ -114,9 +114,9 @@ class DockerEngine:
         """Describe an image of this engine by its name, for a new cube record; Refused when it is not here."""
         return self._images.describe(reference)
 
-    def pull(self, reference: str) -> None:
+    def pull(self, reference: str, *, progress: OnFetch | None = None) -> None:
         """Fetch an image by name, for a new cube record; EnvironmentProblem when it cannot be had."""
-        self._images.pull(reference, self.info().platform)
+        self._images.pull(reference, self.info().platform, progress)
 
     # Sandbox
 

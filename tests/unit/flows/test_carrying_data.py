@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 import tarfile
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,6 +18,8 @@ from medperf_git.runner.disk import DiskFull
 from medperf_git.runner.manifest import manifest_of
 from medperf_git.runner.preparation import PreparationFolder
 from tests.support.flows_world import world
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 STEM = "0123456789ab.clinic.fresh"
 HEX = "ab" * 32

@@ -1,6 +1,7 @@
 """How a preparation stands is seen from any terminal, in words and as JSON, while it is at work and afterwards."""
 
 import json
+import sys
 
 import pytest
 
@@ -11,6 +12,8 @@ from medperf_git.runner.events import Event, EventKind
 from medperf_git.runner.preparation import PreparationFolder, held
 from medperf_git.runner.report import parse_report
 from tests.unit.flows.test_carrying_data import prepared
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 TABLE = {
     "status": {"p1": 9, "p2": -5, "p3": -5, "p4": 2},
@@ -57,6 +60,13 @@ def test_only_a_living_process_is_at_work(tmp_path, folder):
     with held(folder.path):
         assert [one.standing for one in standing_of(tmp_path)] == ["preparing"]
     assert [one.standing for one in standing_of(tmp_path)] == ["interrupted"]
+
+
+def test_the_same_name_for_two_registries_is_two_preparations(tmp_path, folder):
+    other = folder.path.with_name(".ffffffffffff.clinic.fresh.partial")
+    other.mkdir()
+    assert len(standing_of(tmp_path, "fresh")) == 2
+    assert [one.folder.path for one in standing_of(tmp_path, "fresh", registry="ffffffffffff")] == [other]
 
 
 def test_a_prepared_dataset_and_an_unknown_one(tmp_path):

@@ -1,5 +1,6 @@
 """What takes room is shown, what may go goes, and a move to another disk loses nothing at any moment."""
 
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -14,6 +15,8 @@ from medperf_git.runner.disk import DiskFull
 from medperf_git.runner.preparation import PreparationFolder, held
 from medperf_git.runner.scratch import own_scratch
 from tests.unit.flows.test_carrying_data import prepared
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """What has changed is named, what a new version gives away is said, what could be published is previewed."""
 
+import sys
 from dataclasses import replace
 from decimal import Decimal
 
@@ -14,6 +15,8 @@ from medperf_git.records.names import MemberName
 from medperf_git.runner.preparation import MANIFEST, read_manifest
 from tests.support.flows_world import TIME, world
 from tests.unit.flows.test_carrying_data import prepared
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 CLINIC = MemberName("clinic")
 

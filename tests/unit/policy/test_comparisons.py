@@ -281,3 +281,47 @@ def test_no_more_than_so_many_faults_of_one_record_are_told() -> None:
     found = house.propose(large).sign("north").judge().findings
     assert sum(one.rule == "comparison-numbers" for one in found) == 20
     assert sum(one.rule == "comparison-few-cases" for one in found) == 20
+
+
+@pytest.mark.parametrize(("mean", "fits"), [("0", True), ("1", True), ("-0.001", False), ("1.001", False)])
+def test_a_mean_lies_in_the_range_of_its_metric_ends_included(mean: str, fits: bool) -> None:
+    one = replace(with_model(mean=Decimal(mean)), metric=replace(cb.DICE, reduction="median"))
+    assert ("/models/0/mean" not in pointers(one)) is fits
+
+
+def test_where_pairs_rest_on_other_cases_a_mean_rank_is_only_bounded_by_the_models() -> None:
+    apart = with_pair(n=70, ties=PAIR.ties + 10).comparison
+    for rank, fits in ((1, True), (2, True), (Decimal("2.000001"), False)):
+        first = replace(apart.models[0], mean_rank=rank)
+        one = basis(replace(apart, models=(first, apart.models[1])))
+        assert ("/models/0/mean_rank" not in pointers(one)) is fits
+    common = basis().comparison
+    two = tuple(replace(model, mean_rank=2) for model in common.models)
+    assert {"/models/0/mean_rank", "/models/1/mean_rank"} <= pointers(basis(replace(common, models=two)))
+
+
+def test_one_pair_on_other_cases_frees_every_rank() -> None:
+    house = cb.compared()
+    house.merge(house.propose(cb.result(house, TREE)).sign("north"))
+    record = cb.comparison(house, (REFERENCE, MODEL, TREE))
+    free = replace(record, models=tuple(replace(one, mean_rank=Decimal("1.5")) for one in record.models))
+    one = Basis(free, cb.DICE, 3, (None, None, None))
+    assert "/models/0/mean_rank" in pointers(one)
+    wider = replace(record.pairs[2], n=70, ties=record.pairs[2].ties + 10)
+    apart = replace(free, pairs=(*record.pairs[:2], wider))
+    assert pointers(Basis(apart, cb.DICE, 3, (None, None, None))) == set()
+
+
+def test_models_that_are_equal_and_constant_vary_by_nothing() -> None:
+    record = basis().comparison
+    same = tuple(replace(one, mean=Decimal("0.5"), mean_rank=1) for one in record.models)
+    zero: dict[str, Any] = dict.fromkeys(("difference", "sd", "w_plus", "variance", "wins", "losses"), 0)
+    constant = replace(record, models=same, covariance=(0, 0, 0), pairs=(replace(PAIR, ties=60, **zero),))
+    assert pointers(Basis(constant, cb.DICE, 3, (None, None))) == set()
+    unit = Decimal("0.000001")
+    for number, fits in ((2 * unit, True), (3 * unit, False), (-3 * unit, False)):
+        one = Basis(replace(constant, covariance=(0, number, 0)), cb.DICE, 3, (None, None))
+        assert ("/covariance/1" not in pointers(one)) is fits
+    for number, fits in ((1, True), (Decimal("1.000001"), False), (Decimal("-0.000001"), False)):
+        one = Basis(replace(constant, covariance=(number, 0, 0)), cb.DICE, 3, (None, None))
+        assert ("/covariance/0" not in pointers(one)) is fits

@@ -31,6 +31,11 @@ def test_a_preparator_may_read_its_own_report() -> None:
     assert judged(a_cube(role="data-preparator", tasks=tasks)).findings == ()
 
 
+def test_a_preparator_may_check_when_it_counts() -> None:
+    tasks = {name: task for name, task in rb.TASKS["data-preparator"].items() if name != "sanity_check"}
+    assert judged(a_cube(role="data-preparator", tasks=tasks)).findings == ()
+
+
 def test_what_other_tasks_of_a_model_mount_is_their_own_business() -> None:
     tasks = {"infer": rb.task("data_path"), "train": rb.task("model_files")}
     assert judged(a_cube(tasks=tasks)).findings == ()

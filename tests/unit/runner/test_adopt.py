@@ -2,6 +2,7 @@
 
 import errno
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from medperf_git.runner.engine import GIB, Limits
 from medperf_git.runner.manifest import digest_of_entries, manifest_of
 from medperf_git.runner.preparation import PreparationFolder
 from medperf_git.runner.taking_over import take_over
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 LIMITS = Limits(memory_bytes=GIB, cpus=1)
 

@@ -1,6 +1,7 @@
 """Content digests of datasets."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def test_medperf_hash_of_many_folders_is_that_of_all_their_files_together(tmp_pa
 
 def test_a_manifest_is_read_as_it_was_written_and_its_bytes_have_the_datasets_digest(tmp_path: Path) -> None:
     (tmp_path / "data").mkdir()
-    for name in ("a\rb.txt", "c d.txt", os.fsdecode(b"\xff")):
+    odd = ("a\rb.txt", os.fsdecode(b"\xff")) if sys.platform == "linux" else ()  # others take only text
+    for name in ("c d.txt", *odd):
         (tmp_path / "data" / name).write_text(name.encode("utf-8", "surrogateescape").hex())
     entries = manifest_of({"data": tmp_path / "data"})
     data = b"".join(entry.line() for entry in entries)

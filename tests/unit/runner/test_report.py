@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 import threading
 from pathlib import Path
 
@@ -9,6 +10,8 @@ import pytest
 
 from medperf_git.runner.report import Report, ReportCase, parse_report, placed, read_report
 from medperf_git.runner.report_watch import watched
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no containers run there, and nothing is prepared")
 
 MEDPERF = b"""\
 comment: {0: '', 1: 'Change the "verified" flag to 1', 2: ''}
