@@ -39,6 +39,12 @@ configuration() {  # FILE: what a machine without the right to raise limits need
   [ -d /run/systemd/system ] || printf 'cgroup_manager = "cgroupfs"\nevents_logger = "file"\n' >>"$1"
 }
 
+# The tests' own image registry speaks without TLS, which Podman allows by its configuration only.
+TEST_REGISTRY=127.0.0.1:${MEDPERF_GIT_TEST_REGISTRY_PORT:-5055}
+registries() {  # FILE
+  printf 'unqualified-search-registries = ["docker.io"]\n[[registry]]\nlocation = "%s"\ninsecure = true\n' "$TEST_REGISTRY" >"$1"
+}
+
 as_user() {  # COMMAND…: with the user's own runtime folder, as a login would have set it
   local uid home
   uid=$(id -u "$SERVICE_USER"); home=$(getent passwd "$SERVICE_USER" | cut -d: -f6)
@@ -54,6 +60,7 @@ make_user() {
   uid=$(id -u "$SERVICE_USER"); home=$(getent passwd "$SERVICE_USER" | cut -d: -f6)
   install -d -m 0700 -o "$uid" -g "$(id -g "$SERVICE_USER")" "/run/user/$uid"
   configuration "$home/.config/containers/containers.conf"
+  registries "$home/.config/containers/registries.conf"
   # Without a word about it Podman 4 copies every layer of every image (vfs) for a user who never started it before.
   [ -e "$home/.config/containers/storage.conf" ] || printf '[storage]\ndriver = "overlay"\n' >"$home/.config/containers/storage.conf"
   chown -R "$SERVICE_USER:" "$home/.config"
@@ -81,8 +88,9 @@ root() {
   local socket=/run/podman/podman.sock log=/var/log/medperf-git-podman.log conf=/run/podman/medperf-git.conf
   mkdir -p /run/podman
   configuration "$conf"
+  registries /run/podman/medperf-git-registries.conf
   if ! answers "$socket"; then
-    (CONTAINERS_CONF=$conf setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 & echo $! >/run/podman/podman.pid)
+    (CONTAINERS_CONF=$conf CONTAINERS_REGISTRIES_CONF=/run/podman/medperf-git-registries.conf setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 & echo $! >/run/podman/podman.pid)
     await "$socket" "$log"
     say "its service was started by hand; its log is $log"
   fi

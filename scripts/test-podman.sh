@@ -6,8 +6,9 @@ set -euo pipefail
 
 HERE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 PYTHON=$1; MODE=${2:-both}; shift; [ "$#" -eq 0 ] || shift
-TESTS=("$@"); [ "$#" -gt 0 ] || TESTS=(tests/engine/test_sandbox.py tests/engine/test_bombs.py tests/engine/test_images.py)
+TESTS=("$@"); [ "$#" -gt 0 ] || TESTS=(tests/engine/test_sandbox.py tests/engine/test_bombs.py tests/engine/test_images.py tests/engine/test_fetching.py)
 case "$PYTHON" in /*) ;; *) PYTHON=$PWD/$PYTHON ;; esac
+export MEDPERF_GIT_TEST_REGISTRY_PORT=${MEDPERF_GIT_TEST_REGISTRY_PORT:-5055}  # which Podman may ask without TLS
 value() { sed -n "s/^$1=//p" <<<"$2"; }
 
 as_root() {

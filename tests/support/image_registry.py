@@ -1,6 +1,7 @@
 """A real image registry on this machine (Debian's docker-registry), and small images put there without any engine."""
 
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -27,7 +28,7 @@ def image_registry(folder: Path, *, password: str = "", beside: int = 0) -> Iter
     """
     _ensure_commands()
     folder.mkdir(parents=True, exist_ok=True)
-    port = _free_port()
+    port = int(os.environ.get("MEDPERF_GIT_TEST_REGISTRY_PORT") or _free_port())
     lines = [
         "version: 0.1",
         "log: {level: warn}",

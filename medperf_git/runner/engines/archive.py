@@ -30,9 +30,8 @@ _MAX_DEPTH, _MAX_NODES = 50, 200_000
 _MAX_MEMBERS, _MAX_BYTES = 50_000, 200 * 1024**3
 _CONFIG = re.compile(r"(?:blobs/sha256/)?([0-9a-f]{64})(?:\.json)?")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_LAYER_LINK = re.compile(
-    r"(?:\.\./)?[0-9a-f]{64}/layer\.tar"
-)  # what older engines save for a layer that is there twice
+# What older engines save for a layer that is there twice, and Podman beside each layer.
+_LAYER_LINK = re.compile(r"(?:\.\./)?[0-9a-f]{64}(?:/layer)?\.tar")
 _NAMES = frozenset({"repositories"})
 _HINT = "make the archive with: docker save IMAGE"
 _FAULTS = (tarfile.TarError, OSError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ValueError)

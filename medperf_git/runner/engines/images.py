@@ -17,12 +17,13 @@ from medperf_git.records.digests import Digest
 from medperf_git.runner.engine import ImageUnavailable, OnFetch, WantedImage
 from medperf_git.runner.engines import archive
 from medperf_git.runner.engines.answers import full_name, manifest_of, repository_of
-from medperf_git.runner.engines.speaking import BROKEN, APIError, ImageNotFound, NotFound, speaking
+from medperf_git.runner.engines.speaking import BROKEN, APIError, NotFound, speaking
 from medperf_git.runner.fetch_told import Layers
 from medperf_git.runner.mirrors import Mirror, places_of
 from medperf_git.runner.shown import shortened
 
 _IN_USE, _TRIES, _TRY_AGAIN = 409, 20, 0.15
+_LONG = 180
 _ASK = "check the network, the disk and that you may read this image registry (docker login)"
 
 
@@ -89,10 +90,10 @@ class Images:
             if image.get("RepoTags"):
                 return False
             for name in image.get("RepoDigests") or ():
-                with contextlib.suppress(ImageNotFound):
+                with contextlib.suppress(NotFound):
                     self._api.remove_image(name)
             self._api.remove_image(image_id)
-        except ImageNotFound:
+        except NotFound:
             return True
         return True
 
@@ -154,7 +155,7 @@ class Images:
         try:
             with speaking("look at an image"):
                 image: dict[str, Any] = self._api.inspect_image(name)
-        except ImageNotFound:
+        except NotFound:
             return None
         self._seen[_id_of(image)] = image
         return image
@@ -195,6 +196,11 @@ class Images:
         self.load(archive.without_tags(path), path.name)
 
 
+def _end_of(error: str) -> str:
+    """Return the end of a long error: the cause stands there."""
+    return shortened(error if len(error) <= _LONG else "... " + error[-_LONG:])
+
+
 def _id_of(image: dict[str, Any]) -> Digest:
     """Return an image's id; Podman leaves out the name of its digest in some answers."""
     found = str(image["Id"])
@@ -212,4 +218,4 @@ def _consume(events: Iterable[Any], name: str, progress: OnFetch | None) -> None
         if progress is not None and layers.take(record):
             progress(layers.done, layers.total)
     if error:
-        raise ImageUnavailable(f"the engine could not take {name}: {shortened(error)}", hint=_ASK)
+        raise ImageUnavailable(f"the engine could not take {name}: {_end_of(error)}", hint=_ASK)
