@@ -69,5 +69,4 @@ def test_a_repository_that_takes_nothing_is_named(store: Store) -> None:
         if not folder.exists():
             folder.touch()  # where a folder of objects should be made
     with pytest.raises(EnvironmentProblem, match="cannot be written"):
-        for number in range(50):
-            add(store, root, {f"a/{number}.yaml": b"x"})
+        add(store, root, {f"a/{number}.yaml": str(number).encode() for number in range(50)})
