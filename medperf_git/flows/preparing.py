@@ -163,6 +163,8 @@ def _work_folder(workspace: Workspace, wish: PrepareWish, preparator: Reference)
         except BlockingIOError as error:
             hint = "wait until it has ended, or choose another --name"
             raise Refused(f"{wish.name} is being prepared by another process", hint=hint) from error
+        for half in (*folder.glob(".new-*"), *folder.glob(".*.partial")):  # else it would go along to its place
+            half.unlink(missing_ok=True)
         if read_json(folder / "source.json") != source:
             remove_tree(folder)
             write_json(folder / "source.json", source)
