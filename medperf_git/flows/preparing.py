@@ -265,6 +265,8 @@ def _work_folder(workspace: Workspace, wish: PrepareWish, preparator: Reference)
         "preparator": preparator.digest,
     } | ({"already_prepared": "in place" if wish.in_place else "copied"} if wish.already_prepared else {})
     with _patiently_held(folder):
+        for half in (*folder.glob(".new-*"), *folder.glob(".*.partial")):  # else it would go along to its place
+            half.unlink(missing_ok=True)
         if read_json(folder / "source.json") != source:
             remove_tree(folder)
             write_json(folder / "source.json", source)

@@ -14,7 +14,7 @@ WRITING = (
 )  # fmt: skip
 TRACE = "trace=" + ",".join(f"?{name}" for name in WRITING)
 FAULTS = ("SIGKILL", "ENOSPC", "EIO")
-_CALL = re.compile(r"^(?:\d+ +)?(\w+)\((.*)")
+_CALL = re.compile(r"^(?:(\d+) +)?(\w+)\((.*)")
 _OPENS = ("openat", "open")
 # What only a medium that is read or written can say: these change names or rights in memory as far as one can see.
 NO_SPACE = frozenset(WRITING) - {"unlink", "unlinkat", "rmdir", "chmod", "fchmod", "fchmodat", "chown", "fchown",
@@ -42,14 +42,17 @@ class Point:
 
 
 def writing_calls(log: Path) -> Iterator[tuple[str, int]]:
-    """Yield each call of a log that writes, and the how-manieth of its kind it was; opening to read does not write."""
-    seen: Counter[str] = Counter()
+    """Yield each call of a log that writes, and the how-manieth of its kind it was; opening to read does not write.
+
+    Each process of a log is counted by itself, as strace does.
+    """
+    seen: Counter[tuple[str, str]] = Counter()
     for line in log.read_text(errors="replace").splitlines() if log.exists() else ():
         if found := _CALL.match(line):
-            name, rest = found.groups()
-            seen[name] += 1
+            process, name, rest = found.groups(default="")
+            seen[process, name] += 1
             if name not in _OPENS or "O_CREAT" in rest:
-                yield name, seen[name]
+                yield name, seen[process, name]
 
 
 def was_injected(log: Path) -> bool:
@@ -74,4 +77,4 @@ def evenly(points: Sequence[Point], most: int) -> list[Point]:
 
 def _is_open(line: str) -> bool:
     found = _CALL.match(line)
-    return found is not None and found[1] in _OPENS
+    return found is not None and found[2] in _OPENS

@@ -68,9 +68,10 @@ def test_a_log_of_strace_says_which_calls_write(tmp_path: Path) -> None:
     log.write_text(
         'openat(AT_FDCWD</>, "/a", O_RDONLY) = 3</a>\n'
         'openat(AT_FDCWD</>, "/b", O_WRONLY|O_CREAT, 0600) = 4</b>\n'
-        '17 write(4</b>, "x", 1) = 1\n'
+        'write(4</b>, "x", 1) = 1\n'
+        '17 write(4</b>, "y", 1) = 1\n'
     )
-    assert list(writing_calls(log)) == [("openat", 2), ("write", 1)]
+    assert list(writing_calls(log)) == [("openat", 2), ("write", 1), ("write", 1)]
     assert not was_injected(log)
     log.write_text('openat(AT_FDCWD</>, "/a", O_RDONLY) = -1 EIO (Input/output error) (INJECTED)\n')
     assert not was_injected(log)
