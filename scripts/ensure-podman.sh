@@ -90,7 +90,8 @@ root() {
   configuration "$conf"
   registries /run/podman/medperf-git-registries.conf
   if ! answers "$socket"; then
-    (CONTAINERS_CONF=$conf CONTAINERS_REGISTRIES_CONF=/run/podman/medperf-git-registries.conf setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 & echo $! >/run/podman/podman.pid)
+    # From a folder of its own: its monitor writes a file `oom` where it was started.
+    (cd /run/podman && CONTAINERS_CONF=$conf CONTAINERS_REGISTRIES_CONF=/run/podman/medperf-git-registries.conf setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 & echo $! >/run/podman/podman.pid)
     await "$socket" "$log"
     say "its service was started by hand; its log is $log"
   fi
