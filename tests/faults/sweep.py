@@ -103,6 +103,7 @@ def points(world: World, command: Command, *, most: int | None, faults: Sequence
 def strike(world: World, command: Command, point: Point, known: Undisturbed, starts: Starts) -> Iterator[str]:
     """Let one fault happen, repeat the command, and say what does not hold; nothing when the fault did not come."""
     world.back_to(command.moment)
+    starts.seen.clear()  # process numbers come back
     first = world.run(command.words(world), point)
     if not first.struck and first.code != -9:
         yield MISSED
