@@ -15,6 +15,7 @@ from tests.faults.tally import Tally
 from tests.faults.world import BENCHMARK, Ended, World
 
 INF = float("inf")
+SUBMITTING = ("submit", "register")
 FRESH = ("--name", "fresh", "--title", "Fresh")
 
 
@@ -71,6 +72,8 @@ def undisturbed(world: World, command: Command) -> Undisturbed:
     world.back_to(command.moment)
     first = world.run(command.words(world))
     assert first.code == 0, f"{command.name} does not even work without a fault\n{first}"
+    if command.name in SUBMITTING:
+        world.run(("submit",))
     strays, states = oracle.strays(world), [state(world) for state in command.states]
     return Undisturbed(states, strays, world.run(command.words(world)).code)
 
@@ -103,6 +106,7 @@ def points(world: World, command: Command, *, most: int | None, faults: Sequence
 def strike(world: World, command: Command, point: Point, known: Undisturbed, starts: Starts) -> Iterator[str]:
     """Let one fault happen, repeat the command, and say what does not hold; nothing when the fault did not come."""
     world.back_to(command.moment)
+    starts.seen.clear()  # process numbers come back
     first = world.run(command.words(world), point)
     if not first.struck and first.code != -9:
         yield MISSED
@@ -115,7 +119,7 @@ def strike(world: World, command: Command, point: Point, known: Undisturbed, sta
         yield f"the command does not go on afterwards: {second}"
     yield from (f"afterwards {said}" for said in oracle.faults_of_ending(second))
     yield from oracle.faults_at_engine(first, second)
-    if command.name in ("submit", "register"):  # what stands, and was not tidied, is by the command for unfinished ones
+    if command.name in SUBMITTING:  # what stands, and was not tidied, is by the command for unfinished ones
         second = replace(second, err=second.err + world.run(("submit",)).err)
     if command.name in ("run", "prepare"):
         yield from oracle.faults_of_repeating(starts.of(first.pid), starts.of(second.pid, patience=0), marks)
