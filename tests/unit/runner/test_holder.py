@@ -73,12 +73,12 @@ def test_one_that_does_not_listen_is_killed_only_when_that_is_wished(
     assert program.wait(5) == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("noted", ["0@1", "1@1", "", "nonsense", str(os.getpid()), f"{os.getpid()}@12"])
+@pytest.mark.parametrize("noted", ["0@1", "1@1", "", "nonsense", "{pid}", "{pid}@12"])
 def test_a_number_that_has_come_to_mean_another_process_is_never_signalled(
     run: RunFolder, hold: Callable[..., Program], noted: str
 ) -> None:
     program = hold()
-    (run.path / "lock").write_text(noted)
+    (run.path / "lock").write_text(noted.format(pid=os.getpid()))
     assert run.holder() is None
     assert stop_holder(run, wait_seconds=0.1, kill=True) is Stopped.UNKNOWN
     assert program.poll() is None
