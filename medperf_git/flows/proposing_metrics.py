@@ -40,12 +40,13 @@ class ProposedMetric:
     def lines(self) -> Iterator[str]:
         """Write it as YAML with what is to be checked."""
         check = "" if self.known else "   # check"
+        ends = "" if self.known and self.known.high else "   # check"  # an error has no natural end, nor its own unit
         per_case = self.cases is not None
         yield f"  - id: {self.id}"
         yield f"    title: {_quoted(self.title)}"
         yield f"    path: {_quoted(self.path)}" + (f"   # one value for each of {self.cases} cases" if per_case else "")
-        yield f"    unit: {_quoted(self.unit)}{check}"
-        yield f"    range: {{min: {_plain(self.low)}, max: {_plain(self.high)}}}{check}"
+        yield f"    unit: {_quoted(self.unit)}{ends}"
+        yield f"    range: {{min: {_plain(self.low)}, max: {_plain(self.high)}}}{ends}"
         yield f"    direction: {self.direction}{check}"
         yield f"    decimals: {self.decimals}"
         yield f"    undefined: {self.undefined}"

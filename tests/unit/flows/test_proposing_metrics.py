@@ -56,6 +56,21 @@ def test_a_word_that_only_begins_alike_is_not_known(key: str) -> None:
     assert known_metric(key) is None
 
 
+@pytest.mark.parametrize(
+    "key", ["dice_loss", "AUC loss", "accuracy/std", "Dice_sd", "hd95 std", "recall error", "auc_ci_lower"]
+)
+def test_what_is_about_a_metric_is_not_taken_for_it(key: str) -> None:
+    """A loss or a spread ranked as the metric itself would turn the order of the models round."""
+    assert known_metric(key) is None
+
+
+def test_an_end_that_was_only_seen_is_to_be_checked() -> None:
+    lines = [line for one in propose_metrics({"MAE": 0.3, "Dice": 0.8}).metrics for line in one.lines()]
+    assert [line.strip() for line in lines if "# check" in line] == [
+        'unit: "1"   # check', "range: {min: 0, max: 1}   # check",
+    ]  # fmt: skip
+
+
 def proposed(text: str) -> list[tuple[str, str, str, float, float]]:
     found = propose_metrics(load_foreign_yaml(text.encode()))
     return [(one.id, one.path, "mean" if one.cases else "none", one.low, one.high) for one in found.metrics]
