@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.policy.values import About, OfASite, beyond, published_values, too_small
+from medperf_git.policy.values import OfASite, beside_published, beyond, too_small
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.folds import policy_state
@@ -123,14 +123,15 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
         if entry.value is None or entry.n is None:
             continue
         near = [
-            there
-            for other, there in published_values(view, path, About.of(result, name))
-            if 0 < abs(entry.n - there) < max(min_cases, _least_of(view, other))
+            (here, there)
+            for other, here, there in beside_published(view, path, result, name)
+            if 0 < abs(here - there) < max(min_cases, _least_of(view, other))
         ]
         if near:
             values[name] = replace(entry, value=None, sd=None, absent="held-back", quantiles=None, counts=None)
-            few = abs(entry.n - near[0])
-            held.append(f"{name}: held back, with the published value over {near[0]} cases it would show {few} of them")
+            here, there = near[0]
+            few = abs(here - there)
+            held.append(f"{name}: held back, with the published value over {there} cases it would show {few} of them")
     return (replace(result, values=values), tuple(held)) if held else (result, ())
 
 

@@ -243,27 +243,51 @@ def check_differencing(case: Case) -> Iterator[Finding]:
         here, least = entry.n, limits_for(case, result).min_cases
         if here is None or entry.value is None:
             continue
-        for other, there, wanted in _near(case, path, result, metric=metric.id, least=least):
-            message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
+        for other, mine, there, wanted in _near(case, path, result, metric=metric.id, least=least):
+            message = f"with {other} this shows what {abs(mine - there)} cases contribute to {metric.id}"
             want, fix = f"a difference of at least {wanted} cases", "hold this value back until more cases differ"
-            pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
+            pointer, got = f"/values/{metric.id}/n", f"{mine} and {there}"
             yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
 
 
-def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int, int]]:
-    """Yield other values of a metric over almost the same number of cases: path, cases, the difference wanted.
+def _near(
+    case: Case, path: str, result: models.Result, *, metric: str, least: int
+) -> Iterator[tuple[str, int, int, int]]:
+    """Yield other values of a metric over almost the same number of cases: path, both numbers, the difference wanted.
 
     The stricter limit of the two counts, whichever was merged first.
     """
-    here = (result.values or {})[metric].n
-    if here is None:
-        return
-    for other, there in published_values(case.change.after, path, About.of(result, metric)):
+    for other, here, there in beside_published(case.change.after, path, result, metric):
         beside = stored_at(case.change.after, other)
         theirs = limits_for(case, beside.record).min_cases if beside and isinstance(beside.record, OfASite) else 0
         wanted = max(least, theirs)
         if 0 < abs(here - there) < wanted:
-            yield other, there, wanted
+            yield other, here, there, wanted
+
+
+def beside_published(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what is public beside a result's value: path, the value's number of cases, the number there.
+
+    Compared are numbers of all cases, and of those with a value of their own: where failed and undefined cases enter
+    as the worst value, two means over the same number of cases still show the case that failed in one of them.
+    """
+    entry = (result.values or {})[metric]
+    if entry.n is None:
+        return
+    for other, there in published_values(view, path, About.of(result, metric)):
+        yield other, entry.n, there
+        beside = stored_at(view, other)
+        if beside and isinstance(beside.record, models.Result):
+            yield other, _own_cases(view, result, metric), _own_cases(view, beside.record, metric)
+
+
+def _own_cases(view: RecordView, result: models.Result, metric: str) -> int:
+    """Return how many cases have a value of their own in a value that is published with its number of cases."""
+    entry = (result.values or {})[metric]
+    benchmark = record_at(view, layout.benchmark_path(result.benchmark.ref), models.Benchmark)
+    declared = next((one for one in benchmark.metrics if one.id == metric), None) if benchmark else None
+    without = (entry.n_failed or 0) + (entry.n_undefined or 0)
+    return (entry.n or 0) - (without if declared and declared.undefined == "worst" else 0)
 
 
 def published_values(view: RecordView, path: str, about: About) -> Iterator[tuple[str, int]]:

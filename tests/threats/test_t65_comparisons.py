@@ -104,3 +104,19 @@ def test_t65_a_value_near_a_comparison_is_refused_and_held_back_at_the_site() ->
     assert (kept.values or {})["dice"].absent == "held-back"
     assert "over 50 cases it would show 5 of them" in said[0]
     assert house.propose(kept).sign("north").judge().outcome is Outcome.PASS
+
+
+def test_t65_a_case_that_failed_the_second_time_is_not_shown_by_two_means_over_the_same_cases() -> None:
+    """Under `worst` both means are over 60 cases; their difference times 60 is what the one case contributed."""
+    house = cb.compared(undefined="worst")
+    record = cb.result(house, MODEL, undefined="worst", attempt=2, failed=(3,))
+    assert (record.values or {})["dice"].n == 60
+    proposal = house.propose(record).sign("north")
+    near = [one for one in proposal.judge().findings if one.rule == "differencing"]
+    assert ("/values/dice/n", "59 and 60") in {(one.pointer, one.got) for one in near}
+    kept, said = hold_back_near(house.view, proposal.path, record, min_cases=10)
+    assert (kept.values or {})["dice"].absent == "held-back"
+    assert "it would show 1 of them" in said[0]
+    assert house.propose(kept).sign("north").judge().outcome is Outcome.PASS
+    many = cb.result(house, MODEL, undefined="worst", attempt=2, failed=range(10))
+    assert found(house.propose(many).sign("north")) == set()
