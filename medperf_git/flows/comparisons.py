@@ -10,7 +10,7 @@ from typing import Any
 from medperf_git import __version__
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.batches import say_parts, split_drafts
-from medperf_git.flows.comparable import fitting
+from medperf_git.flows.comparable import fitting_values
 from medperf_git.flows.disclosure import DisclosureLimits, limits_of, who_sees
 from medperf_git.flows.kept_results import Kept, Left, differs_from_published, kept_results
 from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
@@ -216,7 +216,7 @@ def _by_metric(
     values, faults = values_of(usable, metric)
     out += faults
     public = {ref: _published(workspace, benchmark, dataset, metric, ref) for ref in values}
-    fits = fitting({ref: own.keys() for ref, own in values.items()}, public, least=limits.min_cases)
+    fits = fitting_values(values, public, least=limits.min_cases)
     out += [Left(ref, why) for ref, why in fits.left.items()]
     if len(fits.models) < 2:
         few = "one model can" if fits.models else "no model can"

@@ -95,13 +95,30 @@ def check_numbers(case: Case) -> Iterator[Finding]:
 
 
 def check_enough_cases(case: Case) -> Iterator[Finding]:
-    """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
+    """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow.
+
+    Two models that differ in one case show by how much: it is their mean difference, times the number of cases.
+    """
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        few = ((pointer, n) for pointer, n in _numbers_of_cases(case, comparison) if n < least)
-        for pointer, n in islice(few, MOST_FAULTS):
-            message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
-            want, got = f"at least {least}", str(n)
+        few = [
+            ("this rests on too few cases to be published", pointer, n, f"at least {least}")
+            for pointer, n in _numbers_of_cases(case, comparison)
+            if n < least
+        ]
+        few += [
+            (
+                "the two models differ in so few cases that their differences there show",
+                f"/pairs/{number}",
+                pair.wins + pair.losses,
+                f"none, or at least {least}",
+            )
+            for number, pair in enumerate(comparison.pairs)
+            if 0 < pair.wins + pair.losses < least <= pair.n
+        ]
+        fix = "leave a model out, or publish none"
+        for message, pointer, n, want in few[:MOST_FAULTS]:
+            got = str(n)
             yield Finding(
                 "comparison-few-cases", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
             )

@@ -275,10 +275,10 @@ def beside_published(view: RecordView, path: str, result: models.Result, metric:
     if entry.n is None:
         return
     for other, there in published_values(view, path, About.of(result, metric)):
-        yield other, entry.n, there
-        beside = stored_at(view, other)
+        numbers, beside = [(entry.n, there)], stored_at(view, other)
         if beside and isinstance(beside.record, models.Result):
-            yield other, _own_cases(view, result, metric), _own_cases(view, beside.record, metric)
+            numbers.append((_own_cases(view, result, metric), _own_cases(view, beside.record, metric)))
+        yield from ((other, *both) for both in dict.fromkeys(numbers))
 
 
 def _own_cases(view: RecordView, result: models.Result, metric: str) -> int:
