@@ -13,6 +13,7 @@ from typing import Any
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.disclosure import cases_of, limits_of
+from medperf_git.flows.home import read_json, write_json
 from medperf_git.flows.naming import Found, find, iter_found, next_version, refuse_withdrawn
 from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for, registry_stem
 from medperf_git.flows.propose import Draft
@@ -36,6 +37,8 @@ from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
 from medperf_git.runner.manifest import Progress, Role, content_digest, medperf_hash
 from medperf_git.runner.reduce import record_number
+
+_REVIEWED = "reviewed.json"  # beside what was prepared: when its record was reviewed, and the digest of that record
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,12 @@ def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
     """Return what registering a prepared dataset would publish."""
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     member = workspace.member or "your-name"
-    record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
+    record = _as_reviewed(workspace.view, prepared, member=member) or build_dataset(
+        workspace.view, prepared, member=member, created=_text_of_now(workspace)
+    )
+    if workspace.member:
+        noted = {"created": record.created, "digest": digest_of(write_record(record))}
+        write_json(prepared.folder / _REVIEWED, noted)
     kept = [key for key in prepared.statistics if key not in prepared.published]
     stays = (
         f"{prepared.files} files in {prepared.where}",
@@ -87,17 +95,22 @@ def build_submission(
 ) -> tuple[list[Draft], Ref]:
     """Compose the record of a prepared dataset, with its request to join a benchmark where one is named.
 
-    Raises `IntegrityBroken` when the prepared files have changed since.
+    What was reviewed leaves with the very bytes, and the digest, that were shown. Raises `IntegrityBroken` when the
+    prepared files have changed since, `Refused` when the record would not be the reviewed one.
     """
     member, view = workspace.require_member(), workspace.view
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
-    record = build_dataset(view, prepared, member=member, created=created)
     before = registered(view, prepared, member=member)
     if before is not None:
         raise Refused(
             f"these data are registered already, as {before.ref}", hint="nothing to do; `dataset show` shows it"
         )
+    reviewed = _as_reviewed(view, prepared, member=member)
+    if reviewed is None and (prepared.folder / _REVIEWED).exists():
+        hint = f"review it again: medperf-git dataset review {name}"
+        raise Refused(f"the record of {name} would not be the one that was reviewed", hint=hint)
+    record = reviewed or build_dataset(view, prepared, member=member, created=created)
     path, data = layout.dataset_path(record.ref), write_record(record)
     reading = read_record(path, data)
     if reading.findings:
@@ -108,8 +121,18 @@ def build_submission(
         about = find(view, Benchmark, benchmark, member=member)
         refuse_withdrawn(view, about.stored)
         subject = Found(Stored(_place(path), record, digest_of(data)), record)
-        drafts.append(build_request(view, about, subject, member=member, created=created))
+        drafts.append(build_request(view, about, subject, member=member, created=record.created))
     return drafts, record.ref
+
+
+def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str) -> Dataset | None:
+    """Return the record that was reviewed, byte for byte; None when there is none, or it would be another by now."""
+    noted = read_json(prepared.folder / _REVIEWED)
+    created = noted.get("created")
+    if not isinstance(created, str):
+        return None
+    record = build_dataset(view, prepared, member=member, created=created)
+    return record if digest_of(write_record(record)) == noted.get("digest") else None
 
 
 def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:

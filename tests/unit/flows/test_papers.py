@@ -231,6 +231,7 @@ def test_the_page_of_a_dataset_says_what_its_digest_tells(method: str, words: st
         "the statistics age",
         "privacy officer",
         "For ever",
+        "a second record does so, which is shown before it is sent",
     ):
         assert said in text
     assert str(digest_of(leaving.data)).removeprefix("sha256:") in text
