@@ -97,12 +97,12 @@ def publishable(
 def _without_single_cases(
     value: MetricValue, metric: Metric, limits: DisclosureLimits, *, number: int
 ) -> tuple[MetricValue, list[str]]:
-    """Hold back quantiles with too few cases beyond them, and counts of too few cases (policy.values says why)."""
+    """Hold back quantiles with too few cases around them, and counts of too few cases (policy.values says why)."""
     held = []
     limit = f"at least {limits.min_cases} ({limits.min_cases_by})"
     if value.quantiles and beyond(metric, number) < limits.min_cases:
         few = format_number(beyond(metric, number))
-        held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond the outermost; {limit}")
+        held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond or between them; {limit}")
         value = replace(value, quantiles=None)
     if value.counts and (small := too_small(value.counts, limits.min_cases)):
         held.append(

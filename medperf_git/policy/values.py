@@ -118,7 +118,7 @@ def check_values(case: Case) -> Iterator[Finding]:
 def check_distributions(case: Case) -> Iterator[Finding]:
     """Refuse quantiles and counts that were not declared so, out of range or order, or about too few cases.
 
-    The outermost quantile needs the smallest number of cases beyond it, or it is near a single patient's value; a
+    Quantiles need the smallest number of cases beyond and between them, or they show single patients' values; a
     count above 0 and below that number is about a few patients who could be recognised.
     """
     for path, result, metric, entry in _entries(case):
@@ -155,7 +155,7 @@ def _quantiles_fault(
         cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
     if beyond(metric, cases) < limits.min_cases:
         message = f"the quantiles of {metric.id} come near single cases"
-        return message, f"at least {limits.min_cases} cases beyond the outermost", format_number(beyond(metric, cases))
+        return message, f"at least {limits.min_cases} cases beyond and between them", format_number(beyond(metric, cases))
     return None
 
 
@@ -171,9 +171,12 @@ def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limi
 
 
 def beyond(metric: models.Metric, cases: int) -> Decimal:
-    """Return how many of the cases lie beyond the outermost quantile of a metric."""
-    shares = [Decimal(share) for share in metric.quantiles or ()]
-    return cases * min((min(share, 1 - share) for share in shares), default=Decimal(1))
+    """Return how many of the cases lie beyond the outermost quantile of a metric, or between two neighbours if fewer.
+
+    Two quantiles between the same two cases would give both values, by the interpolation that made them.
+    """
+    ends = [Decimal(0), *(Decimal(share) for share in metric.quantiles or ()), Decimal(1)]
+    return cases * min(after - before for before, after in itertools.pairwise(ends))
 
 
 def too_small(counts: Iterable[int], least: int) -> list[int]:
