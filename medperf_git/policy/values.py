@@ -155,7 +155,11 @@ def _quantiles_fault(
         cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
     if beyond(metric, cases) < limits.min_cases:
         message = f"the quantiles of {metric.id} come near single cases"
-        return message, f"at least {limits.min_cases} cases beyond and between them", format_number(beyond(metric, cases))
+        return (
+            message,
+            f"at least {limits.min_cases} cases beyond and between them",
+            format_number(beyond(metric, cases)),
+        )
     return None
 
 
