@@ -19,7 +19,7 @@ from medperf_git.flows.still_approved import refuse_unapproved
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.stages import models_of
 from medperf_git.policy.comparisons import Used, published_numbers
-from medperf_git.policy.values import About, OfASite
+from medperf_git.policy.values import About, OfASite, cases_behind
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.digests import digest_of, short
@@ -238,7 +238,7 @@ def _too_few(kept: Kept, metric: Metric, limits: DisclosureLimits) -> str:
     value = (kept.result.values or {}).get(metric.id)
     if value is None or metric.undefined != "worst":
         return ""
-    own = (value.n or 0) - (value.n_failed or 0) - (value.n_undefined or 0)
+    own = cases_behind(metric, value, value.n or 0)
     few = f"only {own} cases have a value of {metric.id}; at least {limits.min_cases} ({limits.min_cases_by})"
     return few if own < limits.min_cases else ""
 

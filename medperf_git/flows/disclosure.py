@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.policy.values import OfASite, beside_published, beyond, too_small
+from medperf_git.policy.values import OfASite, beside_published, beyond, cases_behind, too_small
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.folds import policy_state
@@ -77,9 +77,7 @@ def publishable(
         decimals = min(metric.decimals, limits.decimals)
         if decimals < metric.decimals:
             held.append(f"{metric.id}: rounded to {decimals} decimals ({limits.decimals_by})")
-        number = cases if value.n is None else value.n
-        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-            number -= (value.n_failed or 0) + (value.n_undefined or 0)
+        number = cases_behind(metric, value, cases if value.n is None else value.n)
         if number < limits.min_cases and (value.value is not None or value.sd is not None):
             held.append(
                 f"{metric.id}: held back, it rests on {number} cases;"

@@ -9,7 +9,7 @@ from itertools import islice
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
-from medperf_git.policy.values import About, OfASite, limits_for, numbers_of, published_values
+from medperf_git.policy.values import About, OfASite, cases_behind, limits_for, numbers_of, published_values
 from medperf_git.records import layout, models
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import live_result, policy_state
@@ -134,7 +134,7 @@ def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tup
         live = _live(case, comparison, model.ref)
         value = _value(live, comparison.metric) if live else None
         if metric is not None and metric.undefined == "worst" and value is not None:
-            yield f"/models/{number}", comparison.n - (value.n_failed or 0) - (value.n_undefined or 0)
+            yield f"/models/{number}", cases_behind(metric, value, comparison.n)
 
 
 def check_differencing(case: Case) -> Iterator[Finding]:

@@ -150,9 +150,7 @@ def _quantiles_fault(
     decimals = min(metric.decimals, limits.decimals)
     if any(len(format_number(one).partition(".")[2]) > decimals for one in numbers):
         return f"the quantiles of {metric.id} say more digits than allowed", f"at most {decimals} decimals", written
-    cases = entry.n if entry.n is not None else most
-    if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-        cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+    cases = cases_behind(metric, entry, entry.n if entry.n is not None else most)
     if beyond(metric, cases) < limits.min_cases:
         message = f"the quantiles of {metric.id} come near single cases"
         return (
@@ -172,6 +170,18 @@ def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limi
     if small := too_small(counts, limits.min_cases):
         return f"a count of {metric.id} is about very few", f"0, or at least {limits.min_cases}", str(small[0])
     return None
+
+
+def cases_behind(metric: models.Metric, entry: models.MetricValue, cases: int) -> int:
+    """Return on how many of the cases behind a value it rests: those that enter as the worst value hide nobody.
+
+    Where all of them do, it is the worst value itself, which is nobody's: it is published like any other.
+    """
+    if metric.undefined != "worst":
+        return cases
+    own, worst = cases - (entry.n_failed or 0) - (entry.n_undefined or 0), Decimal(metric.worst_value)
+    is_worst = entry.value is not None and worst.quantize(Decimal(entry.value)) == entry.value and not entry.sd
+    return cases if own == 0 and is_worst else own
 
 
 def beyond(metric: models.Metric, cases: int) -> Decimal:
@@ -231,9 +241,7 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
     """
     for path, result, metric, entry in _entries(case):
         least = limits_for(case, result).min_cases
-        cases = entry.n if entry.n is not None else at_most(result.cases)
-        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-            cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+        cases = cases_behind(metric, entry, entry.n if entry.n is not None else at_most(result.cases))
         if (entry.value is not None or entry.sd is not None) and cases < least:
             message, fix = f"{metric.id} rests on too few cases to be published", "leave the value out"
             pointer, want = f"/values/{metric.id}", f"at least {least}"

@@ -165,3 +165,10 @@ def test_where_numbers_are_ranges_quantiles_and_counts_stay_without_them():
     assert publishable({"auroc": entry}, [SPREAD], made, cases=60).values["auroc"] == m.MetricValue(
         Decimal("0.9"), quantiles=(0, 0, 1), counts=(0, 10, 50)
     )
+
+
+@pytest.mark.parametrize(("failed", "value"), [(50, 0), (51, None), (59, None), (60, 0)])
+def test_a_model_that_failed_on_every_case_is_published_with_the_worst_value(failed, value):
+    metric = replace(AUROC, undefined="worst", path="/cases/*/auroc", reduction="mean")
+    shown = publishable({"auroc": m.MetricValue(0, n=60, n_failed=failed)}, [metric], limits(), cases=60)
+    assert shown.values["auroc"].value == value
