@@ -16,6 +16,7 @@ _CASES_NAMES = re.compile(r"(?i)(?:per[-_ ]?)?(?:cases?|subjects?|patients?|volu
 _COUNTS = re.compile(
     r"(?i)n|seed|version|epochs?|(?:n|num|number)[-_ ]?(?:of[-_ ]?)?(?:cases|subjects|samples|images)?"
 )
+_SUMMARY = frozenset({"mean", "average", "avg", "median", "std", "sd", "stdev", "var", "min", "max", "sum", "total"})
 _MANY = 32
 _ID_LENGTH = 60
 _SHOWN = 12
@@ -100,7 +101,7 @@ def _numbers(value: Any, steps: tuple[str, ...], cases: int | None, left_out: li
             else:
                 yield from _numbers(inner, (*steps, name), cases, left_out)
     elif isinstance(value, _Merged) or _is_number(value):
-        numbers = value.numbers if isinstance(value, _Merged) else (float(value),)
+        numbers = value.numbers if isinstance(value, _Merged) else (_float(value),)
         if steps and _COUNTS.fullmatch(steps[-1]):
             left_out.append(f"{_pointer(steps)}: a count, no metric")
         elif steps:
@@ -125,6 +126,8 @@ def _cases(value: Any, name: str) -> list[Mapping[Any, Any]]:
     shapes = [set(map(str, entry)) for entry in entries]
     if not set.intersection(*shapes):
         return []
+    if isinstance(value, Mapping) and any(str(key).lower() in _SUMMARY for key in value):
+        return []  # mean and standard deviation over cases are no two cases
     if isinstance(value, list) or _CASES_NAMES.fullmatch(name) or len(entries) > _MANY:
         return entries
     keys = [str(key) for key in value]
@@ -142,7 +145,7 @@ def _merged(entries: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
 def _merged_value(values: list[Any]) -> Any:
     if all(isinstance(value, Mapping) for value in values):
         return _merged(values)
-    numbers = tuple(float(value) for value in values if _is_number(value))
+    numbers = tuple(_float(value) for value in values if _is_number(value))
     return _Merged(numbers) if numbers else values[0]
 
 
@@ -202,6 +205,14 @@ def _step_fault(name: str) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _float(value: float) -> float:
+    """Return a number as a float; a whole number that is too large for one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _pointer(steps: Sequence[str]) -> str:

@@ -99,6 +99,16 @@ def test_classes_are_not_cases() -> None:
     assert [path for _, path, *_ in proposed("1: {dice: 0.5}\n2: {dice: 0.7}\n")] == ["/1/dice", "/2/dice"]
 
 
+def test_mean_and_spread_over_videos_are_no_two_videos() -> None:
+    assert [path for _, path, *_ in proposed("videos:\n  mean: {accuracy: 0.8}\n  std: {accuracy: 0.1}\n")] == [
+        "/videos/mean/accuracy", "/videos/std/accuracy",
+    ]  # fmt: skip
+
+
+def test_a_whole_number_that_is_too_large_gives_no_range() -> None:
+    assert [(low, high) for *_, low, high in proposed("mse: 1" + "0" * 350 + "\n")] == [(0, 1)]
+
+
 def test_ranges_hold_what_was_seen() -> None:
     seen = proposed("Dice: 87.5\nloss: 12.5\nscore: -3\nodd: 250\n")
     assert [(low, high) for *_, low, high in seen] == [(0, 100), (0, 100), (-10, 1), (0, 1000)]
