@@ -16,6 +16,10 @@ _CASES_NAMES = re.compile(r"(?i)(?:per[-_ ]?)?(?:cases?|subjects?|patients?|volu
 _COUNTS = re.compile(
     r"(?i)n|seed|version|epochs?|(?:n|num|number)[-_ ]?(?:of[-_ ]?)?(?:cases|subjects|samples|images)?"
 )
+_CASE = re.compile(
+    r"(?i).+\.(?:npy|npz|nii|nii\.gz|mha|nrrd|dcm|png|jpe?g|tiff?|mp4|avi|csv)"
+    r"|(?:cases?|subjects?|patients?|volumes?|images?|samples?|videos?|scans?)[-_ ]?[0-9]+"
+)
 _SUMMARY = frozenset({"mean", "average", "avg", "median", "std", "sd", "stdev", "var", "min", "max", "sum", "total"})
 _MANY = 32
 _ID_LENGTH = 60
@@ -93,10 +97,13 @@ def _numbers(value: Any, steps: tuple[str, ...], cases: int | None, left_out: li
     if cases is None and (entries := _cases(value, steps[-1] if steps else "")):
         merged = _merged(entries)
         yield from _numbers(merged, (*steps, "*"), len(entries), left_out)
+    elif cases is None and (single := _numbers_of_cases(value)):
+        yield _Found((*steps, "*"), tuple(number for number in single if math.isfinite(number)), len(single))
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             name = str(key)
-            if fault := _step_fault(name):
+            is_case = cases is None and _CASE.fullmatch(name) and _is_number(inner)
+            if fault := "the number of a single case" if is_case else _step_fault(name):
                 left_out.append(f"{_pointer((*steps, name))}: {fault}")
             else:
                 yield from _numbers(inner, (*steps, name), cases, left_out)
@@ -126,14 +133,23 @@ def _cases(value: Any, name: str) -> list[Mapping[Any, Any]]:
     shapes = [set(map(str, entry)) for entry in entries]
     if not set.intersection(*shapes):
         return []
-    if isinstance(value, Mapping) and any(str(key).lower() in _SUMMARY for key in value):
-        return []  # mean and standard deviation over cases are no two cases
+    keys = [str(key).lower() for key in value] if isinstance(value, Mapping) else []
+    if _SUMMARY & {*keys} or set.union(*shapes) <= _SUMMARY or (keys and all(map(known_metric, keys))):
+        return []  # mean and standard deviation over cases are no two cases, nor are a Dice and an accuracy
     if isinstance(value, list) or _CASES_NAMES.fullmatch(name) or len(entries) > _MANY:
         return entries
     keys = [str(key) for key in value]
     numbered = sum(any(c.isdigit() for c in key) for key in keys)
     are_classes = all(key.isdigit() and len(key) < 3 for key in keys)  # labels of a segmentation: 1, 2, 4
     return entries if len(entries) > 1 and numbered * 2 > len(keys) and not are_classes else []
+
+
+def _numbers_of_cases(value: Any) -> list[float]:
+    """Return the numbers of a mapping that holds nothing but one number for each case, else nothing."""
+    if not isinstance(value, Mapping) or len(value) < 2:
+        return []
+    fits = all(_CASE.fullmatch(str(key)) and _is_number(number) for key, number in value.items())
+    return [_float(number) for number in value.values()] if fits else []
 
 
 def _merged(entries: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:

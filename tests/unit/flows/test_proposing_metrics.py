@@ -105,6 +105,26 @@ def test_mean_and_spread_over_videos_are_no_two_videos() -> None:
     ]  # fmt: skip
 
 
+def test_the_results_of_the_surgical_pilot_are_no_cases() -> None:
+    """It writes each metric over all frames, and its mean and standard deviation over videos."""
+    text = "overall: {accuracy: 0.8, f1-score: 0.7}\nper_video:\n"
+    text += "  accuracy: {mean: 0.8, std: 0.1}\n  f1-score: {mean: 0.7, std: 0.2}\n"
+    assert [path for _, path, *_ in proposed(text)] == [
+        "/overall/accuracy", "/overall/f1-score",
+        "/per_video/accuracy/mean", "/per_video/accuracy/std", "/per_video/f1-score/mean", "/per_video/f1-score/std",
+    ]  # fmt: skip
+
+
+def test_no_single_case_becomes_a_metric() -> None:
+    """The pancreas pilot writes a number for each volume beside their mean; elsewhere there are only those of cases."""
+    mixed = propose_metrics({"DSC": {"fine": {"0001.npy": 0.7, "0002.npy": 0.8, "avg": 0.75}}})
+    assert [metric.path for metric in mixed.metrics] == ["/DSC/fine/avg"]
+    assert mixed.left_out[0] == "/DSC/fine/0001.npy: the number of a single case"
+    alone = propose_metrics({"dice": {"case-1": 0.7, "case-2": 0.8}, "auc": {"patient 1": 0.5, "patient 2": "?"}})
+    assert [(metric.path, metric.cases) for metric in alone.metrics] == [("/dice/*", 2)]
+    assert alone.metrics[0].title == "dice"
+
+
 def test_a_whole_number_that_is_too_large_gives_no_range() -> None:
     assert [(low, high) for *_, low, high in proposed("mse: 1" + "0" * 350 + "\n")] == [(0, 1)]
 
