@@ -108,6 +108,9 @@ class Log:
 def chosen_models(run: RunFolder, model: str | None) -> list[Ref]:
     """Return the models of a run that `model` names, all for None; `UsageProblem` when it names none."""
     refs = [ref for ref in run.models() if model is None or model in (str(ref), ref.unversioned, ref.name)]
+    if not refs and model is None:
+        hint = f"no model of it has begun yet; what its command said: medperf-git runs show {run.run_id}"
+        raise UsageProblem(f"run {run.run_id} has no logs", hint=hint)
     if not refs:
         seen = ", ".join(map(str, run.models())) or "none"
         raise UsageProblem(f"run {run.run_id} has no model {model!r}", hint=f"its models: {seen}")
@@ -207,9 +210,15 @@ def _command(run: RunFolder) -> dict[str, Any]:
         "process": run.holder() or "",
         "detached": bool(noted.get("detached")),
         "error": error,
-        "do_now": str(noted.get("hint") or "") or ("medperf-git run … --resume goes on with it" if error else ""),
+        "do_now": str(noted.get("hint") or "") or (_resuming(run) if error else ""),
         "output": str(run.output) if run.output.exists() else "",
     }
+
+
+def _resuming(run: RunFolder) -> str:
+    """Return the command that goes on with a run."""
+    plan = run.plan()
+    return f"medperf-git run {plan['benchmark']['ref']} --dataset {plan['dataset']['ref']} --resume"
 
 
 def _steps(run: RunFolder, ref: Ref) -> dict[str, Any]:
