@@ -282,13 +282,13 @@ def _refuse_to_lose_work(folder: Path, wish: PrepareWish) -> None:
     """Raise `Refused` when a preparation of other folders holds cases that a person may have worked on."""
     begun = PreparationFolder(folder)
     report = begun.report()
-    if wish.again or report is None or not begun.work.is_dir():
+    if wish.again or report is None:
         return
     command = read_json(folder / "command.json").get("command")
     typed = shlex.join(map(str, command)) if isinstance(command, list) else "the command that began it"
     raise Refused(
         f"a preparation of {wish.name} from other folders, or by another preparator, is not finished, and a person's"
-        f" work may be in it: {begun.work}",
+        f" work may be in it: {folder}",
         hint=f"go on with it: {typed}; or take another --name; or give it up and begin anew: repeat with --again",
     )
 
