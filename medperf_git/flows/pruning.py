@@ -120,6 +120,8 @@ def _why_it_stays(run: RunFolder, views: Sequence[RecordView] | None, *, predict
         return "it is under way"
     if views is None:
         return ""
+    if state == "damaged":
+        return "its notes are damaged, so what it holds is not known; --force removes it all the same"
     if state == "interrupted":
         return "it was interrupted and can go on; --force removes it all the same"
     waiting = [] if predictions else [one for one in outcomes_of(run) if not _is_published(run, one, views)]

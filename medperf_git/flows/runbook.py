@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.flows.amounts import duration_text, size_text
 from medperf_git.flows.run_rows import outcome_row, run_store, skipped_row
 from medperf_git.records.names import Ref
@@ -14,6 +14,7 @@ from medperf_git.runner.outcome import Outcome, outcome_from_plain
 from medperf_git.runner.sizes import size_of
 from medperf_git.runner.store import RunFolder, Step
 
+_COLUMNS = ("run", "benchmark", "dataset", "state", "models", "failed", "partial", "began", "size")
 _STEPS: tuple[Step, ...] = ("infer", "evaluate")
 _PIECE = 1 << 16
 _LOOK_SECONDS = 0.5
@@ -35,8 +36,8 @@ def find_run(home: Path, text: str | None) -> RunFolder:
 
 
 def list_runs(home: Path) -> list[dict[str, Any]]:
-    """Return one line for each run, the latest first."""
-    return [_row(run) for run in run_store(home).runs()]
+    """Return one line for each run, the latest first; one whose notes are damaged hides no other."""
+    return [_row(run) if _is_readable(run) else _damaged_row(run) for run in run_store(home).runs()]
 
 
 def show_run(home: Path, text: str | None) -> dict[str, Any]:
@@ -61,13 +62,23 @@ def outcomes_of(run: RunFolder) -> list[Outcome]:
 
 
 def state_of(run: RunFolder, *, ended: Collection[Ref] = ()) -> str:
-    """Return whether a run is running, finished or interrupted; `ended` are models that are known to have ended."""
+    """Return whether a run is running, finished, interrupted or damaged; `ended` are models known to have ended."""
     if run.is_running():
         return "running"
+    if not _is_readable(run):
+        return "damaged"
     if not run.is_finished():
         return "interrupted"
     rest = [run.model(ref) for ref in run.planned() if ref not in ended]
     return "finished" if all(model.outcome() or model.skipped() for model in rest) else "interrupted"
+
+
+def _is_readable(run: RunFolder) -> bool:
+    try:
+        run.plan()
+    except EnvironmentProblem:
+        return False
+    return True
 
 
 def last_words(run: RunFolder, most: int = _WORDS) -> str:
@@ -191,6 +202,11 @@ def _row(run: RunFolder) -> dict[str, Any]:
         "began": run.command().get("started", ""),
         "size": size_text(size_of(run.path)),
     }
+
+
+def _damaged_row(run: RunFolder) -> dict[str, Any]:
+    known = {"run": run.run_id, "state": state_of(run), "size": size_text(size_of(run.path))}
+    return dict.fromkeys(_COLUMNS, "") | known
 
 
 def _at_work(run: RunFolder, ref: Ref) -> str:
