@@ -99,6 +99,18 @@ def test_exactly_the_reviewed_bytes_are_submitted(made):
     assert submission.drafts[0].record.created == TIME
 
 
+def test_a_trial_on_a_dataset_that_is_not_registered_yet_says_so(made):
+    registry, home, run = made
+    put_outcome(registry, run)
+    plan = {"benchmark": {"ref": str(BENCHMARK)}, "dataset": {"ref": "clinic/trial@1"}, "cases": 60}
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(
+        Refused, match=f"run {run.run_id} was about the dataset clinic/trial@1, which is not in"
+    ) as told:
+        review_run(workspace(registry, home), None)
+    assert "runs ls" in told.value.hint
+
+
 def test_other_bytes_than_those_reviewed_are_refused(made):
     registry, home, run = made
     put_outcome(registry, run)
