@@ -84,7 +84,10 @@ def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
     near = near_versions(workspace.view, prepared, member=member, home=workspace.context.home)
     if (before := registered(workspace.view, prepared, member=member)) is not None:
         near = (f"these data are registered already, as {before.ref}, so nothing more of them would leave", *near)
-    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays, near)
+    path, data = layout.dataset_path(record.ref), write_record(record)
+    if fault := _form_fault(path, data):
+        near = (f"the record would not be accepted ({fault}); prepare it again with other options", *near)
+    return DatasetReview(path, data, stays, near)
 
 
 def build_submission(
@@ -103,10 +106,8 @@ def build_submission(
         raise Refused(f"these data are registered already, as {before.ref}", hint=hint)
     record = _as_reviewed(view, prepared, member=member, created=created)
     path, data = layout.dataset_path(record.ref), write_record(record)
-    reading = read_record(path, data)
-    if reading.findings:
-        said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in reading.findings)
-        raise Refused(f"the record would not be accepted: {said}", hint="prepare it again with other options")
+    if fault := _form_fault(path, data):
+        raise Refused(f"the record would not be accepted: {fault}", hint="prepare it again with other options")
     drafts = [Draft(path, record)]
     if benchmark:
         about = find(view, Benchmark, benchmark, member=member)
@@ -114,6 +115,11 @@ def build_submission(
         subject = Found(Stored(_place(path), record, digest_of(data)), record)
         drafts.append(build_request(view, about, subject, member=member, created=record.created))
     return drafts, record.ref
+
+
+def _form_fault(path: str, data: bytes) -> str:
+    """Say what is wrong with the form of a record; empty when nothing is."""
+    return "; ".join(f"{finding.pointer}: {finding.message}" for finding in read_record(path, data).findings)
 
 
 def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:

@@ -125,6 +125,17 @@ def test_what_was_reviewed_of_a_dataset_is_sent_letter_by_letter_however_much_la
     assert "association request ana/cells --dataset clinic/fresh@1" in refused.value.hint
 
 
+def test_a_record_that_would_not_be_accepted_is_not_reviewed_without_a_word(tmp_path):
+    made, one = world(), prepared(tmp_path)
+    made.benchmark()
+    context = SimpleNamespace(home=tmp_path, say=print, clock=lambda: datetime.fromisoformat(TIME))
+    space = SimpleNamespace(view=made.view, member="clinic", registry_id="mg1:" + "1" * 64, context=context)
+    assert review_dataset(space, "fresh").warnings == ()
+    save(replace(one, words={"acquisition": {"country": "Finnland"}}))
+    (warning,) = review_dataset(space, "fresh").warnings
+    assert warning.startswith("the record would not be accepted (/acquisition/country: ")
+
+
 def test_the_preview_says_what_is_published_what_may_be_and_what_never(tmp_path):
     statistics = {"num_cases": 60, "num_rare": 3, "mean_age": Decimal("61.23456"), "age_max": 97}
     one = replace(prepared(tmp_path), statistics=statistics, published=("num_cases",))
