@@ -34,8 +34,11 @@ from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.statistics import MOST_DECIMALS, SMALLEST_COUNT, statistic_fault
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
+from medperf_git.runner.durable import read_json, write_json
 from medperf_git.runner.manifest import Progress, Role, content_digest, medperf_hash
 from medperf_git.runner.reduce import record_number
+
+_REVIEWED = "reviewed.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +71,10 @@ class DatasetReview:
 
 
 def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
-    """Return what registering a prepared dataset would publish."""
+    """Return what registering a prepared dataset would publish, and note it: `submit` sends exactly these bytes."""
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     member = workspace.member or "your-name"
-    record = build_dataset(workspace.view, prepared, member=member, created=_text_of_now(workspace))
+    record = _as_reviewed(workspace.view, prepared, member=member, created=_text_of_now(workspace))
     kept = [key for key in prepared.statistics if key not in prepared.published]
     stays = (
         f"{prepared.files} files in {prepared.where}",
@@ -79,7 +82,12 @@ def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
         *(["the content digest and the salt; a commitment to them is published"] if prepared.salt else []),
     )
     near = near_versions(workspace.view, prepared, member=member, home=workspace.context.home)
-    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays, near)
+    if (before := registered(workspace.view, prepared, member=member)) is not None:
+        near = (f"these data are registered already, as {before.ref}, so nothing more of them would leave", *near)
+    path, data = layout.dataset_path(record.ref), write_record(record)
+    if fault := _form_fault(path, data):
+        near = (f"the record would not be accepted ({fault}); prepare it again with other options", *near)
+    return DatasetReview(path, data, stays, near)
 
 
 def build_submission(
@@ -92,24 +100,26 @@ def build_submission(
     member, view = workspace.require_member(), workspace.view
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
-    record = build_dataset(view, prepared, member=member, created=created)
-    before = registered(view, prepared, member=member)
-    if before is not None:
-        raise Refused(
-            f"these data are registered already, as {before.ref}", hint="nothing to do; `dataset show` shows it"
-        )
+    if (before := registered(view, prepared, member=member)) is not None:
+        ask = f"ask to join: medperf-git association request {benchmark} --dataset {before.ref}"
+        hint = ask if benchmark else "nothing to do; `dataset show` shows it"
+        raise Refused(f"these data are registered already, as {before.ref}", hint=hint)
+    record = _as_reviewed(view, prepared, member=member, created=created)
     path, data = layout.dataset_path(record.ref), write_record(record)
-    reading = read_record(path, data)
-    if reading.findings:
-        said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in reading.findings)
-        raise Refused(f"the record would not be accepted: {said}", hint="prepare it again with other options")
+    if fault := _form_fault(path, data):
+        raise Refused(f"the record would not be accepted: {fault}", hint="prepare it again with other options")
     drafts = [Draft(path, record)]
     if benchmark:
         about = find(view, Benchmark, benchmark, member=member)
         refuse_withdrawn(view, about.stored)
         subject = Found(Stored(_place(path), record, digest_of(data)), record)
-        drafts.append(build_request(view, about, subject, member=member, created=created))
+        drafts.append(build_request(view, about, subject, member=member, created=record.created))
     return drafts, record.ref
+
+
+def _form_fault(path: str, data: bytes) -> str:
+    """Say what is wrong with the form of a record; empty when nothing is."""
+    return "; ".join(f"{finding.pointer}: {finding.message}" for finding in read_record(path, data).findings)
 
 
 def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:
@@ -136,6 +146,21 @@ def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created:
         terms=words.get("terms"),
         disclosure=own,
     )
+
+
+def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:
+    """Return the record as it was shown last while all in it is the same, else one `created` now; note it as shown.
+
+    A page that was printed and signed in the house names the digest of the record, which its time is a part of.
+    """
+    noted = read_json(prepared.folder / _REVIEWED) or {}
+    if isinstance(before := noted.get("created"), str):
+        record = build_dataset(view, prepared, member=member, created=before)
+        if digest_of(write_record(record)) == noted.get("digest"):
+            return record
+    record = build_dataset(view, prepared, member=member, created=created)
+    write_json(prepared.folder / _REVIEWED, {"created": created, "digest": digest_of(write_record(record))})
+    return record
 
 
 def _rounded(number: Number) -> Number:

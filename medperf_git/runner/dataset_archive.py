@@ -141,8 +141,7 @@ def _write(
             folder.type, folder.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(folder)
         for entry in entries:
-            source = _Hashing(roots[entry.role] / entry.path)  # type: ignore[index]  # a manifest names roles
-            with source:
+            with _opened(roots[entry.role] / entry.path) as source:  # type: ignore[index]  # a manifest names roles
                 if source.size != entry.size:
                     raise _changed(entry)
                 archive.addfile(_member(f"{entry.role}/{entry.path}", entry.size), source)
@@ -167,6 +166,14 @@ class _Hashing(io.FileIO):
 
     def digest(self) -> Digest:
         return Digest("sha256:" + self._sha.hexdigest())
+
+
+def _opened(path: Path) -> _Hashing:
+    try:
+        return _Hashing(path)
+    except OSError as error:
+        hint = "nothing was written; check the path, who may read it, and that its disk is mounted"
+        raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

@@ -149,13 +149,17 @@ def _evaluate(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Ma
         run.tell(EventKind.KEPT, model=model.model.ref, step="evaluate")
         return cast(Mark, state.mark("evaluate"))
     state.forget("evaluate")
-    mark, _ = _step(
-        run, "evaluate", model.evaluate, state, attempt, model=model,
-        inputs=_labelled(run, model, state),
-        targets={
-            "output_path": state.results, "results_path": state.results, "local_outputs_path": state.local_outputs,
-        },
-    )  # fmt: skip
+    targets = {
+        "output_path": state.results, "results_path": state.results, "local_outputs_path": state.local_outputs,
+    }  # fmt: skip
+    try:
+        mark, _ = _step(
+            run, "evaluate", model.evaluate, state, attempt, model=model, inputs=_labelled(run, model, state),
+            targets=targets,
+        )  # fmt: skip
+    except StepFailed as failure:  # whose container it was is told, since all else speaks of the model
+        said = f"in the evaluation by {run.plan.metrics_cube.ref}: {failure.message}"
+        raise StepFailed(failure.reason, said, hint=failure.hint, result=failure.result) from failure
     state.write_mark("evaluate", mark)
     return mark
 

@@ -92,6 +92,14 @@ def test_a_failing_model_is_an_outcome_and_stops_no_other(site: Site, make_cube:
     assert outcomes[0].log.endswith("infer.log")
 
 
+def test_a_failing_evaluation_is_not_told_as_the_models(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="good")], make_cube("fail", name="score", role="metrics"))
+    (outcome,) = site.run(plan)
+    assert outcome.reason == "exit-code"
+    assert outcome.explanation == f"in the evaluation by {plan.metrics_cube.ref}: it ended with exit code 7"
+    assert outcome.log.endswith("evaluate.log")
+
+
 def test_nothing_finished_is_done_twice(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
     models, score = [make_cube("predict", name="one")], make_cube("score", name="score", role="metrics")
     first = site.run(make_plan(models, score))
