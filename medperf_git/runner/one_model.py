@@ -81,8 +81,7 @@ def kept_outcome(run: Run, model: ModelPlan) -> Outcome | None:
 def run_model(run: Run, model: ModelPlan) -> Outcome:
     """Infer and evaluate one model, and keep the outcome; what ends the whole run is raised."""
     state = run.folder.model(model.model.ref)
-    attempt = state.begin_attempt()
-    state.forget("outcome")
+    attempt = state.begin_attempt()  # what came of the one before stays until this one ends
     if run.wish.again:
         state.forget_steps_before(attempt)
     started = run.now()
