@@ -4,8 +4,11 @@ import errno
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
+import threading
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
 
@@ -276,6 +279,30 @@ def test_an_asset_that_is_no_file_and_one_that_comes_too_slowly_are_not_waited_f
     monkeypatch.setattr(fetch, "_PATIENCE", -1)
     with pytest.raises(EnvironmentProblem, match="too slowly"):
         fetch_asset(Asset(str(tmp_path / "file"), 3, digest_of(b"abc")), tmp_path / "cache")
+
+
+def test_a_server_that_sends_drop_by_drop_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.recv(4096)
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            for _ in range(200):
+                if given_up.wait(0.02):
+                    break
+                client.sendall(b"x")
+
+    monkeypatch.setattr(fetch, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        with pytest.raises(EnvironmentProblem, match="too slowly"):
+            fetch_asset(Asset(f"http://127.0.0.1:{server.getsockname()[1]}/x", 100000, digest_of(b"")), tmp_path / "c")
+        assert thread.is_alive()
+        given_up.set()
+        thread.join()
 
 
 @pytest.mark.parametrize("url", ["https://[", "http://localhost:x/y"])
