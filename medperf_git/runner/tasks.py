@@ -197,11 +197,11 @@ def _take_over(
         remove_tree(target)
         target.unlink(missing_ok=True)
         source = bind.host
-        if bind.key in names and bind.kind is BindKind.DIRECTORY:
-            source = bind.host / names[bind.key]
-            if not os.path.lexists(source):
-                source.touch(mode=0o600)  # as a file that is mounted and stays empty
         try:
+            if bind.key in names and bind.kind is BindKind.DIRECTORY:
+                source = bind.host / names[bind.key]
+                if not os.path.lexists(source):
+                    source.touch(mode=0o600)  # as a file that is mounted and stays empty
             outputs[bind.key] = collect(source, target, caps=caps)
         except HostileOutput as error:
             remove_tree(target)
