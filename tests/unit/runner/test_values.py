@@ -11,16 +11,17 @@ import threading
 from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import digest_of
 from medperf_git.records.models import Asset
-from medperf_git.runner import fetch, staging
+from medperf_git.runner import fetch, staging, tasks
 from medperf_git.runner.collect import TakenFile
 from medperf_git.runner.disk import DiskFull
-from medperf_git.runner.engine import GIB, Bind, BindKind, Limits, Profile, StepSpec, User
+from medperf_git.runner.engine import GIB, Bind, BindKind, Ended, Limits, Profile, StepResult, StepSpec, User
 from medperf_git.runner.engines import probe
 from medperf_git.runner.engines.answers import engine_info, manifest_of
 from medperf_git.runner.engines.preflight import suspicions
@@ -28,7 +29,7 @@ from medperf_git.runner.engines.sandbox import container_body, denied_variables
 from medperf_git.runner.fetch import fetch_asset
 from medperf_git.runner.mounts import check_mounts
 from medperf_git.runner.owners import CLIENT, is_orphan, labels_of_this_client
-from medperf_git.runner.plan import parse_bytes
+from medperf_git.runner.plan import Slot, parse_bytes
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, outputs_match
@@ -370,3 +371,20 @@ def test_shared_memory_is_a_quarter_of_memory_at_most() -> None:
     assert limits.shared_memory(2 * GIB) == GIB // 4
     assert limits.shared_memory(0) == 64 << 20
     assert Decimal(limits.memory_bytes) == GIB
+
+
+def test_an_output_folder_that_its_container_closed_is_the_failure_of_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "out").mkdir()
+    slot = Slot("output_path", "/mlcube_io1/results.yaml", BindKind.FILE)
+    plan = SimpleNamespace(outputs=[slot], folder_of=lambda _: "/mlcube_io1")
+    step = spec(Bind("output_path", tmp_path / "out", "/mlcube_io1", read_only=False, kind=BindKind.DIRECTORY))
+    monkeypatch.setattr(Path, "touch", closed)  # for root nothing is closed
+    result = StepResult(exit_code=0, ended=Ended.EXITED, seconds=1.0)
+    with pytest.raises(StepFailed, match="cannot be taken over: Permission denied") as failed:
+        tasks._take_over(step, {"output_path": tmp_path / "results"}, result, plan)
+    assert failed.value.reason == "invalid-output"
