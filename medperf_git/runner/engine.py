@@ -234,7 +234,10 @@ class Engine(Protocol):
         ...
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
-        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set; NotStarted."""
+        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set.
+
+        NotStarted, or ImageUnavailable when the image is gone.
+        """
         ...
 
     def reap(self) -> tuple[str, ...]:

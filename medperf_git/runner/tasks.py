@@ -169,6 +169,8 @@ def run_task(
             return TaskRun(result, _take_over(spec, targets, result, plan), log)
         except Refused as error:
             raise StepFailed("sandbox", error.message, hint=error.hint) from error
+        except ImageUnavailable as error:
+            raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
         except NotStarted as error:
             reason: Reason = "exit-code" if room_for_containers(bench.scratch) else "disk"
             raise StepFailed(reason, error.message, hint=error.hint) from error

@@ -311,7 +311,7 @@ class ApptainerEngine:
             preflight.check_toolkit()
         sif = self._sif(spec.image_id)
         if not sif.is_file():
-            raise EnvironmentProblem(
+            raise ImageUnavailable(
                 f"the image {spec.image_id[:19]}… is gone from Apptainer's cache",
                 hint="run the command again: it is fetched anew",
             )

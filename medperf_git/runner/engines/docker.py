@@ -22,6 +22,7 @@ from medperf_git.runner.engine import (
     GIB,
     MIB,
     EngineInfo,
+    ImageUnavailable,
     Limits,
     NotStarted,
     OnFetch,
@@ -180,15 +181,15 @@ class DockerEngine:
     # Steps
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
-        """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set."""
+        """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set.
+
+        ImageUnavailable when somebody removed its image, NotStarted when it cannot be started.
+        """
         if spec.gpus:
             preflight.check_toolkit()
         image = self._images.configuration(spec.image_id)
         if image is None:
-            raise EnvironmentProblem(
-                f"the image {spec.image_id[:19]}… is gone from the engine",
-                hint="run the command again: it is fetched anew",
-            )
+            raise self._image_gone(spec)
         labels = labels_of_this_client(spec.run_id)
         body = self._adapted(container_body(spec, self.user(spec.profile), image=image, labels=labels))
         with contextlib.ExitStack() as stack:
@@ -234,10 +235,17 @@ class DockerEngine:
         except (EnvironmentProblem, NotFound) as error:
             if not self.answers():
                 raise
+            if self._images.inspect(spec.image_id) is None:  # another command, or a person, removed it meanwhile
+                raise self._image_gone(spec) from error
             refuse_unshared(str(error), spec.binds)
             self._probe(spec.profile)
             hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
             raise NotStarted(shortened(str(error)), hint=hint) from error
+
+    def _image_gone(self, spec: StepSpec) -> ImageUnavailable:
+        return ImageUnavailable(
+            f"the image {spec.image_id[:19]}… is gone from the engine", hint="run the command again: it is fetched anew"
+        )
 
     def _adapted(self, body: dict[str, Any]) -> dict[str, Any]:
         return podman.adapt(body, rootless=self.info().rootless) if self._name == "podman" else body
