@@ -22,6 +22,7 @@ from medperf_git.runner.engine import (
     BindKind,
     Ended,
     Engine,
+    GpusUnavailable,
     ImageUnavailable,
     Limits,
     NotStarted,
@@ -171,6 +172,8 @@ def run_task(
             raise StepFailed("sandbox", error.message, hint=error.hint) from error
         except ImageUnavailable as error:
             raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
+        except GpusUnavailable as error:
+            raise StepFailed("needs-gpu", error.message, hint=error.hint) from error
         except NotStarted as error:
             reason: Reason = "exit-code" if room_for_containers(bench.scratch) else "disk"
             raise StepFailed(reason, error.message, hint=error.hint) from error
