@@ -121,4 +121,10 @@ def volume_folders(spec: StepSpec, image: Mapping[str, Any] | None) -> dict[str,
             f"the image declares a volume at {hopeless[0]}, which cannot be covered",
             hint="ask the container's owner to build the image without that VOLUME",
         )
+    if over := [path for path in volumes if any(place.startswith(f"{path}/") for place in bound)]:
+        # Mounted after the task's folders it would hide them, and before them has no place for them.
+        raise Refused(
+            f"the image declares a volume at {over[0]}, over a folder of its task",
+            hint="use Docker or Podman (--engine), or ask the container's owner to build it without that VOLUME",
+        )
     return {path: spec.scratch / f".volume-{number}" for number, path in enumerate(volumes)}

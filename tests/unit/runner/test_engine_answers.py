@@ -80,6 +80,12 @@ def test_an_image_that_says_nonsense_of_itself_is_refused_before_it_is_there(tmp
     assert list((tmp_path / "cache").iterdir()) == []
 
 
+def test_a_volume_that_would_hide_the_data_from_apptainer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="a volume at /input, over a folder of its task"):
+        volume_folders(spec(tmp_path), {"Volumes": {"/input": {}}})
+    assert volume_folders(spec(tmp_path), {"Volumes": {"/inp": {}}}) == {"/inp": tmp_path / "tmp" / ".volume-0"}
+
+
 def test_a_configuration_keeps_what_is_needed() -> None:
     said = {"Entrypoint": None, "Cmd": ["a"], "Volumes": {"/v": {}}, "Env": ["A=1"]}
     assert plain_configuration(said) == {"Entrypoint": [], "Cmd": ["a"], "Volumes": {"/v": {}}, "WorkingDir": ""}
