@@ -104,7 +104,7 @@ class Log:
             end = file.seek(0, 2)
             data = b""
             while end > 0 and data.count(b"\n") <= lines:
-                begin = max(0, end - _PIECE)
+                begin = max(0, end - max(_PIECE, len(data)))  # twice as much each time: a line may have no end
                 file.seek(begin)
                 data = file.read(end - begin) + data
                 end = begin

@@ -22,6 +22,7 @@ from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault, room_for
 from medperf_git.runner.durable import sync_folder
 from medperf_git.runner.manifest import ManifestEntry, Progress, Role, digest_of_entries, manifest_of
 from medperf_git.runner.preparation import MANIFEST, read_manifest
+from medperf_git.runner.tar_headers import BoundedTarInfo
 from medperf_git.runner.unpack import UnpackCaps, is_unpackable, unpack
 
 HEAD = "medperf-git-dataset.json"
@@ -88,7 +89,7 @@ def pack(
 def read_head(archive: Path) -> Head:
     """Return what an archive says of itself; Refused when it is none of ours."""
     try:
-        with tarfile.open(archive, mode="r|") as stream:
+        with tarfile.open(archive, mode="r|", tarinfo=BoundedTarInfo) as stream:
             first = stream.next()
             if first is None or first.name != HEAD or not first.isreg() or first.size > _MOST_HEAD:
                 raise _no_archive(archive)

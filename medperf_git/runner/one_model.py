@@ -11,6 +11,7 @@ from medperf_git.records.digests import digest_of
 from medperf_git.records.models import EngineUsed, Images, ParameterDigests, Reason
 from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
+from medperf_git.runner.disk import is_disk_fault
 from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
@@ -20,6 +21,7 @@ from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, RunFolder, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
+from medperf_git.runner.trees import remove_tree
 from medperf_git.runner.wish import Wish
 
 
@@ -135,7 +137,13 @@ def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark 
     if other is None or mark is None:
         return None
     if other.folder != state.folder:
-        state.adopt_predictions(other)
+        try:
+            state.adopt_predictions(other)
+        except OSError as error:  # pruned meanwhile, or no room for all of them: inferring anew says what it meets
+            remove_tree(state.predictions)
+            if is_disk_fault(error):
+                raise
+            return None
     fields = {name: getattr(mark, name) for name in mark.__slots__}
     kept = Mark(**fields | {"attempt": attempt, "reused": True})
     state.write_mark("infer", kept)
