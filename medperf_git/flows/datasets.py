@@ -13,7 +13,6 @@ from typing import Any
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.disclosure import cases_of, limits_of
-from medperf_git.flows.home import read_json, write_json
 from medperf_git.flows.naming import Found, find, iter_found, next_version, refuse_withdrawn
 from medperf_git.flows.prepared import Prepared, find_prepared, prepared_for, registry_stem
 from medperf_git.flows.propose import Draft
@@ -35,10 +34,11 @@ from medperf_git.records.record import Stored, read_record, write_record
 from medperf_git.records.statistics import MOST_DECIMALS, SMALLEST_COUNT, statistic_fault
 from medperf_git.records.times import format_time
 from medperf_git.records.view import RecordView
+from medperf_git.runner.durable import read_json, write_json
 from medperf_git.runner.manifest import Progress, Role, content_digest, medperf_hash
 from medperf_git.runner.reduce import record_number
 
-_REVIEWED = "reviewed.json"  # beside what was prepared: when its record was reviewed, and the digest of that record
+_REVIEWED = "reviewed.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,15 +71,10 @@ class DatasetReview:
 
 
 def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
-    """Return what registering a prepared dataset would publish."""
+    """Return what registering a prepared dataset would publish, and note it: `submit` sends exactly these bytes."""
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     member = workspace.member or "your-name"
-    record = _as_reviewed(workspace.view, prepared, member=member) or build_dataset(
-        workspace.view, prepared, member=member, created=_text_of_now(workspace)
-    )
-    if workspace.member:
-        noted = {"created": record.created, "digest": digest_of(write_record(record))}
-        write_json(prepared.folder / _REVIEWED, noted)
+    record = _as_reviewed(workspace.view, prepared, member=member, created=_text_of_now(workspace))
     kept = [key for key in prepared.statistics if key not in prepared.published]
     stays = (
         f"{prepared.files} files in {prepared.where}",
@@ -87,7 +82,12 @@ def review_dataset(workspace: Workspace, name: str) -> DatasetReview:
         *(["the content digest and the salt; a commitment to them is published"] if prepared.salt else []),
     )
     near = near_versions(workspace.view, prepared, member=member, home=workspace.context.home)
-    return DatasetReview(layout.dataset_path(record.ref), write_record(record), stays, near)
+    if (before := registered(workspace.view, prepared, member=member)) is not None:
+        near = (f"these data are registered already, as {before.ref}, so nothing more of them would leave", *near)
+    path, data = layout.dataset_path(record.ref), write_record(record)
+    if fault := _form_fault(path, data):
+        near = (f"the record would not be accepted ({fault}); prepare it again with other options", *near)
+    return DatasetReview(path, data, stays, near)
 
 
 def build_submission(
@@ -95,27 +95,20 @@ def build_submission(
 ) -> tuple[list[Draft], Ref]:
     """Compose the record of a prepared dataset, with its request to join a benchmark where one is named.
 
-    What was reviewed leaves with the very bytes, and the digest, that were shown. Raises `IntegrityBroken` when the
-    prepared files have changed since, `Refused` when the record would not be the reviewed one.
+    Raises `IntegrityBroken` when the prepared files have changed since, `Refused` when the record was reviewed and
+    would be another now.
     """
     member, view = workspace.require_member(), workspace.view
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
     refuse_changed(prepared, progress=telling(workspace.context.say, "checking the data"))
-    before = registered(view, prepared, member=member)
-    if before is not None:
-        raise Refused(
-            f"these data are registered already, as {before.ref}", hint="nothing to do; `dataset show` shows it"
-        )
-    reviewed = _as_reviewed(view, prepared, member=member)
-    if reviewed is None and (prepared.folder / _REVIEWED).exists():
-        hint = f"review it again: medperf-git dataset review {name}"
-        raise Refused(f"the record of {name} would not be the one that was reviewed", hint=hint)
-    record = reviewed or build_dataset(view, prepared, member=member, created=created)
+    if (before := registered(view, prepared, member=member)) is not None:
+        ask = f"ask to join: medperf-git association request {benchmark} --dataset {before.ref}"
+        hint = ask if benchmark else "nothing to do; `dataset show` shows it"
+        raise Refused(f"these data are registered already, as {before.ref}", hint=hint)
+    record = _as_reviewed(view, prepared, member=member, created=created, submits=True)
     path, data = layout.dataset_path(record.ref), write_record(record)
-    reading = read_record(path, data)
-    if reading.findings:
-        said = "; ".join(f"{finding.pointer}: {finding.message}" for finding in reading.findings)
-        raise Refused(f"the record would not be accepted: {said}", hint="prepare it again with other options")
+    if fault := _form_fault(path, data):
+        raise Refused(f"the record would not be accepted: {fault}", hint="prepare it again with other options")
     drafts = [Draft(path, record)]
     if benchmark:
         about = find(view, Benchmark, benchmark, member=member)
@@ -125,14 +118,9 @@ def build_submission(
     return drafts, record.ref
 
 
-def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str) -> Dataset | None:
-    """Return the record that was reviewed, byte for byte; None when there is none, or it would be another by now."""
-    noted = read_json(prepared.folder / _REVIEWED)
-    created = noted.get("created")
-    if not isinstance(created, str):
-        return None
-    record = build_dataset(view, prepared, member=member, created=created)
-    return record if digest_of(write_record(record)) == noted.get("digest") else None
+def _form_fault(path: str, data: bytes) -> str:
+    """Say what is wrong with the form of a record; empty when nothing is."""
+    return "; ".join(f"{finding.pointer}: {finding.message}" for finding in read_record(path, data).findings)
 
 
 def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:
@@ -159,6 +147,32 @@ def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created:
         terms=words.get("terms"),
         disclosure=own,
     )
+
+
+def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str, created: str, submits: bool = False) -> Dataset:
+    """Return the record as it was shown last while all in it is the same, else one `created` now; note it as shown.
+
+    A page that was printed and signed in the house names the digest of the record, which its time is a part of. So
+    what was reviewed is submitted unchanged, or is reviewed again.
+    """
+    noted = read_json(prepared.folder / _REVIEWED) or {}
+    was_reviewed = bool(noted.get("reviewed"))
+    record = None
+    if isinstance(before := noted.get("created"), str):
+        same = build_dataset(view, prepared, member=member, created=before)
+        record = same if digest_of(write_record(same)) == noted.get("digest") else None
+    if record is None and submits and was_reviewed:
+        hint = f"review it again: medperf-git dataset review {prepared.name}"
+        raise Refused(f"the record of {prepared.name} would not be the one that was reviewed", hint=hint)
+    record = record or build_dataset(view, prepared, member=member, created=created)
+    note = {
+        "created": record.created,
+        "digest": digest_of(write_record(record)),
+        "reviewed": was_reviewed or not submits,
+    }
+    if note != noted:
+        write_json(prepared.folder / _REVIEWED, note)
+    return record
 
 
 def _rounded(number: Number) -> Number:

@@ -29,15 +29,21 @@ _PATIENCE = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Detached:
-    """A run that works by itself; `holds` tells whether it has taken the run already."""
+    """A run that works by itself; `holds` tells whether it has taken the run already, `ended` whether it is done."""
 
     run_id: str
     pid: int
     output: Path
     holds: bool
+    ended: bool = False
 
     def lines(self) -> Iterator[str]:
         """Say where it is and how to follow it."""
+        if self.ended:
+            yield f"run {self.run_id} has ended already"
+            yield f"look:    medperf-git runs show {self.run_id}"
+            yield f"then:    medperf-git review {self.run_id}"
+            return
         yield f"run {self.run_id} goes on by itself (process {self.pid}); you may log out"
         if not self.holds:
             yield "it is still getting ready"
@@ -49,7 +55,9 @@ class Detached:
 
     def as_value(self) -> dict[str, Any]:
         """Return plain values for JSON."""
-        return {"run": self.run_id, "pid": self.pid, "output": str(self.output), "holds": self.holds}
+        return {"run": self.run_id, "pid": self.pid, "output": str(self.output), "holds": self.holds} | {
+            "ended": self.ended
+        }
 
 
 def detach(context: Context, run_id: str, words: Sequence[str], *, patience: float = _PATIENCE) -> Detached:
@@ -74,7 +82,8 @@ def detach(context: Context, run_id: str, words: Sequence[str], *, patience: flo
         raise _ended_at_once(run, code)
     if code is None:
         process.returncode = 0  # it is left to itself: nobody here waits for it
-    return Detached(run_id, process.pid, run.output, holds=code is None and run.holder() == process.pid)
+    holds = code is None and run.holder() == process.pid
+    return Detached(run_id, process.pid, run.output, holds=holds, ended=code == 0)
 
 
 def _started(

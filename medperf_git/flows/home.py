@@ -29,6 +29,7 @@ def home_folder(environ: Mapping[str, str]) -> Path:
 
 def private_folder(path: Path) -> Path:
     """Make a folder that only its owner may enter, and those above it up to the first that exists."""
+    reachable(path)
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         for folder in reversed(missing):
@@ -36,6 +37,19 @@ def private_folder(path: Path) -> Path:
     except OSError as error:
         hint = f"check the folder, or choose another with {VARIABLE}"
         raise EnvironmentProblem(f"cannot make the folder {path}: {error.strerror}", hint=hint) from error
+    return path
+
+
+def reachable(path: Path) -> Path:
+    """Return a folder of ours, which may not exist yet; EnvironmentProblem where it lies on a disk that is not there.
+
+    `storage move` leaves a link to another disk: without that disk nothing is lost, and nothing may be made anew.
+    """
+    if path.is_symlink() and not path.exists():
+        hint = "mount that disk, then run the same command again; nothing is lost"
+        raise EnvironmentProblem(f"{path} leads to {path.readlink()}, which is not there", hint=hint)
+    if path.is_dir() and not os.access(path, os.R_OK | os.X_OK):
+        raise EnvironmentProblem(f"{path} cannot be read", hint="see who owns it and who may read it")
     return path
 
 

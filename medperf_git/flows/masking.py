@@ -5,6 +5,7 @@ before it goes anywhere; nothing here sends it.
 """
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -19,15 +20,16 @@ _LONG = re.compile(r"(?<![\w.])\d{6,}(?![\w.]|\s*(?:bytes?|B|[kKMG]i?B)\b)")
 _TELLING = re.compile(r"(?=.*\d)(?=.*[^\W\d_]).{3,}|\d{4,}")
 _TEXT_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".json", ".yaml", ".yml"})
 _SHORTEST = 3
-_MOST_PARTS = 12
+_MOST_PARTS = 24  # of a name; a DICOM number has about so many
 _MOST_TEXT = 16 << 20
+_LONGEST = 4096
 
 
 class Mask:
     """Guards what is masked: one name gets one number, so that a reader sees what belongs together."""
 
     def __init__(self, names: Iterable[str] = (), *, mounts: Iterable[str] = (), host: Iterable[str] = ()) -> None:
-        self._names = frozenset(name for name in names if len(name) >= _SHORTEST)
+        self._names = frozenset(_folded(name) for name in names if len(name) >= _SHORTEST)
         places = "|".join(re.escape(path.rstrip("/")) for path in mounts)
         self._below = re.compile(rf"({places})/([^\s'\"`,;:)\]}}<>]+)") if places else None
         known = sorted({text for text in host if len(text) >= _SHORTEST}, key=len, reverse=True)
@@ -37,8 +39,10 @@ class Mask:
         self.counts: Counter[str] = Counter()
 
     def apply(self, text: str) -> str:
-        """Return a text without what is masked."""
-        text = text.replace("‹", "<").replace("›", ">")
+        """Return a text without what is masked; of an endless one only the beginning, up to a space."""
+        if len(text) > _LONGEST:  # half a name would not be known for one, and patterns take long
+            text = re.sub(r"\S*$", "…", text[:_LONGEST], count=1)
+        text = unicodedata.normalize("NFC", text).replace("‹", "<").replace("›", ">")
         if self._below is not None:
             text = self._below.sub(lambda found: f"{found[1]}/{self._named(found[2])}", text)
         for pattern in filter(None, (self._host, _HOST_PATH)):
@@ -64,21 +68,43 @@ class Mask:
         return _outside_marks(lambda part: pattern.sub(put, part), text)
 
     def _token(self, token: str) -> str:
-        """Mask the longest run of a token's parts that is a name of the data."""
+        """Mask every run of a token's parts that is a name of the data; runs that overlap count as one."""
         if token.startswith("‹"):
             return token
+        shown, kept_to = [], 0
+        for start, end in _merged(self._names_in(token)):
+            shown += [token[kept_to:start], self._named(token[start:end])]
+            kept_to = end
+        return "".join([*shown, token[kept_to:]])
+
+    def _names_in(self, token: str) -> Iterator[tuple[int, int]]:
         bounds = [0, *(place for found in _PART.finditer(token) for place in found.span()), len(token)]
-        starts, ends = bounds[0::2][:_MOST_PARTS], bounds[1::2][:_MOST_PARTS]
-        spans = sorted(((end - start, start, end) for start in starts for end in ends if end > start), reverse=True)
-        for _, start, end in spans:
-            if token[start:end] in self._names:
-                return self._token(token[:start]) + self._named(token[start:end]) + self._token(token[end:])
-        return token
+        starts, ends = bounds[0::2], bounds[1::2]
+        for number, start in enumerate(starts):
+            for end in ends[number : number + _MOST_PARTS]:
+                if _folded(token[start:end]) in self._names:
+                    yield start, end
 
     def _named(self, name: str) -> str:
-        number = self._numbers.setdefault(name, len(self._numbers) + 1)
+        number = self._numbers.setdefault(_folded(name), len(self._numbers) + 1)
         self.counts["name of a file or case"] += 1
         return f"‹name {number}›"
+
+
+def _folded(name: str) -> str:
+    """Return a name without regard to its letters' case, and to how a file system writes its accents."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return spans, given in the order of their starts, as far as they do not overlap."""
+    merged: list[tuple[int, int]] = []
+    for start, end in spans:
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
 
 
 def names_in(folders: Iterable[Path]) -> tuple[set[str], bool]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.flows.home import read_json
+from medperf_git.flows.home import reachable, read_json
 from medperf_git.flows.prepared import find_prepared
 from medperf_git.runner.events import Event, EventKind
 from medperf_git.runner.preparation import PreparationFolder
@@ -174,7 +174,7 @@ def standing_of(home: Path, name: str | None = None, *, registry: str = "") -> l
 
 
 def _iter_under_way(home: Path, registry: str) -> Iterator[Standing]:
-    for folder in sorted((home / "datasets").glob(f".{registry}*.partial")):
+    for folder in sorted(reachable(home / "datasets").glob(f".{registry}*.partial")):
         _, _, name = folder.name.removesuffix(".partial").rpartition(".")
         yield _standing(PreparationFolder(folder), name=name, whole=False)
 

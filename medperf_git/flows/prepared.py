@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from medperf_git.errors import UsageProblem
-from medperf_git.flows.home import private_folder, read_json, write_json
+from medperf_git.flows.home import private_folder, reachable, read_json, write_json
 from medperf_git.records.digests import Digest
 from medperf_git.records.models import Dataset, Number, Reference
 from medperf_git.records.names import Ref, name_fault
@@ -105,7 +105,7 @@ def save(prepared: Prepared) -> None:
 
 def iter_prepared(home: Path) -> Iterator[Prepared]:
     """Yield every prepared dataset, in the order of its folder's name."""
-    for file in sorted((home / "datasets").glob(f"[!.]*/{_FILE}")):
+    for file in sorted(reachable(home / "datasets").glob(f"[!.]*/{_FILE}")):
         yield prepared_at(file.parent)
 
 

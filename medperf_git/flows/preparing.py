@@ -6,6 +6,7 @@ Nothing of it leaves.
 """
 
 import secrets
+import shlex
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -256,22 +257,40 @@ def numbers_of(statistics: Any) -> dict[str, Number]:
 
 @contextmanager
 def _work_folder(workspace: Workspace, wish: PrepareWish, preparator: Reference) -> Iterator[Path]:
-    """Yield where preparation goes on after a failure; it begins anew when other raw folders are given."""
+    """Yield where preparation goes on after a failure; it begins anew when other raw folders are given.
+
+    Refused where a person may have worked in it, unless it is to begin anew.
+    """
     folder = datasets_folder(workspace.context.home) / f".{_stem(workspace, wish.name)}.partial"
     source = {
         "data": str(wish.data.resolve()),
         "labels": str(wish.labels.resolve()),
-        "benchmark": wish.benchmark,
         "preparator": preparator.digest,
     } | ({"already_prepared": "in place" if wish.in_place else "copied"} if wish.already_prepared else {})
     with _patiently_held(folder):
         for half in (*folder.glob(".new-*"), *folder.glob(".*.partial")):  # else it would go along to its place
             half.unlink(missing_ok=True)
         if read_json(folder / "source.json") != source:
+            _refuse_to_lose_work(folder, wish)
             remove_tree(folder)
             write_json(folder / "source.json", source)
         write_json(folder / "command.json", {"command": list(wish.command)})
         yield folder
+
+
+def _refuse_to_lose_work(folder: Path, wish: PrepareWish) -> None:
+    """Raise `Refused` when a preparation of other folders holds cases that a person may have worked on."""
+    begun = PreparationFolder(folder)
+    report = begun.report()
+    if wish.again or report is None:
+        return
+    command = read_json(folder / "command.json").get("command")
+    typed = shlex.join(map(str, command)) if isinstance(command, list) else "the command that began it"
+    raise Refused(
+        f"a preparation of {wish.name} from other folders, or by another preparator, is not finished, and a person's"
+        f" work may be in it: {folder}",
+        hint=f"go on with it: {typed}; or take another --name; or give it up and begin anew: repeat with --again",
+    )
 
 
 @contextmanager

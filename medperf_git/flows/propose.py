@@ -113,6 +113,9 @@ def _as_begun(workspace: Workspace, files: dict[str, bytes], created: str) -> tu
             continue
         is_same = redated(files, created, entry.at) == entry.records
         if is_same and (entry.state == "ready" or entry.id in workspace.proposals()):
+            if entry.records != files:
+                at = f"made at {entry.at}, which says the same"
+                workspace.context.say(f"going on with your unfinished proposal {entry.id[:12]}, {at}")
             return entry.records, entry.at
     return files, created
 

@@ -69,12 +69,16 @@ def plan_pruning(context: Context, choice: Choice) -> list[Prunable]:
 
 
 def prune(context: Context, found: Sequence[Prunable], choice: Choice) -> list[Prunable]:
-    """Remove what was planned, and return what really was; a run that began meanwhile stays."""
+    """Remove what was planned, and return what really was; what meanwhile must stay stays."""
     store = run_store(context.home)
     store.remove_leftovers()
+    views = None if choice.force else _views(context)
     gone = []
     for one in found:
         if one.stays:
+            continue
+        if stays := _why_it_stays(one.run, views, predictions=choice.predictions):  # somebody thought it over for long
+            gone.append(replace(one, stays=stays, freed=0))
             continue
         try:
             if choice.predictions:
@@ -116,6 +120,8 @@ def _why_it_stays(run: RunFolder, views: Sequence[RecordView] | None, *, predict
         return "it is under way"
     if views is None:
         return ""
+    if state == "damaged":
+        return "its notes are damaged, so what it holds is not known; --force removes it all the same"
     if state == "interrupted":
         return "it was interrupted and can go on; --force removes it all the same"
     waiting = [] if predictions else [one for one in outcomes_of(run) if not _is_published(run, one, views)]

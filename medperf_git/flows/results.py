@@ -1,12 +1,13 @@
 """Results as they were reviewed → one proposal; other bytes than those reviewed are refused."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.batches import say_parts, split_drafts
 from medperf_git.flows.naming import at_ref, find
+from medperf_git.flows.outbox import Outbox
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.reviewing import Reviewed, RunReview, build_review, reviewed_digests
 from medperf_git.flows.run_rows import outcome_row
@@ -14,7 +15,8 @@ from medperf_git.flows.runbook import find_run
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import digest_of
 from medperf_git.records.folds import member_state, registry_state
-from medperf_git.records.models import Benchmark, Cube
+from medperf_git.records.models import Benchmark, Cube, Result
+from medperf_git.records.record import write_record
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,21 @@ def build_submission(workspace: Workspace, text: str | None, *, models: Sequence
     for one in chosen:
         refuse_unreviewed(one, reviewed, run.run_id)
     return Submission(review, chosen)
+
+
+def waiting_elsewhere(workspace: Workspace, drafts: Sequence[Draft]) -> Iterator[str]:
+    """Say which of the results wait in another open proposal of this machine: of the two only one can be merged."""
+    files = {draft.path: write_record(draft.record) for draft in drafts}
+    models = {draft.path: str(draft.record.model.ref) for draft in drafts if isinstance(draft.record, Result)}
+    for entry in Outbox.of(workspace.context.home, workspace.alias).entries():
+        is_open = entry.state == "ready" or (entry.state == "sent" and entry.id in workspace.proposals())
+        shared = [path for path in models if path in entry.records]
+        if not is_open or not shared or entry.records == files:
+            continue
+        others = [models[path] for path in shared if entry.records[path] != files[path]]
+        named = ", ".join(others or [models[path] for path in shared])
+        kind = "an earlier result" if others else "the same result"
+        yield f"beware: {kind} of {named} waits in your proposal {entry.id[:12]}; only one of the two can be merged"
 
 
 def _chosen(workspace: Workspace, review: RunReview, models: Sequence[str]) -> tuple[Reviewed, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from medperf_git import __version__
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.disclosure import hold_back_near, limits_of, publishable, who_sees
-from medperf_git.flows.naming import Found, at_ref
+from medperf_git.flows.naming import Found, V, at_ref
 from medperf_git.flows.prepared import prepared_for
 from medperf_git.flows.propose import Draft
 from medperf_git.flows.runbook import find_run, outcomes_of
@@ -132,8 +132,8 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
             hint=f"look at it now: medperf-git review {run.run_id}",
         )
     try:
-        benchmark = at_ref(view, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
-        dataset = at_ref(view, Dataset, Ref.parse(plan["dataset"]["ref"]))
+        benchmark = _registered(view, run, Benchmark, Ref.parse(plan["benchmark"]["ref"]))
+        dataset = _registered(view, run, Dataset, Ref.parse(plan["dataset"]["ref"]))
         cases = int(plan["cases"])
         _refuse_other_bytes(run, plan["benchmark"], benchmark)
         _refuse_other_bytes(run, plan["dataset"], dataset)
@@ -154,6 +154,17 @@ def build_review(view: RecordView, run: RunFolder) -> RunReview:
             records.append(_reviewed(view, benchmark, dataset, outcome=outcome, chain=chain, cases=cases))
     seen_by = who_sees(view, benchmark.ref)
     return RunReview(run.run_id, benchmark.ref, dataset.ref, tuple(records), tuple(notes), seen_by, looks=run.looks())
+
+
+def _registered(view: RecordView, run: RunFolder, model: type[V], ref: Ref) -> Found[V]:
+    """Return what a run was about; `Refused` where this registry has no such record, as before a trial is submitted."""
+    try:
+        return at_ref(view, model, ref)
+    except UsageProblem as error:
+        raise Refused(
+            f"run {run.run_id} was about the {model.KIND} {ref}, which is not in this registry: nothing of it leaves",
+            hint="name another run: `medperf-git runs ls` lists them; or register what it was about, then repeat",
+        ) from error
 
 
 def _refuse_other_bytes(run: RunFolder, planned: Mapping[str, Any], found: Found[Benchmark] | Found[Dataset]) -> None:

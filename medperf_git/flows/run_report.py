@@ -114,9 +114,10 @@ def _page(run: RunFolder, ref: Ref, mask: Mask, *, lines: int, whole: bool) -> I
         yield "- not all names of the data could be read here: look closely"
     yield ""
     yield (
-        "Recognised are names of files and cases, words of small tables, paths and names of the machine, addresses, "
-        "dates, numbers of six digits and more. A container can print anything in any form: read before you send. "
-        "Values of metrics, predictions, and the log of the metrics container, which has seen the labels, are not part."
+        "Recognised are names of files and cases, words with digits of small tables, paths and names of the machine, "
+        "addresses, dates, numbers of six digits and more. A container can print anything in any form: read before you "
+        "send. Values of metrics, predictions, and the log of the metrics container, which has seen the labels, are "
+        "not part."
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.flows.amounts import duration_text, size_text
 from medperf_git.flows.run_rows import outcome_row, run_store, skipped_row
 from medperf_git.records.names import Ref
@@ -14,6 +14,7 @@ from medperf_git.runner.outcome import Outcome, outcome_from_plain
 from medperf_git.runner.sizes import size_of
 from medperf_git.runner.store import RunFolder, Step
 
+_COLUMNS = ("run", "benchmark", "dataset", "state", "models", "failed", "partial", "began", "size")
 _STEPS: tuple[Step, ...] = ("infer", "evaluate")
 _PIECE = 1 << 16
 _LOOK_SECONDS = 0.5
@@ -35,8 +36,8 @@ def find_run(home: Path, text: str | None) -> RunFolder:
 
 
 def list_runs(home: Path) -> list[dict[str, Any]]:
-    """Return one line for each run, the latest first."""
-    return [_row(run) for run in run_store(home).runs()]
+    """Return one line for each run, the latest first; one whose notes are damaged hides no other."""
+    return [_row(run) if _is_readable(run) else _damaged_row(run) for run in run_store(home).runs()]
 
 
 def show_run(home: Path, text: str | None) -> dict[str, Any]:
@@ -61,13 +62,23 @@ def outcomes_of(run: RunFolder) -> list[Outcome]:
 
 
 def state_of(run: RunFolder, *, ended: Collection[Ref] = ()) -> str:
-    """Return whether a run is running, finished or interrupted; `ended` are models that are known to have ended."""
+    """Return whether a run is running, finished, interrupted or damaged; `ended` are models known to have ended."""
     if run.is_running():
         return "running"
+    if not _is_readable(run):
+        return "damaged"
     if not run.is_finished():
         return "interrupted"
     rest = [run.model(ref) for ref in run.planned() if ref not in ended]
     return "finished" if all(model.outcome() or model.skipped() for model in rest) else "interrupted"
+
+
+def _is_readable(run: RunFolder) -> bool:
+    try:
+        run.plan()
+    except EnvironmentProblem:
+        return False
+    return True
 
 
 def last_words(run: RunFolder, most: int = _WORDS) -> str:
@@ -93,7 +104,7 @@ class Log:
             end = file.seek(0, 2)
             data = b""
             while end > 0 and data.count(b"\n") <= lines:
-                begin = max(0, end - _PIECE)
+                begin = max(0, end - max(_PIECE, len(data)))  # twice as much each time: a line may have no end
                 file.seek(begin)
                 data = file.read(end - begin) + data
                 end = begin
@@ -108,6 +119,9 @@ class Log:
 def chosen_models(run: RunFolder, model: str | None) -> list[Ref]:
     """Return the models of a run that `model` names, all for None; `UsageProblem` when it names none."""
     refs = [ref for ref in run.models() if model is None or model in (str(ref), ref.unversioned, ref.name)]
+    if not refs and model is None:
+        hint = f"no model of it has begun yet; what its command said: medperf-git runs show {run.run_id}"
+        raise UsageProblem(f"run {run.run_id} has no logs", hint=hint)
     if not refs:
         seen = ", ".join(map(str, run.models())) or "none"
         raise UsageProblem(f"run {run.run_id} has no model {model!r}", hint=f"its models: {seen}")
@@ -190,6 +204,11 @@ def _row(run: RunFolder) -> dict[str, Any]:
     }
 
 
+def _damaged_row(run: RunFolder) -> dict[str, Any]:
+    known = {"run": run.run_id, "state": state_of(run), "size": size_text(size_of(run.path))}
+    return dict.fromkeys(_COLUMNS, "") | known
+
+
 def _at_work(run: RunFolder, ref: Ref) -> str:
     """Return a model with the step that was last begun of it."""
     steps = [step for step in _STEPS if run.model(ref).log(step, run.model(ref).attempts()).exists()]
@@ -207,9 +226,15 @@ def _command(run: RunFolder) -> dict[str, Any]:
         "process": run.holder() or "",
         "detached": bool(noted.get("detached")),
         "error": error,
-        "do_now": str(noted.get("hint") or "") or ("medperf-git run … --resume goes on with it" if error else ""),
+        "do_now": str(noted.get("hint") or "") or (_resuming(run) if error else ""),
         "output": str(run.output) if run.output.exists() else "",
     }
+
+
+def _resuming(run: RunFolder) -> str:
+    """Return the command that goes on with a run."""
+    plan = run.plan()
+    return f"medperf-git run {plan['benchmark']['ref']} --dataset {plan['dataset']['ref']} --resume"
 
 
 def _steps(run: RunFolder, ref: Ref) -> dict[str, Any]:

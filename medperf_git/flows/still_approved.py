@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.amounts import size_text
 from medperf_git.flows.naming import Found, at_ref, refuse_withdrawn
 from medperf_git.flows.workspace import Workspace
@@ -40,7 +40,7 @@ class StillApproved:
         with self._lock:
             try:
                 cube = self._approved(self._newest(), model)
-            except Refused as problem:
+            except (Refused, UsageProblem) as problem:  # the latter where a record was quarantined meanwhile
                 return problem.message
             except EnvironmentProblem as problem:  # a light copy without its network, a disk that is full
                 self._context.say(f"warning: {problem.message}; models start as they were approved before")

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.carrying_data import remove_leftovers
 from medperf_git.flows.context import Context
-from medperf_git.flows.home import private_folder
+from medperf_git.flows.home import private_folder, reachable
 from medperf_git.flows.prepared import iter_prepared
 from medperf_git.flows.unchanged import telling
 from medperf_git.runner.durable import locked
@@ -56,6 +56,8 @@ class Stored:
 
 def stored(home: Path) -> list[Stored]:
     """Return all that lies in the home folder, the largest of each kind first."""
+    for area in AREAS:
+        reachable(home / area)
     rows = [*_datasets(home), *_preparations(home), *_runs(home), *_others(home)]
     return [row for row in rows if row.size or row.files]
 
@@ -78,6 +80,8 @@ def prune(
     engine cannot be asked, and the scratch stays.
     """
     home = context.home
+    for area in AREAS:
+        reachable(home / area)
     gone: list[Stored] = []
     scratch = home / "scratch"
     before = _measured("scratch of commands that are gone", scratch, _LEFT_BEHIND)

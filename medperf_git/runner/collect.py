@@ -90,6 +90,12 @@ def collect(source: Path, target: Path, *, caps: Caps = Caps()) -> tuple[TakenFi
         return tuple(sorted(_copy_all(root, seen, target)))
 
 
+def look_over(source: Path, *, caps: Caps = Caps()) -> None:
+    """Raise HostileOutput when the folder `source` holds what would not be taken over; nothing is copied."""
+    with _opened(source, None, _FOLDER) as root:
+        _inspect(root, caps)
+
+
 def _take_single(source: Path, target: Path, caps: Caps) -> TakenFile:
     with _opened(source, None, _READ) as handle:
         size = _check_file(os.fstat(handle), source.name, handle)

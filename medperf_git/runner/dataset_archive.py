@@ -22,6 +22,7 @@ from medperf_git.runner.disk import MAKE_ROOM, DiskFull, is_disk_fault, room_for
 from medperf_git.runner.durable import sync_folder
 from medperf_git.runner.manifest import ManifestEntry, Progress, Role, digest_of_entries, manifest_of
 from medperf_git.runner.preparation import MANIFEST, read_manifest
+from medperf_git.runner.tar_headers import BoundedTarInfo
 from medperf_git.runner.unpack import UnpackCaps, is_unpackable, unpack
 
 HEAD = "medperf-git-dataset.json"
@@ -88,7 +89,7 @@ def pack(
 def read_head(archive: Path) -> Head:
     """Return what an archive says of itself; Refused when it is none of ours."""
     try:
-        with tarfile.open(archive, mode="r|") as stream:
+        with tarfile.open(archive, mode="r|", tarinfo=BoundedTarInfo) as stream:
             first = stream.next()
             if first is None or first.name != HEAD or not first.isreg() or first.size > _MOST_HEAD:
                 raise _no_archive(archive)
@@ -141,8 +142,7 @@ def _write(
             folder.type, folder.mode = tarfile.DIRTYPE, 0o755
             archive.addfile(folder)
         for entry in entries:
-            source = _Hashing(roots[entry.role] / entry.path)  # type: ignore[index]  # a manifest names roles
-            with source:
+            with _opened(roots[entry.role] / entry.path) as source:  # type: ignore[index]  # a manifest names roles
                 if source.size != entry.size:
                     raise _changed(entry)
                 archive.addfile(_member(f"{entry.role}/{entry.path}", entry.size), source)
@@ -167,6 +167,14 @@ class _Hashing(io.FileIO):
 
     def digest(self) -> Digest:
         return Digest("sha256:" + self._sha.hexdigest())
+
+
+def _opened(path: Path) -> _Hashing:
+    try:
+        return _Hashing(path)
+    except OSError as error:
+        hint = "nothing was written; check the path, who may read it, and that its disk is mounted"
+        raise EnvironmentProblem(f"{path} cannot be read: {error.strerror}", hint=hint) from error
 
 
 def _member(name: str, size: int) -> tarfile.TarInfo:

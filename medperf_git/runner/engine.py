@@ -27,6 +27,10 @@ class NotStarted(EnvironmentProblem):
     """A container cannot be created or started as its record says, while the engine starts others."""
 
 
+class GpusUnavailable(EnvironmentProblem):
+    """The engine starts containers, but none with the GPUs that the data owner grants."""
+
+
 class Profile(StrEnum):
     """How tightly a container is held; all but `strict` are the site's choice, and the result names it.
 
@@ -234,7 +238,10 @@ class Engine(Protocol):
         ...
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
-        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set; NotStarted."""
+        """Run one step to its end, its output streamed to `log`; Interrupted once `stop` is set.
+
+        NotStarted, ImageUnavailable when the image is gone, GpusUnavailable when the engine cannot grant GPUs.
+        """
         ...
 
     def reap(self) -> tuple[str, ...]:

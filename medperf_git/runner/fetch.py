@@ -88,8 +88,9 @@ def _copy(
 ) -> tuple[int, Digest]:
     """Copy until the end, or one piece beyond `at_most`; return size and digest."""
     digest, size, began = hashlib.sha256(), 0, time.monotonic()
+    read = getattr(source, "read1", source.read)  # what is there; `read` would wait for a whole piece, drop by drop
     with partial.open("wb") as target:
-        while size <= at_most and (piece := source.read(_PIECE)):
+        while size <= at_most and (piece := read(_PIECE)):
             size += len(piece)
             digest.update(piece)
             target.write(piece)

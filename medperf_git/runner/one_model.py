@@ -11,6 +11,7 @@ from medperf_git.records.digests import digest_of
 from medperf_git.records.models import EngineUsed, Images, ParameterDigests, Reason
 from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
+from medperf_git.runner.disk import is_disk_fault
 from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.manifest import Role
 from medperf_git.runner.outcome import Outcome, outcome_from_plain, outcome_to_plain
@@ -20,6 +21,7 @@ from medperf_git.runner.reduce import InvalidOutput, Reduced, reduce_results
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, RunFolder, Step
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, failing_on_full_disk, run_task
+from medperf_git.runner.trees import remove_tree
 from medperf_git.runner.wish import Wish
 
 
@@ -81,8 +83,7 @@ def kept_outcome(run: Run, model: ModelPlan) -> Outcome | None:
 def run_model(run: Run, model: ModelPlan) -> Outcome:
     """Infer and evaluate one model, and keep the outcome; what ends the whole run is raised."""
     state = run.folder.model(model.model.ref)
-    attempt = state.begin_attempt()
-    state.forget("outcome")
+    attempt = state.begin_attempt()  # what came of the one before stays until this one ends
     if run.wish.again:
         state.forget_steps_before(attempt)
     started = run.now()
@@ -136,7 +137,13 @@ def _adopt(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Mark 
     if other is None or mark is None:
         return None
     if other.folder != state.folder:
-        state.adopt_predictions(other)
+        try:
+            state.adopt_predictions(other)
+        except OSError as error:  # pruned meanwhile, or no room for all of them: inferring anew says what it meets
+            remove_tree(state.predictions)
+            if is_disk_fault(error):
+                raise
+            return None
     fields = {name: getattr(mark, name) for name in mark.__slots__}
     kept = Mark(**fields | {"attempt": attempt, "reused": True})
     state.write_mark("infer", kept)
@@ -149,13 +156,17 @@ def _evaluate(run: Run, model: ModelPlan, state: ModelState, attempt: int) -> Ma
         run.tell(EventKind.KEPT, model=model.model.ref, step="evaluate")
         return cast(Mark, state.mark("evaluate"))
     state.forget("evaluate")
-    mark, _ = _step(
-        run, "evaluate", model.evaluate, state, attempt, model=model,
-        inputs=_labelled(run, model, state),
-        targets={
-            "output_path": state.results, "results_path": state.results, "local_outputs_path": state.local_outputs,
-        },
-    )  # fmt: skip
+    targets = {
+        "output_path": state.results, "results_path": state.results, "local_outputs_path": state.local_outputs,
+    }  # fmt: skip
+    try:
+        mark, _ = _step(
+            run, "evaluate", model.evaluate, state, attempt, model=model, inputs=_labelled(run, model, state),
+            targets=targets,
+        )  # fmt: skip
+    except StepFailed as failure:  # whose container it was is told, since all else speaks of the model
+        said = f"in the evaluation by {run.plan.metrics_cube.ref}: {failure.message}"
+        raise StepFailed(failure.reason, said, hint=failure.hint, result=failure.result) from failure
     state.write_mark("evaluate", mark)
     return mark
 

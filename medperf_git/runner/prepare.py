@@ -18,7 +18,7 @@ from typing import Any
 from medperf_git.errors import ContainerFailed, EnvironmentProblem, Interrupted
 from medperf_git.records.digests import Digest
 from medperf_git.runner.adopt import copy_in, fingerprint
-from medperf_git.runner.collect import is_plain_name
+from medperf_git.runner.collect import Caps, HostileOutput, is_plain_name, look_over
 from medperf_git.runner.disk import MAKE_ROOM, DiskFull, room_for_containers
 from medperf_git.runner.durable import write_durably
 from medperf_git.runner.engine import Ended, Profile, StepResult
@@ -269,12 +269,22 @@ class _Making:
             labels if labels.is_dir() else work / "output_path",
             metadata if metadata.is_dir() else None,
         )
+        self._look_over(folders, report)
         try:
             self._run("sanity_check", plan_task(self.preparator, "sanity_check"), self._inputs(folders), targets={})
         except StepFailed as failure:
             if failure.reason != "exit-code":
                 raise self._failed("sanity_check", failure) from failure
             raise self._waits(report, "the preparator's own check does not take the data yet") from failure
+
+    def _look_over(self, folders: DatasetFolders, report: Report) -> None:
+        """See that a container wrote plain files only: a copy for the next one would follow its links."""
+        limits = self.bench.limits
+        try:
+            for folder in folders.roots.values():
+                look_over(folder, caps=Caps(files=limits.output_files, total_bytes=limits.output_bytes))
+        except HostileOutput as error:
+            raise self._waits(report, f"what is there so far cannot be checked: {error.message}") from error
 
     def _waits(self, report: Report, why: str) -> WaitsForPerson:
         count = len(report.waiting) or len(report.cases) - report.done

@@ -10,7 +10,7 @@ which costs next to nothing: when these fall fast, the next walk comes at once, 
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import IO, Protocol
 from medperf_git.errors import EnvironmentProblem, Interrupted
 from medperf_git.runner.disk import MAKE_ROOM, DiskFull
 from medperf_git.runner.engine import Cap, Ended, Profile, StepSpec
-from medperf_git.runner.watch import usage
+from medperf_git.runner.watch import removed_bytes, usage
 
 _TICK = 0.02
 _FIRST_PAUSE, _LAST_PAUSE = 0.05, 0.5
@@ -45,6 +45,10 @@ class Started(Protocol):
 
     def memory(self) -> int | None:
         """Return bytes of memory in use; asked often."""
+        ...
+
+    def processes(self) -> Iterable[int]:
+        """Return the numbers of its processes on this machine, as far as they are to be seen."""
         ...
 
     def layer_disk(self) -> Path | None:
@@ -198,6 +202,8 @@ def _look_at_disk(container: Started, spec: StepSpec, seen: Followed, *, slow: b
     """Return whether a cap is broken, and how many bytes may still be written before one is."""
     limits = spec.limits
     tmp, tmp_files = usage(spec.scratch)
+    processes = list(container.processes())
+    tmp += removed_bytes(processes, _devices_of(spec, processes))
     written = [usage(bind.host) for bind in spec.binds if not bind.read_only]
     outputs, files = sum(size for size, _ in written), sum(count for _, count in written)
     layer = (container.layer_bytes() or 0) if slow else 0
@@ -211,6 +217,18 @@ def _look_at_disk(container: Started, spec: StepSpec, seen: Followed, *, slow: b
     seen.broke = seen.broke or next((cap for cap, is_broken in broken.items() if is_broken), None)
     room = min(limits.tmp_bytes - max(tmp, layer), limits.output_bytes - outputs)
     return seen.broke is not None, max(0, room)
+
+
+def _devices_of(spec: StepSpec, processes: list[int]) -> set[int]:
+    """Return the disks on which it may write, by the kernel's number; a writable root has one of its own."""
+    places = [spec.scratch, *(bind.host for bind in spec.binds if not bind.read_only)]
+    if not spec.profile.is_closed:
+        places += [Path(f"/proc/{process}/root") for process in processes]
+    devices = set()
+    for place in places:
+        with suppress(OSError):
+            devices.add(place.stat().st_dev)
+    return devices
 
 
 def _write_log(container: Started, path: Path, cap: int, state: _Reader) -> None:

@@ -22,6 +22,7 @@ from medperf_git.runner.engine import (
     BindKind,
     Ended,
     Engine,
+    GpusUnavailable,
     ImageUnavailable,
     Limits,
     NotStarted,
@@ -169,6 +170,10 @@ def run_task(
             return TaskRun(result, _take_over(spec, targets, result, plan), log)
         except Refused as error:
             raise StepFailed("sandbox", error.message, hint=error.hint) from error
+        except ImageUnavailable as error:
+            raise StepFailed("image-unavailable", error.message, hint=error.hint) from error
+        except GpusUnavailable as error:
+            raise StepFailed("needs-gpu", error.message, hint=error.hint) from error
         except NotStarted as error:
             reason: Reason = "exit-code" if room_for_containers(bench.scratch) else "disk"
             raise StepFailed(reason, error.message, hint=error.hint) from error
@@ -197,11 +202,11 @@ def _take_over(
         remove_tree(target)
         target.unlink(missing_ok=True)
         source = bind.host
-        if bind.key in names and bind.kind is BindKind.DIRECTORY:
-            source = bind.host / names[bind.key]
-            if not os.path.lexists(source):
-                source.touch(mode=0o600)  # as a file that is mounted and stays empty
         try:
+            if bind.key in names and bind.kind is BindKind.DIRECTORY:
+                source = bind.host / names[bind.key]
+                if not os.path.lexists(source):
+                    source.touch(mode=0o600)  # as a file that is mounted and stays empty
             outputs[bind.key] = collect(source, target, caps=caps)
         except HostileOutput as error:
             remove_tree(target)

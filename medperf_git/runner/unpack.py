@@ -7,6 +7,7 @@ counted as they come, those of headers too, and an archive that grows absurdly i
 
 import bz2
 import gzip
+import io
 import lzma
 import re
 import secrets
@@ -15,7 +16,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -31,6 +32,7 @@ from medperf_git.runner.trees import remove_tree
 _NAME = re.compile(r"[A-Za-z0-9._][A-Za-z0-9 ._+=,@()\[\]#%~-]{0,254}")
 _PIECE = MIB
 _HEADER = 2 * MIB
+_DIRECTORY = 48 * MIB
 _FAULTS = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, NotImplementedError,
            RuntimeError, ValueError)  # fmt: skip
 _KINDS = {
@@ -174,7 +176,7 @@ def unpack(archive: Path, target: Path, *, caps: UnpackCaps = UnpackCaps()) -> P
 def _members(unpacking: _Unpacking) -> Iterator[Iterator[_Member]]:
     archive = unpacking.archive
     if zipfile.is_zipfile(archive):
-        with zipfile.ZipFile(archive) as opened:
+        with closing(_ShortReads(io.FileIO(archive))) as whole, zipfile.ZipFile(whole) as opened:
             yield _zip_members(opened)
         return
     with archive.open("rb") as file:
@@ -184,6 +186,16 @@ def _members(unpacking: _Unpacking) -> Iterator[Iterator[_Member]]:
         metered = _Metered(plain, unpacking)
         with tarfile.open(fileobj=metered, mode="r|", ignore_zeros=False) as stream:  # type: ignore[call-overload]  # all it asks of a stream is read()
             yield _tar_members(stream, metered)
+
+
+class _ShortReads(io.BufferedReader):
+    """A zip file, whose list of entries is read whole before any is counted: it may not be large."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes."""
+        if size is not None and size > _DIRECTORY:
+            raise zipfile.BadZipFile(f"its list of entries has {size} bytes")
+        return super().read(size)
 
 
 class _Metered:

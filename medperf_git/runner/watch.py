@@ -6,6 +6,7 @@ full.
 
 import os
 import stat
+from collections.abc import Iterable, Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from medperf_git.runner.trees import iter_entries
 
 _HIDDEN = 1 << 62
 _BLOCK = 512
+_MOST_HELD = 200_000
 _CGROUPS = (
     "memory/docker/{id}",
     "memory/system.slice/docker-{id}.scope",
@@ -46,6 +48,31 @@ def usage(path: Path) -> tuple[int, int]:
     return size, entries
 
 
+def removed_bytes(processes: Iterable[int], devices: Set[int]) -> int:
+    """Return bytes of files on these disks that were removed and are held open or mapped: no folder shows them.
+
+    What may not be looked at counts nothing; more files than anybody opens count as full.
+    """
+    found: dict[tuple[int, int], int] = {}
+    looked_at = 0
+    for process in processes:
+        for entry in _held_by(process):
+            looked_at += 1
+            if looked_at > _MOST_HELD:
+                return _HIDDEN
+            with suppress(OSError):
+                status = entry.stat()
+                if status.st_nlink == 0 and stat.S_ISREG(status.st_mode) and status.st_dev in devices:
+                    found[status.st_dev, status.st_ino] = status.st_blocks * _BLOCK
+    return sum(found.values())
+
+
+def _held_by(process: int) -> "Iterator[os.DirEntry[str]]":
+    for folder in ("fd", "map_files"):
+        with suppress(OSError), os.scandir(f"/proc/{process}/{folder}") as entries:
+            yield from entries
+
+
 def _blocks(entry: os.DirEntry[str]) -> int:
     try:
         return entry.stat(follow_symlinks=False).st_blocks * _BLOCK
@@ -75,6 +102,13 @@ class MemoryWatch:
             return memory_of_statistics(_numbers(self.folder / "memory.stat"))
         except OSError:
             return None
+
+    def processes(self) -> Iterator[int]:
+        """Yield the numbers of its processes, none where the kernel's files do not lie here."""
+        self.folder = self.folder or _cgroup_of(self.container_id)
+        with suppress(OSError):  # it is gone as soon as the container has ended
+            for file in self.folder.rglob("cgroup.procs") if self.folder else ():
+                yield from map(int, file.read_text().split())
 
     def _count_kills(self, folder: Path) -> None:
         for name in ("memory.events", "memory.oom_control"):

@@ -68,6 +68,7 @@ def keeps_limits() -> bool:
         ("eat-memory-in-child", "out-of-memory", Ended.OOM, "more than 256 MiB of memory"),
         ("flood-output", "disk", Ended.DISK_LIMIT, r"more than 16 MiB of output.*--disk 32m"),
         ("flood-tmp", "disk", Ended.DISK_LIMIT, r"more than 16 MiB in /tmp.*--disk 32m"),
+        ("flood-removed", "disk", Ended.DISK_LIMIT, r"more than 16 MiB in /tmp.*--disk 32m"),
         ("many-files", "disk", Ended.DISK_LIMIT, "more than 2000 files"),
         ("many-files-in-tmp", "disk", Ended.DISK_LIMIT, "more than 2000 files"),
         ("fork-bomb", "exit-code", Ended.EXITED, "no more than 64 processes"),

@@ -4,6 +4,7 @@ import io
 import json
 import subprocess
 import tarfile
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ import pytest
 
 from medperf_git.errors import IntegrityBroken, Refused
 from medperf_git.records.digests import Digest, digest_of
-from medperf_git.runner.engine import ImageUnavailable, WantedImage
+from medperf_git.runner.engine import ImageUnavailable, Profile, StepSpec, WantedImage
 from medperf_git.runner.engines.docker import DockerEngine
+from medperf_git.runner.tasks import Bench
 from tests.engine.conftest import BASE, ENGINE, docker
 from tests.support import image_registry as support
 
@@ -64,6 +66,20 @@ def test_a_packed_archive_loads_too(engine: DockerEngine, archive: tuple[Path, s
     subprocess.run(["gzip", "-1", path], check=True)
     packed = path.with_name("image.tar.gz")
     assert engine.resolve_image(wanted(image_id, type="DockerArchive", archive=packed)) == image_id
+
+
+def test_an_image_that_is_removed_before_its_start_is_nobodys_failure(
+    bench: Bench, engine: DockerEngine, archive: tuple[Path, str], tmp_path: Path
+) -> None:
+    path, image_id = archive
+    found = engine.resolve_image(wanted(image_id, type="DockerArchive", archive=path))
+    subprocess.run(["docker", "rmi", "-f", found], capture_output=True, check=True)
+    spec = StepSpec(
+        image_id=found, command=None, entrypoint=None, environment=(), binds=(), limits=bench.limits,
+        profile=Profile.STRICT, scratch=tmp_path,
+    )  # fmt: skip
+    with pytest.raises(ImageUnavailable, match="is gone from the engine"):
+        engine.run(spec, log=tmp_path / "log", stop=threading.Event())
 
 
 def test_an_archive_of_another_image_is_not_loaded(engine: DockerEngine, archive: tuple[Path, str]) -> None:

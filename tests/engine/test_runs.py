@@ -27,7 +27,7 @@ from medperf_git.runner.execute import execute
 from medperf_git.runner.fetch import fetch_asset
 from medperf_git.runner.manifest import hashed_file
 from medperf_git.runner.one_model import DatasetFolders
-from medperf_git.runner.outcome import Outcome
+from medperf_git.runner.outcome import Outcome, outcome_from_plain
 from medperf_git.runner.owners import RUN
 from medperf_git.runner.plan import ModelPlan, PinnedCube, RunPlan
 from medperf_git.runner.store import RunStore
@@ -90,6 +90,14 @@ def test_a_failing_model_is_an_outcome_and_stops_no_other(site: Site, make_cube:
     assert [outcome.reason for outcome in outcomes] == ["exit-code", "invalid-output", "invalid-output", None]
     assert outcomes[0].explanation == "it ended with exit code 7"
     assert outcomes[0].log.endswith("infer.log")
+
+
+def test_a_failing_evaluation_is_not_told_as_the_models(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
+    plan = make_plan([make_cube("predict", name="good")], make_cube("fail", name="score", role="metrics"))
+    (outcome,) = site.run(plan)
+    assert outcome.reason == "exit-code"
+    assert outcome.explanation == f"in the evaluation by {plan.metrics_cube.ref}: it ended with exit code 7"
+    assert outcome.log.endswith("evaluate.log")
 
 
 def test_nothing_finished_is_done_twice(site: Site, make_cube: MakeCube, make_plan: MakePlan) -> None:
@@ -269,6 +277,22 @@ def test_the_same_request_goes_on_where_it_was_stopped(site: Site, make_cube: Ma
     assert site.steps() == [("two", "infer"), ("two", "evaluate")]
     assert run.is_finished()
     assert [outcome.attempt for outcome in site.run(plan, again=True)] == [3, 3]
+
+
+def test_what_came_of_a_model_stays_until_its_repetition_ends(
+    site: Site, make_cube: MakeCube, make_plan: MakePlan
+) -> None:
+    plan = make_plan([make_cube("slow", "predict", name="one")], make_cube("score", name="score", role="metrics"))
+    (before,) = site.run(plan)
+    stop_during(site, "one")
+    with pytest.raises(Interrupted):
+        site.run(plan, again=True)
+    state = site.store.run(plan.run_id).model(before.model.ref)
+    assert outcome_from_plain(state.outcome() or {}) == before
+    assert state.is_open()
+    (after,) = site.run(plan, again=True)
+    assert (before.attempt, after.attempt) == (1, 2)
+    assert outcome_from_plain(state.outcome() or {}) == after
 
 
 def test_a_step_that_a_stopped_repetition_finished_is_kept(

@@ -14,7 +14,8 @@ from medperf_git.runner.engine import Limits, Profile
 from medperf_git.runner.engines import docker as adapter
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.one_model import DatasetFolders
-from medperf_git.runner.tasks import StepFailed, TaskRun
+from medperf_git.runner.plan import PinnedCube, plan_task
+from medperf_git.runner.tasks import Bench, StepFailed, TaskRun, run_task
 from tests.engine.conftest import ENGINE
 
 of_the_docker_api = pytest.mark.skipif(ENGINE == "apptainer", reason="it is about the Docker API")
@@ -185,4 +186,17 @@ def test_declared_variables_reach_the_container_and_proxies_do_not(
 def test_a_model_that_asks_for_gpus_gets_none_unasked(infer: Callable[..., TaskRun]) -> None:
     with pytest.raises(StepFailed) as failure:
         infer("predict", run_args={"gpus": "all"})
+    assert failure.value.reason == "needs-gpu"
+
+
+@pytest.mark.skipif(ENGINE != "docker", reason="others do without a GPU that is not there")
+def test_gpus_that_the_site_does_not_have_are_no_fault_of_a_model(
+    bench: Bench, data: DatasetFolders, make_cube: Callable[..., PinnedCube], tmp_path: Path
+) -> None:
+    plan = plan_task(make_cube("predict", run_args={"gpus": "all"}), "infer")
+    with pytest.raises(StepFailed, match="gives no container the GPUs '99'") as failure:
+        run_task(
+            replace(bench, gpus="99"), plan, inputs={"data_path": data.data}, targets={}, log=tmp_path / "log",
+            profile=Profile.STRICT,
+        )  # fmt: skip
     assert failure.value.reason == "needs-gpu"

@@ -310,7 +310,7 @@ def test_a_page_for_the_models_owner_names_no_case(town: Town, clinic: Human, tm
 
 def test_pruning_keeps_what_is_needed_and_says_what_it_frees(clinic: Human) -> None:
     assert "nothing says which runs may go" in clinic.run("runs", "prune", code=2).err
-    assert clinic.spawn(*RUN, "--model", "ana/quick").returncode == 0
+    clinic.run(*RUN, "--model", "ana/quick")  # here: results of a process with the machine's clock come from the future
     (folder,) = (path for path in (clinic.home / "runs").iterdir() if path.is_dir())
     kept = clinic.run("runs", "prune", "--keep", "0", "--yes")
     assert "not submitted yet" in kept.out

@@ -19,7 +19,7 @@ def result() -> None:
 @dry_run_option
 def submit(run: str | None, *, models: tuple[str, ...], yes: bool, dry_run: bool) -> None:
     """Sign and submit the results of RUN (the latest), exactly as they were reviewed."""
-    from medperf_git.flows.results import build_submission  # noqa: PLC0415
+    from medperf_git.flows.results import build_submission, waiting_elsewhere  # noqa: PLC0415
 
     workspace = fresh_workspace(yes=yes)
     workspace.require_member()
@@ -30,12 +30,15 @@ def submit(run: str | None, *, models: tuple[str, ...], yes: bool, dry_run: bool
         echo_text(line)
     if not submission.drafts:
         return
+    parts, said = submission.parts(workspace)
+    for drafts in parts:
+        for line in waiting_elsewhere(workspace, drafts):
+            echo_text(line)
     count = len(submission.drafts)
     if not dry_run and not workspace.context.agrees(f"Sign and submit {count} result(s) as reviewed?"):
         echo_text("nothing was sent")
         return
     after = submission.next_step(workspace)
-    parts, said = submission.parts(workspace)
     if said:
         echo_text(said)
     for number, drafts in enumerate(parts, start=1):

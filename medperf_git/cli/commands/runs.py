@@ -155,6 +155,11 @@ def prune(
         _say_pruned(rows, 0, as_json=as_json)
         return
     gone = remove(context, going, choice)
+    now = {one.run.run_id: one for one in gone}
+    for row, one in zip(rows, found, strict=True):
+        if (stays := now.get(one.run.run_id, one).stays) != one.stays:
+            row |= {"stays": stays, "frees": "0 B", "bytes": 0}
+            echo_text(f"{one.run.run_id} stays: {stays}", err=True)
     _say_pruned(rows, sum(one.freed for one in gone), as_json=as_json)
 
 

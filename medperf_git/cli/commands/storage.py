@@ -67,7 +67,7 @@ def move(area: str, to: Path) -> None:
     from medperf_git.flows.storing import move as moved  # noqa: PLC0415
 
     chosen = next(one for one in AREAS if one == area)
-    echo_text(f"the {area} lie in {moved(open_context(), chosen, to)} now; commands find them as before")
+    echo_text(f"{area} moved to {moved(open_context(), chosen, to)}; commands find everything as before")
 
 
 def _reap() -> None:

@@ -19,6 +19,7 @@ from typing import Any, Self
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import bare_hex
 from medperf_git.records.mounts import TMP
+from medperf_git.runner.durable import write_durably
 from medperf_git.runner.engine import (
     GIB,
     MIB,
@@ -38,6 +39,7 @@ from medperf_git.runner.engines import archive, preflight, probe
 from medperf_git.runner.engines.answers import full_name, repository_of
 from medperf_git.runner.engines.apptainer_arguments import (
     CLOSED,
+    plain_configuration,
     step_arguments,
     step_environment,
     volume_folders,
@@ -155,7 +157,7 @@ class ApptainerEngine:
             )
         with self._new(wanted.id) as partial:
             shutil.copyfile(path, partial)
-        self._note_configuration(wanted.id, self._configuration_in(self._sif(wanted.id)))
+            self._note_configuration(wanted.id, self._configuration_in(partial))
 
     def _convert(self, wanted: WantedImage, path: Path) -> None:
         known = archive.ids_in_archive(path)
@@ -166,7 +168,7 @@ class ApptainerEngine:
             )
         with self._new(wanted.id) as partial:
             self._build(partial, f"docker-archive:{path}")
-        self._note_configuration(wanted.id, archive.configuration_of(path))
+            self._note_configuration(wanted.id, archive.configuration_of(path))
 
     def _pull(self, wanted: WantedImage) -> None:
         places = places_of(full_name(repository_of(wanted.reference)), self._mirrors)
@@ -175,11 +177,11 @@ class ApptainerEngine:
             try:
                 with self._new(wanted.id) as partial:
                     self._build(partial, f"docker://{repository}@{wanted.manifest}", *plain)
-                break
+                    self._note_configuration(wanted.id, self._configuration_in(partial))
+                return
             except ImageUnavailable:
                 if not left:
                     raise
-        self._note_configuration(wanted.id, self._configuration_in(self._sif(wanted.id)))
 
     def _build(self, target: Path, source: str, *options: str) -> None:
         done = self._run("build", "--disable-cache", *options, str(target), source, seconds=_BUILD_SECONDS)
@@ -203,7 +205,9 @@ class ApptainerEngine:
         return self._cache / f"{bare_hex(image_id)}.sif"  # type: ignore[arg-type]  # ids of records are digests
 
     def _note_configuration(self, image_id: str, configuration: dict[str, Any] | None) -> None:
-        self._sif(image_id).with_suffix(".json").write_text(json.dumps(configuration))
+        """Keep what an image says of itself, before the SIF gets its name: one that is here can be run."""
+        known = None if configuration is None else plain_configuration(configuration)
+        write_durably(self._sif(image_id).with_suffix(".json"), json.dumps(known).encode())
 
     def _configuration(self, image_id: str) -> dict[str, Any] | None:
         value: dict[str, Any] | None = json.loads(self._sif(image_id).with_suffix(".json").read_text())
@@ -214,7 +218,7 @@ class ApptainerEngine:
         for line in self._ask("sif", "list", str(sif)).splitlines():
             number, _, kind = line.partition("|")[0].strip(), "", line
             if "JSON" in kind and number.isdigit():
-                with contextlib.suppress(ValueError):
+                with contextlib.suppress(ValueError, RecursionError):
                     value = json.loads(self._ask("sif", "dump", number, str(sif)))
                     if isinstance(value, dict) and {"Cmd", "Entrypoint"} & set(value):
                         return value
@@ -307,7 +311,7 @@ class ApptainerEngine:
             preflight.check_toolkit()
         sif = self._sif(spec.image_id)
         if not sif.is_file():
-            raise EnvironmentProblem(
+            raise ImageUnavailable(
                 f"the image {spec.image_id[:19]}… is gone from Apptainer's cache",
                 hint="run the command again: it is fetched anew",
             )

@@ -55,6 +55,20 @@ def step_arguments(
     return (verb, *options, sif, *(words if words is not None else spec.command or ()))
 
 
+def plain_configuration(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is needed of an image's `Config`, which its owner wrote; Refused when it has not that form."""
+    words = {key: value.get(key) or [] for key in ("Entrypoint", "Cmd")}
+    volumes, folder = value.get("Volumes") or {}, value.get("WorkingDir") or ""
+    texts = [folder, *(volumes if isinstance(volumes, dict) else [None])]
+    for listed in words.values():
+        texts += listed if isinstance(listed, list) else [None]
+    if not all(isinstance(text, str) and "\0" not in text for text in texts):
+        raise Refused(
+            "the image does not say what it runs as an image does", hint="ask the container's owner to build it anew"
+        )
+    return {**words, "Volumes": volumes, "WorkingDir": folder}
+
+
 def step_environment(spec: StepSpec, own: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of the apptainer command: what it needs itself, and what the container is to see."""
     values = {
@@ -106,5 +120,11 @@ def volume_folders(spec: StepSpec, image: Mapping[str, Any] | None) -> dict[str,
         raise Refused(
             f"the image declares a volume at {hopeless[0]}, which cannot be covered",
             hint="ask the container's owner to build the image without that VOLUME",
+        )
+    if over := [path for path in volumes if any(place.startswith(f"{path}/") for place in bound)]:
+        # Mounted after the task's folders it would hide them, and before them has no place for them.
+        raise Refused(
+            f"the image declares a volume at {over[0]}, over a folder of its task",
+            hint="use Docker or Podman (--engine), or ask the container's owner to build it without that VOLUME",
         )
     return {path: spec.scratch / f".volume-{number}" for number, path in enumerate(volumes)}

@@ -58,6 +58,10 @@ class Process:
             self.kill()
         return used
 
+    def processes(self) -> Iterator[int]:
+        """Yield the numbers of all its processes."""
+        yield from (self.pid, *_below(self.pid))
+
     def layer_disk(self) -> Path | None:
         """Return None: what it writes outside the mounts is in memory."""
         return None

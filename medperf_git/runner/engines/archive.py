@@ -2,6 +2,8 @@
 
 The id is computed from the bytes, never believed. What is handed to the engine bears no name at all, so that
 loading it can neither move a tag nor make one (T16). An OCI layout gets the `manifest.json` that engines load by.
+Engines read tar and JSON more freely than we do (`./` anywhere, keys in any case, headers of their own), so what they
+get is written anew: plain names, plain headers, and of the two lists only what is known.
 """
 
 import gzip
@@ -9,6 +11,7 @@ import hashlib
 import io
 import json
 import lzma
+import posixpath
 import queue
 import re
 import tarfile
@@ -24,6 +27,7 @@ from medperf_git.errors import IntegrityBroken, Refused
 from medperf_git.records.digests import Digest
 from medperf_git.records.json_bounds import bounds_fault
 from medperf_git.runner.shown import shortened
+from medperf_git.runner.tar_headers import BoundedTarInfo
 
 _MAX_JSON = 4 * 1024 * 1024
 _MAX_DEPTH, _MAX_NODES = 50, 200_000
@@ -33,6 +37,8 @@ _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 # What older engines save for a layer that is there twice, and Podman beside each layer.
 _LAYER_LINK = re.compile(r"(?:\.\./)?[0-9a-f]{64}(?:/layer)?\.tar")
 _NAMES = frozenset({"repositories"})
+_IMAGE_KEYS = ("Config", "Layers")
+_INDEX_KEYS, _ENTRY_KEYS = ("schemaVersion", "mediaType"), ("mediaType", "digest", "size", "platform")
 _HINT = "make the archive with: docker save IMAGE"
 _FAULTS = (tarfile.TarError, OSError, EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError, ValueError)
 
@@ -135,13 +141,20 @@ def _rewrite(path: Path, pipe: _Pipe) -> None:
 
 
 def _copy_member(source: tarfile.TarFile, member: tarfile.TarInfo, target: tarfile.TarFile) -> None:
+    """Write a member anew: none of its own headers, which an engine might read as another name."""
     if member.name in _NAMES:
         return
     content = source.extractfile(member) if member.isreg() else None
-    if content is not None and member.name in ("manifest.json", "index.json"):
-        _add(target, member.name, _nameless(_parsed(content.read(_MAX_JSON), member.name)))
+    if content is not None and member.name in _NAMELESS:
+        _add(target, member.name, _NAMELESS[member.name](_parsed(content.read(_MAX_JSON), member.name)))
         return
-    target.addfile(member, content)
+    plain = tarfile.TarInfo(member.name)
+    plain.mode = 0o755 if member.isdir() else 0o644
+    if content is not None:
+        plain.size = member.size
+    else:
+        plain.type, plain.linkname = (tarfile.DIRTYPE, "") if member.isdir() else (tarfile.SYMTYPE, member.linkname)
+    target.addfile(plain, content)
 
 
 def _add(target: tarfile.TarFile, name: str, value: Any) -> None:
@@ -151,19 +164,28 @@ def _add(target: tarfile.TarFile, name: str, value: Any) -> None:
     target.addfile(member, io.BytesIO(data))
 
 
-def _nameless(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_nameless(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    kept = {key: _nameless(inner) for key, inner in value.items() if key != "annotations"}
-    return kept | {"RepoTags": None} if "RepoTags" in kept else kept
+def _nameless_images(value: Any) -> Any:
+    images = value if isinstance(value, list) else []
+    return [_only(image, _IMAGE_KEYS) | {"RepoTags": None} for image in images]
+
+
+def _nameless_index(value: Any) -> Any:
+    entries = value.get("manifests") if isinstance(value, dict) else None
+    listed = entries if isinstance(entries, list) else []
+    return _only(value, _INDEX_KEYS) | {"manifests": [_only(entry, _ENTRY_KEYS) for entry in listed]}
+
+
+def _only(value: Any, keys: tuple[str, ...]) -> dict[str, Any]:
+    return {key: value[key] for key in keys if key in value} if isinstance(value, dict) else {}
+
+
+_NAMELESS = {"manifest.json": _nameless_images, "index.json": _nameless_index}
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tarfile.TarFile]:
     try:
-        with tarfile.open(path, mode="r:*") as archive:
+        with tarfile.open(path, mode="r:*", tarinfo=BoundedTarInfo) as archive:
             yield archive
     except BrokenPipeError:
         raise
@@ -193,6 +215,8 @@ def _members(archive: tarfile.TarFile, path: Path) -> dict[str, tarfile.TarInfo]
 def _member_fault(member: tarfile.TarInfo, name: str) -> str:
     if name.startswith("/") or ".." in name.split("/"):
         return "lies outside of the archive"
+    if name != posixpath.normpath(name):
+        return "has a name that an engine may read as another"
     if member.issym():
         return "" if _LAYER_LINK.fullmatch(member.linkname) else "is a link"
     if member.issparse() or not (member.isreg() or member.isdir()):

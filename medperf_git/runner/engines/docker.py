@@ -22,6 +22,8 @@ from medperf_git.runner.engine import (
     GIB,
     MIB,
     EngineInfo,
+    GpusUnavailable,
+    ImageUnavailable,
     Limits,
     NotStarted,
     OnFetch,
@@ -43,6 +45,9 @@ from medperf_git.runner.owners import OWNER, boot_id, is_orphan, labels_of_this_
 from medperf_git.runner.shown import shortened
 
 _NOBODY = 65534
+_PROBE_LIMITS = Limits(
+    memory_bytes=64 * MIB, cpus=1, wall_seconds=60, pids=32, open_files=512, file_bytes=GIB, shm_bytes=MIB
+)
 
 
 class DockerEngine:
@@ -137,16 +142,8 @@ class DockerEngine:
         architecture = self.info().platform.partition("/")[2]
         if architecture not in ("amd64", "arm64"):
             return (f"the sandbox could not be probed on {architecture}",)
-        image = probe.build_image(architecture)
-        wanted = WantedImage(type="probe", reference="probe", id=image.id, platform=self.info().platform)
-        if self._images.find(wanted) is None:
-            self._images.load(image.archive, "the sandbox probe")
-        found = self._images.find(wanted) or image.id
-        limits = Limits(
-            memory_bytes=64 * MIB, cpus=1, wall_seconds=60, pids=32, open_files=512, file_bytes=GIB, shm_bytes=MIB
-        )
-        output = self._probe_output(found, limits, profile)
-        faults, weak = probe.faults_in(output, profile), probe.weak_limits_in(output, limits)
+        output = self._probe_output(architecture, profile)
+        faults, weak = probe.faults_in(output, profile), probe.weak_limits_in(output, _PROBE_LIMITS)
         if faults:
             raise Refused(
                 f"this engine does not keep the sandbox: {'; '.join((*faults, *weak))}",
@@ -159,11 +156,16 @@ class DockerEngine:
             )
         return (*weak, *probe.notes_in(output))
 
-    def _probe_output(self, image_id: str, limits: Limits, profile: Profile) -> str:
+    def _probe_output(self, architecture: str, profile: Profile, *, gpus: str = "") -> str:
+        image = probe.build_image(architecture)
+        wanted = WantedImage(type="probe", reference="probe", id=image.id, platform=self.info().platform)
+        if self._images.find(wanted) is None:
+            self._images.load(image.archive, "the sandbox probe")
         body = container_body(
             StepSpec(
-                image_id=image_id, command=None, entrypoint=None, environment=(), binds=(), limits=limits,
-                profile=profile, scratch=Path("/nowhere"), shm_bytes=MIB, run_id="probe",
+                image_id=self._images.find(wanted) or image.id, command=None, entrypoint=None, environment=(),
+                binds=(), limits=_PROBE_LIMITS, profile=profile, scratch=Path("/nowhere"), shm_bytes=MIB,
+                gpus=gpus, run_id="probe",
             ),
             self.user(profile), image={}, labels=labels_of_this_client("probe"),
         )  # fmt: skip
@@ -180,15 +182,15 @@ class DockerEngine:
     # Steps
 
     def run(self, spec: StepSpec, *, log: Path, stop: threading.Event) -> StepResult:
-        """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set."""
+        """Run one step to its end; EnvironmentProblem when the engine goes away, Interrupted once `stop` is set.
+
+        ImageUnavailable when somebody removed its image, GpusUnavailable, NotStarted when it cannot be started.
+        """
         if spec.gpus:
             preflight.check_toolkit()
         image = self._images.configuration(spec.image_id)
         if image is None:
-            raise EnvironmentProblem(
-                f"the image {spec.image_id[:19]}… is gone from the engine",
-                hint="run the command again: it is fetched anew",
-            )
+            raise self._image_gone(spec)
         labels = labels_of_this_client(spec.run_id)
         body = self._adapted(container_body(spec, self.user(spec.profile), image=image, labels=labels))
         with contextlib.ExitStack() as stack:
@@ -234,10 +236,33 @@ class DockerEngine:
         except (EnvironmentProblem, NotFound) as error:
             if not self.answers():
                 raise
+            if self._images.inspect(spec.image_id) is None:  # another command, or a person, removed it meanwhile
+                raise self._image_gone(spec) from error
             refuse_unshared(str(error), spec.binds)
             self._probe(spec.profile)
+            self._refuse_without_gpus(spec)
             hint = "its owner must register a version that starts; `medperf-git cube test` shows it to them"
             raise NotStarted(shortened(str(error)), hint=hint) from error
+
+    def _refuse_without_gpus(self, spec: StepSpec) -> None:
+        """Raise GpusUnavailable when the probe, which starts by itself, does not start with the GPUs of a step."""
+        architecture = self.info().platform.partition("/")[2]
+        if not spec.gpus or architecture not in ("amd64", "arm64"):
+            return
+        try:
+            self._probe_output(architecture, spec.profile, gpus=spec.gpus)
+        except (EnvironmentProblem, NotFound) as error:
+            if not self.answers():
+                raise
+            raise GpusUnavailable(
+                f"this engine gives no container the GPUs {spec.gpus!r}: {shortened(str(error))}",
+                hint="install the NVIDIA Container Toolkit, or name GPUs that nvidia-smi shows; then --retry-failed",
+            ) from error
+
+    def _image_gone(self, spec: StepSpec) -> ImageUnavailable:
+        return ImageUnavailable(
+            f"the image {spec.image_id[:19]}… is gone from the engine", hint="run the command again: it is fetched anew"
+        )
 
     def _adapted(self, body: dict[str, Any]) -> dict[str, Any]:
         return podman.adapt(body, rootless=self.info().rootless) if self._name == "podman" else body

@@ -76,6 +76,10 @@ class Running:
         """Return bytes of memory in use, where the kernel's files can be read."""
         return self._memory.in_use()
 
+    def processes(self) -> Iterator[int]:
+        """Yield the numbers of its processes, where the kernel's files can be read."""
+        return self._memory.processes()
+
     def layer_disk(self) -> Path | None:
         """Return the engine's own folder, when it lies on this host."""
         with contextlib.suppress(OSError):

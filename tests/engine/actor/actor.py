@@ -171,6 +171,17 @@ def flood(folder: Path) -> None:
                 file.write(piece)
 
 
+def flood_removed() -> None:
+    """Fill the disk with files that no folder shows, for they were removed and are held open."""
+    held = []
+    for number in range(1000):
+        path = Path(f"/tmp/f{number}")
+        held.append(path.open("wb", buffering=0))
+        path.unlink()
+        for _ in range(16):
+            held[-1].write(b"x" * 1024 * 1024)
+
+
 def flood_tmp() -> None:
     flood(Path("/tmp"))
 

@@ -219,3 +219,12 @@ def test_what_a_killed_import_left_goes_with_the_next(tmp_path, archive):
     remove_leftovers(tmp_path / "two")
     assert not left.parent.exists()
     assert len(list(iter_prepared(tmp_path / "two"))) == 1
+
+
+def test_files_that_are_not_there_are_not_taken_for_a_place_that_cannot_be_written(tmp_path):
+    one = prepared(tmp_path / "one")
+    (one.folder / "data" / "deep" / "x.csv").unlink()
+    with pytest.raises(EnvironmentProblem, match=r"deep/x\.csv cannot be read: No such file") as refused:
+        export_dataset(context(tmp_path / "one"), "fresh", tmp_path)
+    assert "its disk is mounted" in refused.value.hint
+    assert not list(tmp_path.glob("*.tar"))

@@ -103,6 +103,33 @@ def test_a_name_that_is_being_prepared_is_refused(tmp_path):
         assert not (folder / "kept").exists()
 
 
+def test_what_a_person_has_worked_on_is_not_removed_by_a_slip_of_the_fingers(tmp_path):
+    space = workspace(tmp_path)
+    preparator = Reference(Ref("ana", "prep", 1), "sha256:" + "0" * 64)
+    words = ("medperf-git", "dataset", "prepare", "--data", "raw data")
+    wish = preparing.PrepareWish(benchmark="b", data=tmp_path, labels=tmp_path, name="fresh", title="t", command=words)
+    with preparing._work_folder(space, wish, preparator) as folder:
+        drawn = folder / "work" / "output_labels_path" / "c01.nii"
+        for file in (drawn, folder / "work" / "report" / "report.yaml"):
+            file.parent.mkdir(parents=True)
+        (folder / "work" / "report" / "report.yaml").write_text("status: {c01: -1}\n")
+        drawn.write_text("six hours of work")
+    mistyped = replace(wish, data=tmp_path / "other", command=("mistyped",))
+    other = replace(preparator, digest="sha256:" + "1" * 64)
+    for now, by in ((mistyped, preparator), (wish, other)):
+        with (
+            pytest.raises(Refused, match="a person's work may be in it") as refused,
+            preparing._work_folder(space, now, by),
+        ):
+            pass
+        assert "go on with it: medperf-git dataset prepare --data 'raw data'; or" in refused.value.hint
+        assert drawn.read_text() == "six hours of work"
+    with preparing._work_folder(space, replace(wish, benchmark="b@1"), preparator):  # the same, in other words
+        assert drawn.exists()
+    with preparing._work_folder(space, replace(mistyped, again=True), preparator):
+        assert not drawn.exists()
+
+
 def test_nothing_goes_while_a_proposal_cannot_be_read(tmp_path):
     first = put(tmp_path, "a")
     (tmp_path / "outbox" / "elsewhere").mkdir(parents=True)

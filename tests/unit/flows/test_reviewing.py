@@ -9,9 +9,10 @@ import pytest
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.associations import build_request
 from medperf_git.flows.naming import at_ref
+from medperf_git.flows.outbox import Entry, Outbox
 from medperf_git.flows.prepared import prepared_for
 from medperf_git.flows.propose import next_link
-from medperf_git.flows.results import build_submission
+from medperf_git.flows.results import build_submission, waiting_elsewhere
 from medperf_git.flows.reviewing import review_run
 from medperf_git.flows.runbook import find_run, list_runs, show_run
 from medperf_git.flows.running import plan_run
@@ -22,7 +23,9 @@ from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of, short
 from medperf_git.records.folds import result_chain
 from medperf_git.records.names import Ref
+from medperf_git.records.record import write_record
 from medperf_git.records.view import record_at
+from medperf_git.registry.commits import submission_id
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.outcome import Outcome, outcome_to_plain
 from medperf_git.runner.store import RunFolder
@@ -99,6 +102,18 @@ def test_exactly_the_reviewed_bytes_are_submitted(made):
     assert submission.drafts[0].record.created == TIME
 
 
+def test_a_trial_on_a_dataset_that_is_not_registered_yet_says_so(made):
+    registry, home, run = made
+    put_outcome(registry, run)
+    plan = {"benchmark": {"ref": str(BENCHMARK)}, "dataset": {"ref": "clinic/trial@1"}, "cases": 60}
+    (run.path / "plan.json").write_text(json.dumps(plan))
+    with pytest.raises(
+        Refused, match=f"run {run.run_id} was about the dataset clinic/trial@1, which is not in"
+    ) as told:
+        review_run(workspace(registry, home), None)
+    assert "runs ls" in told.value.hint
+
+
 def test_other_bytes_than_those_reviewed_are_refused(made):
     registry, home, run = made
     put_outcome(registry, run)
@@ -106,6 +121,30 @@ def test_other_bytes_than_those_reviewed_are_refused(made):
     put_outcome(registry, run, finished=LATER)
     with pytest.raises(Refused, match="is not what was reviewed"):
         build_submission(workspace(registry, home), run.run_id)
+
+
+def test_a_result_that_waits_in_another_proposal_is_named_before_it_is_signed_again(made):
+    registry, home, run = made
+    put_outcome(registry, run)
+    put_outcome(registry, run, KNN)
+    review_run(workspace(registry, home), run.run_id)
+    drafts = build_submission(workspace(registry, home), run.run_id).drafts
+    (one,) = build_submission(workspace(registry, home), run.run_id, models=["ana/base"]).drafts
+    text = write_record(one.record)
+    entry = Entry(submission_id({one.path: text}), "t", "clinic", TIME, {one.path: text.decode()}, "sent")
+    space = workspace(registry, home)
+    space.alias, space.proposals = "main", lambda: {entry.id: "commit"}
+    assert list(waiting_elsewhere(space, drafts)) == []
+    Outbox.of(home, "main").put(entry)
+    assert list(waiting_elsewhere(space, [one])) == []  # the same proposal again, which makes no second one
+    (said,) = waiting_elsewhere(space, drafts)
+    assert said.startswith(f"beware: the same result of ana/base@1 waits in your proposal {entry.id[:12]};")
+    put_outcome(registry, run, finished=LATER)
+    review_run(workspace(registry, home), run.run_id)
+    (said,) = waiting_elsewhere(space, build_submission(workspace(registry, home), run.run_id).drafts)
+    assert said.startswith("beware: an earlier result of ana/base@1")
+    space.proposals = dict
+    assert list(waiting_elsewhere(space, drafts)) == []
 
 
 def test_a_published_result_is_not_submitted_twice(made):

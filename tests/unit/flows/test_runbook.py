@@ -3,14 +3,19 @@
 import errno
 import json
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from medperf_git.errors import UsageProblem
+from medperf_git.flows import pruning
+from medperf_git.flows.detaching import Detached
 from medperf_git.flows.progress import RunProgress, Tally
+from medperf_git.flows.pruning import Choice, plan_pruning, prune
 from medperf_git.flows.run_report import build_report
-from medperf_git.flows.runbook import Log, follow_logs, iter_logs, show_run
+from medperf_git.flows.runbook import Log, follow_logs, iter_logs, list_runs, show_run
 from medperf_git.records.names import Ref
 from medperf_git.runner.events import Event, EventKind
 from medperf_git.runner.store import RunFolder
@@ -106,3 +111,38 @@ def test_a_terminal_that_has_gone_stops_no_model() -> None:
     tally(Event(kind=EventKind.WARNING, text="more"))
     assert said == ["[1/1] ana/one@1: not started: no"]  # it is not tried again
     assert [one.why for one in tally.skipped] == ["no"]
+
+
+def test_a_run_without_logs_says_so_and_a_killed_one_names_the_command_that_goes_on(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "runs" / "0123456789abcdef")
+    run.path.mkdir(parents=True)
+    (run.path / "plan.json").write_text(json.dumps(PLAN))
+    run.note_command(started="2026-11-25T10:00:00Z", ended="", pid=1, error="", hint="")
+    assert show_run(tmp_path, None)["do_now"] == "medperf-git run ana/bench@1 --dataset dora/set@1 --resume"
+    with pytest.raises(UsageProblem, match="has no logs"):
+        list(iter_logs(tmp_path, None))
+
+
+def test_a_detached_run_that_has_ended_is_not_said_to_go_on() -> None:
+    said = list(Detached("0123456789abcdef", 7, Path("output.log"), holds=False, ended=True).lines())
+    assert said[0] == "run 0123456789abcdef has ended already"
+    assert not any("log out" in line or "runs stop" in line for line in said)
+
+
+def test_a_run_whose_notes_are_damaged_hides_no_other_and_goes_when_asked(run: RunFolder, tmp_path: Path) -> None:
+    broken = RunFolder(tmp_path / "runs" / "fedcba9876543210")
+    broken.path.mkdir()
+    (broken.path / "plan.json").write_text("{")
+    rows = {row["run"]: row for row in list_runs(tmp_path)}
+    assert [set(row) for row in rows.values()] == [set(rows[run.run_id])] * 2
+    assert rows[broken.run_id]["state"] == "damaged"
+    context = SimpleNamespace(home=tmp_path, clock=lambda: datetime.now(UTC))
+    for force in (False, True):
+        choice = Choice(names=["fedc"], force=force)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(pruning, "_views", lambda _: [])
+            (one,) = plan_pruning(context, choice)  # type: ignore[arg-type]
+            assert ("are damaged" in one.stays) != force
+            assert one.row()["state"] == "damaged"
+            prune(context, [one], choice)  # type: ignore[arg-type]
+    assert not broken.path.exists()

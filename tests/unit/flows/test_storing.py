@@ -7,7 +7,9 @@ import pytest
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows import storing
-from medperf_git.flows.prepared import find_prepared
+from medperf_git.flows.preparation_progress import standing_of
+from medperf_git.flows.prepared import find_prepared, iter_prepared
+from medperf_git.flows.run_rows import run_store
 from medperf_git.flows.storing import move, prune, readable, stored
 from medperf_git.flows.unchanged import refuse_changed
 from medperf_git.runner import relocate
@@ -166,3 +168,25 @@ def test_what_a_stopped_move_left_is_named_and_pruned(home, tmp_path, monkeypatc
     refuse_changed(find_prepared(home, "fresh"))
     assert storing.free_line(home).startswith("free: ")
     assert (home / "datasets").is_symlink()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        stored,
+        lambda home: list(iter_prepared(home)),
+        standing_of,
+        run_store,
+        lambda home: move(context(home), "runs", home),
+    ],
+)
+def test_a_disk_that_is_not_mounted_is_named_and_nothing_is_said_to_be_gone(home, tmp_path, look):
+    (tmp_path / "disk").mkdir()
+    for area in ("datasets", "runs", "cache"):
+        move(context(home), area, tmp_path / "disk")
+    (tmp_path / "disk").rename(tmp_path / "away")
+    with pytest.raises(EnvironmentProblem, match="which is not there") as refused:
+        look(home)
+    assert "mount that disk" in refused.value.hint
+    (tmp_path / "away").rename(tmp_path / "disk")
+    assert find_prepared(home, "fresh").cases == 60

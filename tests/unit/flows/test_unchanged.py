@@ -2,16 +2,21 @@
 
 import sys
 from dataclasses import replace
+from datetime import datetime
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
 
-from medperf_git.flows.datasets import build_dataset
+from medperf_git.errors import Refused
+from medperf_git.flows.datasets import build_dataset, build_submission, review_dataset
+from medperf_git.flows.prepared import save
 from medperf_git.flows.statistics_shown import statistics_lines, statistics_rows
 from medperf_git.flows.unchanged import Changed, refuse_changed, telling
 from medperf_git.flows.versions import near_versions
 from medperf_git.records import layout
 from medperf_git.records.names import MemberName
+from medperf_git.records.record import write_record
 from medperf_git.runner.preparation import MANIFEST, read_manifest
 from tests.support.flows_world import TIME, world
 from tests.unit.flows.test_carrying_data import prepared
@@ -93,6 +98,42 @@ def test_a_site_may_ask_for_more_cases_between_versions(tmp_path):
     made.add(layout.dataset_path(record.ref), record)
     second = replace(prepared(tmp_path, "other\n", number=2), cases=80, words={"min_cases": 30})
     assert "at least 30 cases differ" in near_versions(made.view, second, member=CLINIC, home=tmp_path)[0]
+
+
+def test_what_was_reviewed_of_a_dataset_is_sent_letter_by_letter_however_much_later(tmp_path):
+    made, one = world(), prepared(tmp_path)
+    made.benchmark()
+    times = iter(f"2026-11-{day:02d}T10:00:00+00:00" for day in range(10, 20))
+    context = SimpleNamespace(home=tmp_path, say=print, clock=lambda: datetime.fromisoformat(next(times)))
+    space = SimpleNamespace(
+        view=made.view, member="clinic", registry_id="mg1:" + "1" * 64, context=context, require_member=lambda: "clinic"
+    )
+    first, second = review_dataset(space, "fresh"), review_dataset(space, "fresh")
+    assert first.record == second.record
+    drafts, _ = build_submission(space, "fresh", created="2026-12-24T10:00:00Z", benchmark="ana/cells")
+    assert write_record(drafts[0].record) == first.record
+    assert {draft.record.created for draft in drafts} == {"2026-11-10T10:00:00Z"}
+    save(replace(one, title="Other words"))
+    drafts, _ = build_submission(space, "fresh", created="2026-12-24T10:00:00Z")
+    assert drafts[0].record.created == "2026-12-24T10:00:00Z"
+    assert write_record(drafts[0].record) == review_dataset(space, "fresh").record
+    made.put(drafts[0])
+    space.view = made.view
+    assert "registered already, as clinic/fresh@1" in review_dataset(space, "fresh").warnings[0]
+    with pytest.raises(Refused, match="registered already") as refused:
+        build_submission(space, "fresh", created="2026-12-25T10:00:00Z", benchmark="ana/cells")
+    assert "association request ana/cells --dataset clinic/fresh@1" in refused.value.hint
+
+
+def test_a_record_that_would_not_be_accepted_is_not_reviewed_without_a_word(tmp_path):
+    made, one = world(), prepared(tmp_path)
+    made.benchmark()
+    context = SimpleNamespace(home=tmp_path, say=print, clock=lambda: datetime.fromisoformat(TIME))
+    space = SimpleNamespace(view=made.view, member="clinic", registry_id="mg1:" + "1" * 64, context=context)
+    assert review_dataset(space, "fresh").warnings == ()
+    save(replace(one, words={"acquisition": {"country": "Finnland"}}))
+    (warning,) = review_dataset(space, "fresh").warnings
+    assert warning.startswith("the record would not be accepted (/acquisition/country: ")
 
 
 def test_the_preview_says_what_is_published_what_may_be_and_what_never(tmp_path):

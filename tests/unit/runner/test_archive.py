@@ -13,6 +13,7 @@ import pytest
 
 from medperf_git.errors import IntegrityBroken, MedperfGitError, Refused
 from medperf_git.records.digests import digest_of
+from medperf_git.runner.dataset_archive import read_head
 from medperf_git.runner.engines.archive import ids_in_archive, image_in_archive, without_tags
 from medperf_git.runner.sif import platform_of_sif
 
@@ -87,6 +88,57 @@ def test_what_the_engine_loads_bears_no_name_and_an_index_gets_a_manifest(tmp_pa
         assert "repositories" not in names
 
 
+def loaded_by_an_engine(folder: Path, data: bytes) -> dict[str, Any]:
+    """Return the JSON an engine would read: names made plain, keys in any case, the last of two entries counts."""
+    whole = b"".join(without_tags(written(folder, data)))
+    with tarfile.open(fileobj=io.BytesIO(whole)) as archive:
+        files = {
+            str(member.pax_headers.get("path", member.name)): archive.extractfile(member)
+            for member in archive
+            if member.isreg()
+        }
+        return {name: json.loads(file.read()) for name, file in files.items() if file and name.endswith(".json")}
+
+
+def test_t16_no_spelling_of_a_key_carries_a_name_to_the_engine(tmp_path: Path) -> None:
+    named = json.dumps([json.loads(manifest())[0] | {"repotags": ["postgres:latest"], "REPOTAGS": ["b:1"]}]).encode()
+    (image,) = loaded_by_an_engine(tmp_path, packed(saved(**{"manifest.json": named})))["manifest.json"]
+    assert image == {"Config": f"{NAME}.json", "Layers": ["l/layer.tar"], "RepoTags": None}
+    files: dict[str, bytes | tarfile.TarInfo] = dict(layout())
+    index = json.loads(layout()["index.json"])
+    for entry in index["manifests"]:
+        entry["Annotations"] = {"io.containerd.image.name": "postgres:latest"}
+    files["index.json"] = json.dumps(index | {"Annotations": {"a": "b"}}).encode()
+    assert "postgres" not in json.dumps(loaded_by_an_engine(tmp_path, packed(files)))
+
+
+def test_t16_no_header_of_its_own_gives_a_file_another_name_in_the_engine(tmp_path: Path) -> None:
+    odd = tarfile.TarInfo("x.json")
+    odd.pax_headers = {"path": "manifest.json", "GNU.sparse.name": "x.json"}
+    data = manifest()
+    odd.size = len(data)
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w") as archive:
+        archive.addfile(odd, io.BytesIO(data))
+        for name, content in saved().items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    files = loaded_by_an_engine(tmp_path, whole.getvalue())
+    assert set(files) == {"x.json", "manifest.json", f"{NAME}.json"}
+    assert files["manifest.json"][0]["RepoTags"] is None
+
+
+def test_t16_a_header_that_would_fill_the_memory_is_refused_unread(tmp_path: Path) -> None:
+    large = tarfile.TarInfo("x")
+    large.type, large.size = tarfile.XHDTYPE, 7 << 30
+    block = large.tobuf(tarfile.USTAR_FORMAT)
+    with pytest.raises(Refused, match="is not an image archive"):
+        image_in_archive(written(tmp_path, block + packed(saved())))
+    with pytest.raises(Refused, match="no dataset that was exported"):
+        read_head(written(tmp_path, block + b"\0" * 1024))
+
+
 def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarInfo:
     info = tarfile.TarInfo(name)
     info.type, info.linkname = kind, target
@@ -96,6 +148,12 @@ def link(name: str, target: str, kind: bytes = tarfile.SYMTYPE) -> tarfile.TarIn
 def test_a_layer_that_stands_there_twice_may_be_a_link(tmp_path: Path) -> None:
     twice = link("m/layer.tar", f"../{NAME}/layer.tar")
     assert image_in_archive(written(tmp_path, packed(saved(twice=twice)))).id == digest_of(CONFIG)
+
+
+def plain(name: str) -> tarfile.TarInfo:
+    info = tarfile.TarInfo(name)
+    info.type = tarfile.CONTTYPE
+    return info
 
 
 TWO = json.dumps([json.loads(manifest())[0], {"RepoTags": ["b:1"]}]).encode()
@@ -114,6 +172,8 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "a large manifest": (packed(saved(**{"manifest.json": b" " * (5 << 20)})), "no readable manifest.json"),
     "a path outside": (packed(saved(**{"../x": b""})), r"\.\./x lies outside"),
     "an absolute path": (packed(saved(**{"/x": b""})), "/x lies outside"),
+    "a name read in two ways": (packed(saved(**{"././manifest.json": manifest()})), "may read as another"),
+    "a name that ends like a folder": (packed(saved(x=plain("manifest.json/"))), "may read as another"),
     "a link": (packed(saved(x=link("x", "/etc/passwd"))), "x is a link"),
     "a hard link": (packed(saved(x=link("x", "manifest.json", tarfile.LNKTYPE))), "x is neither a file nor a folder"),
     "a device": (packed(saved(x=link("x", "", tarfile.BLKTYPE))), "x is neither"),

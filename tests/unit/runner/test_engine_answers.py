@@ -1,5 +1,6 @@
 """What is said of engines, images and mirrors without any engine at work."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,16 +8,32 @@ import pytest
 from medperf_git.errors import EnvironmentProblem, Refused, UsageProblem
 from medperf_git.flows.fetch_progress import FetchProgress
 from medperf_git.records.digests import digest_of
-from medperf_git.runner.engine import GIB, MIB, Bind, BindKind, Cap, Ended, Limits, Profile, StepResult, StepSpec, User
+from medperf_git.runner.engine import (
+    GIB,
+    MIB,
+    Bind,
+    BindKind,
+    Cap,
+    Ended,
+    Limits,
+    Profile,
+    StepResult,
+    StepSpec,
+    User,
+    WantedImage,
+)
 from medperf_git.runner.engines import podman, preflight
 from medperf_git.runner.engines.answers import engine_info, refuse_unshared
+from medperf_git.runner.engines.apptainer import ApptainerEngine
 from medperf_git.runner.engines.apptainer_arguments import (
+    plain_configuration,
     step_arguments,
     step_environment,
     volume_folders,
     with_rlimits,
     words_of,
 )
+from medperf_git.runner.engines.probe import tar_of
 from medperf_git.runner.engines.sandbox import container_body
 from medperf_git.runner.explain import explain
 from medperf_git.runner.fetch_told import Layers
@@ -37,6 +54,41 @@ def spec(folder: Path, **changes: object) -> StepSpec:
 
 
 # Apptainer
+
+
+@pytest.mark.parametrize(
+    "said", [{"Cmd": 5}, {"Entrypoint": ["a", 1]}, {"Cmd": "sh -c x"}, {"Volumes": ["/v"]}, {"Cmd": ["a\0b"]}]
+)
+def test_an_image_that_says_nonsense_of_itself_is_refused_before_it_is_there(tmp_path: Path, said: object) -> None:
+    with pytest.raises(Refused, match="does not say what it runs"):
+        plain_configuration(said)  # type: ignore[arg-type]  # whatever its owner wrote
+    config = json.dumps({"os": "linux", "architecture": "amd64", "config": said}).encode()
+    name = digest_of(config).removeprefix("sha256:") + ".json"
+    manifest = json.dumps([{"Config": name, "RepoTags": None, "Layers": []}]).encode()
+    archive = tmp_path / "image.tar"
+    archive.write_bytes(tar_of({name: (config, 0o644), "manifest.json": (manifest, 0o644)}))
+    command = tmp_path / "apptainer"
+    command.write_text('#!/bin/sh\ncase $2 in version) echo 1.3.4;; build) echo sif > "$4";; esac\n')
+    command.chmod(0o755)
+    engine = ApptainerEngine(str(command), cache=tmp_path / "cache")
+    wanted = WantedImage(
+        type="DockerArchive", reference="x", id=digest_of(config), platform="linux/amd64", archive=archive
+    )
+    with pytest.raises(Refused, match="does not say what it runs"):
+        engine.resolve_image(wanted)
+    assert not engine.has_image(wanted)
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_volume_that_would_hide_the_data_from_apptainer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="a volume at /input, over a folder of its task"):
+        volume_folders(spec(tmp_path), {"Volumes": {"/input": {}}})
+    assert volume_folders(spec(tmp_path), {"Volumes": {"/inp": {}}}) == {"/inp": tmp_path / "tmp" / ".volume-0"}
+
+
+def test_a_configuration_keeps_what_is_needed() -> None:
+    said = {"Entrypoint": None, "Cmd": ["a"], "Volumes": {"/v": {}}, "Env": ["A=1"]}
+    assert plain_configuration(said) == {"Entrypoint": [], "Cmd": ["a"], "Volumes": {"/v": {}}, "WorkingDir": ""}
 
 
 def test_the_whole_argument_list_of_apptainer(tmp_path: Path) -> None:

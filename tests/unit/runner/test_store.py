@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -13,8 +16,9 @@ from medperf_git.runner.collect import TakenFile
 from medperf_git.runner.durable import write_durably
 from medperf_git.runner.execute import verify_after_run
 from medperf_git.runner.manifest import content_digest
+from medperf_git.runner.one_model import _adopt
 from medperf_git.runner.predictions import KeptPredictions
-from medperf_git.runner.store import RunFolder, RunStore, outputs_match
+from medperf_git.runner.store import Mark, RunFolder, RunStore, outputs_match
 from medperf_git.runner.wish import Wish, wish_from_value
 
 ONE, TWO = Ref("ana", "one", 1), Ref("ana", "two", 1)
@@ -157,3 +161,32 @@ def test_a_link_in_place_of_an_output_does_not_match(tmp_path: Path) -> None:
     (tmp_path / "real").write_text("a")
     (tmp_path / "results").symlink_to(tmp_path / "real")
     assert not outputs_match(tmp_path / "results", (TakenFile("results", 1, digest_of(b"a")),))
+
+
+def test_predictions_that_vanish_while_they_are_taken_over_are_made_anew(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, here = run.model(ONE), RunFolder(tmp_path / "runs" / "fedcba9876543210").model(ONE)
+    there.predictions.mkdir(parents=True)
+    (there.predictions / "a").write_text("1")
+    (there.predictions / "b").write_text("2")
+    mark = Mark(
+        key=digest_of(b"k"), attempt=1, files=(), exit_code=0, seconds=1.0, peak_memory=None, peak_disk=None,
+        started="", finished="",
+    )  # fmt: skip
+    there.write_mark("infer", mark)
+    model: Any = SimpleNamespace(infer_key=digest_of(b"k"), model=SimpleNamespace(ref=ONE))
+    site: Any = SimpleNamespace(kept=SimpleNamespace(find=lambda _: there), tell=lambda *_, **__: None)
+
+    def vanished(_: object, target: object, **__: object) -> None:
+        Path(str(target)).mkdir(parents=True, exist_ok=True)
+        raise shutil.Error([("a", "b", "No such file or directory")])
+
+    with monkeypatch.context() as patched:
+        patched.setattr(shutil, "copytree", vanished)
+        assert _adopt(site, model, here, 1) is None
+    assert (here.predictions.exists(), here.mark("infer")) == (False, None)
+    adopted = _adopt(site, model, here, 1)
+    assert adopted is not None
+    assert adopted.reused
+    assert sorted(path.name for path in here.predictions.iterdir()) == ["a", "b"]

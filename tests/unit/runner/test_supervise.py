@@ -1,5 +1,7 @@
 """A container's log: streamed, cut at its cap, and told apart from a disk that takes no more."""
 
+import mmap
+import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from medperf_git.runner.disk import DiskFull
-from medperf_git.runner.engine import Ended, Limits, Profile, StepSpec
+from medperf_git.runner.engine import MIB, Ended, Limits, Profile, StepSpec
 from medperf_git.runner.supervise import follow
+from medperf_git.runner.watch import removed_bytes
 
 
 class Printing:
@@ -32,6 +35,9 @@ class Printing:
 
     def memory(self) -> int | None:
         return None
+
+    def processes(self) -> tuple[int, ...]:
+        return (os.getpid(),)
 
     def layer_bytes(self) -> int | None:
         return None
@@ -56,3 +62,22 @@ def test_a_disk_that_takes_no_log_is_no_fault_of_the_container(spec: StepSpec) -
     roomy = replace(spec, limits=replace(spec.limits, log_bytes=1 << 20))
     with pytest.raises(DiskFull, match="/dev/full cannot be written: No space left on device"):
         follow(Printing(b"hello"), roomy, log=Path("/dev/full"), stop=threading.Event())
+
+
+def test_t22_a_removed_file_that_is_held_open_or_mapped_counts(spec: StepSpec, tmp_path: Path) -> None:
+    spec.scratch.mkdir(exist_ok=True)
+    device = {spec.scratch.stat().st_dev}
+    before = removed_bytes([os.getpid()], device)
+    with (spec.scratch / "held").open("w+b") as held:
+        held.write(b"x" * MIB)
+        held.flush()
+        assert removed_bytes([os.getpid()], device) == before
+        (spec.scratch / "held").unlink()
+        assert removed_bytes([os.getpid()], device) >= before + MIB
+        assert removed_bytes([os.getpid()], set()) == 0
+        assert follow(Printing(b""), spec, log=tmp_path / "log", stop=threading.Event()).peak_disk >= MIB
+        with mmap.mmap(held.fileno(), 0) as mapped:
+            held.close()
+            if os.getuid() == 0:  # what is mapped is shown to root alone
+                assert removed_bytes([os.getpid()], device) >= before + MIB
+            assert mapped[0] == ord("x")

@@ -5,6 +5,7 @@ import gzip
 import io
 import lzma
 import stat
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -39,6 +40,16 @@ def tar(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
 
 def special(name: str, kind: bytes, target: str = "") -> tuple[tarfile.TarInfo, bytes]:
     return member(name, b"", type=kind, linkname=target)
+
+
+def zip_of_entries(count: int) -> bytes:
+    """Return a zip that is nothing but its list of entries, which a reader takes into memory."""
+    entry = struct.pack("<IHHHHHHIIIHHHHHII", 0x02014B50, 20, 20, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0) + b"a"
+    size = count * len(entry)
+    end = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, count, count, size, 0)
+    end += struct.pack("<IIQI", 0x07064B50, 0, size, 1)
+    end += struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0xFFFF, 0xFFFF, 0xFFFFFFFF, 0xFFFFFFFF, 0)
+    return entry * count + end
 
 
 def zipped(*members: tuple[str, bytes, int]) -> bytes:
@@ -85,6 +96,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "zip slip": (lambda: zipped(("../out", b"x", 0o644)), r"\.\./out has a name"),
     "zip symlink": (lambda: zipped(("way", b"/etc/passwd", stat.S_IFLNK | 0o777)), "way is a symbolic link"),
     "zip bomb": (lambda: zipped(("big", ZEROS, 0o644)), "big makes more than"),
+    "zip list bomb": (lambda: zip_of_entries(1_100_000), "its list of entries has 51700000 bytes"),
     "gzip bomb": (lambda: gzip.compress(tar(member("big", ZEROS)), 1), "big makes more than"),
     "one name twice": (lambda: tar(member("a/b"), member("a/b")), "a/b stands there twice"),
     "a file where a folder is": (lambda: tar(member("a"), member("a/b")), "a/b stands there twice"),

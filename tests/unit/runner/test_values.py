@@ -4,20 +4,24 @@ import errno
 import io
 import os
 import shutil
+import socket
 import subprocess
 import tarfile
+import threading
+from contextlib import suppress
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused
 from medperf_git.records.digests import digest_of
 from medperf_git.records.models import Asset
-from medperf_git.runner import fetch, staging
+from medperf_git.runner import fetch, staging, tasks
 from medperf_git.runner.collect import TakenFile
 from medperf_git.runner.disk import DiskFull
-from medperf_git.runner.engine import GIB, Bind, BindKind, Limits, Profile, StepSpec, User
+from medperf_git.runner.engine import GIB, Bind, BindKind, Ended, Limits, Profile, StepResult, StepSpec, User
 from medperf_git.runner.engines import probe
 from medperf_git.runner.engines.answers import engine_info, manifest_of
 from medperf_git.runner.engines.preflight import suspicions
@@ -25,7 +29,7 @@ from medperf_git.runner.engines.sandbox import container_body, denied_variables
 from medperf_git.runner.fetch import fetch_asset
 from medperf_git.runner.mounts import check_mounts
 from medperf_git.runner.owners import CLIENT, is_orphan, labels_of_this_client
-from medperf_git.runner.plan import parse_bytes
+from medperf_git.runner.plan import Slot, parse_bytes
 from medperf_git.runner.reduce import InvalidOutput
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.store import Mark, ModelState, outputs_match
@@ -278,6 +282,30 @@ def test_an_asset_that_is_no_file_and_one_that_comes_too_slowly_are_not_waited_f
         fetch_asset(Asset(str(tmp_path / "file"), 3, digest_of(b"abc")), tmp_path / "cache")
 
 
+def test_a_server_that_sends_drop_by_drop_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    given_up = threading.Event()
+
+    def drip(server: socket.socket) -> None:
+        client, _ = server.accept()
+        with client, suppress(OSError):
+            client.recv(4096)
+            client.sendall(b"HTTP/1.0 200 OK\r\nContent-Length: 100000\r\n\r\n")
+            for _ in range(200):
+                if given_up.wait(0.02):
+                    break
+                client.sendall(b"x")
+
+    monkeypatch.setattr(fetch, "_PATIENCE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=drip, args=(server,))
+        thread.start()
+        with pytest.raises(EnvironmentProblem, match="too slowly"):
+            fetch_asset(Asset(f"http://127.0.0.1:{server.getsockname()[1]}/x", 100000, digest_of(b"")), tmp_path / "c")
+        assert thread.is_alive()
+        given_up.set()
+        thread.join()
+
+
 @pytest.mark.parametrize("url", ["https://[", "http://localhost:x/y"])
 def test_an_address_that_is_none_is_an_environment_problem(tmp_path: Path, url: str) -> None:
     with pytest.raises(EnvironmentProblem, match="could not be fetched"):
@@ -343,3 +371,20 @@ def test_shared_memory_is_a_quarter_of_memory_at_most() -> None:
     assert limits.shared_memory(2 * GIB) == GIB // 4
     assert limits.shared_memory(0) == 64 << 20
     assert Decimal(limits.memory_bytes) == GIB
+
+
+def test_an_output_folder_that_its_container_closed_is_the_failure_of_its_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def closed(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "out").mkdir()
+    slot = Slot("output_path", "/mlcube_io1/results.yaml", BindKind.FILE)
+    plan = SimpleNamespace(outputs=[slot], folder_of=lambda _: "/mlcube_io1")
+    step = spec(Bind("output_path", tmp_path / "out", "/mlcube_io1", read_only=False, kind=BindKind.DIRECTORY))
+    monkeypatch.setattr(Path, "touch", closed)  # for root nothing is closed
+    result = StepResult(exit_code=0, ended=Ended.EXITED, seconds=1.0)
+    with pytest.raises(StepFailed, match="cannot be taken over: Permission denied") as failed:
+        tasks._take_over(step, {"output_path": tmp_path / "results"}, result, plan)
+    assert failed.value.reason == "invalid-output"
