@@ -6,11 +6,12 @@ which anything about a model is published are the same, or differ by the smalles
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, islice
 from typing import TypeAlias
 
 from medperf_git.policy.comparisons import Used
 from medperf_git.records.names import Ref
+from medperf_git.runner.comparison import NOISE_DIGITS
 
 Cases: TypeAlias = Set[str]
 
@@ -44,6 +45,41 @@ def fitting(cases: Mapping[Ref, Cases], published: Mapping[Ref, Sequence[Used]],
             else:
                 chosen = chosen | {ref: own}
     return Fitting(tuple(ref for ref in cases if ref in chosen), left)
+
+
+def fitting_values(
+    values: Mapping[Ref, Mapping[str, float]], published: Mapping[Ref, Sequence[Used]], *, least: int
+) -> Fitting:
+    """Return the models that `fitting` finds, without those that differ from another one in just a few cases.
+
+    Of two that differ in one case the mean difference, times the number of cases, is the difference there.
+    """
+    left: dict[Ref, str] = {}
+    while True:
+        own = {ref: one.keys() for ref, one in values.items() if ref not in left}
+        fits = fitting(own, published, least=least)
+        alike = _alike({ref: values[ref] for ref in fits.models}, least)
+        if not alike:
+            return Fitting(fits.models, {**left, **fits.left})
+        ref = max(alike, key=lambda ref: len(alike[ref]))
+        other, few = alike[ref][0]
+        left[ref] = f"it differs from {other} in {few} cases only, and their differences would show; at least {least}"
+
+
+def _alike(values: Mapping[Ref, Mapping[str, float]], least: int) -> dict[Ref, list[tuple[Ref, int]]]:
+    """Return for each model, the last one first, those from which it differs in fewer cases, and in how many."""
+    found: dict[Ref, list[tuple[Ref, int]]] = {}
+    for two, one in combinations(list(values)[::-1], 2):
+        unequal = (
+            case
+            for case, value in values[one].items()
+            if case in values[two] and round(value, NOISE_DIGITS) != round(values[two][case], NOISE_DIGITS)
+        )
+        few = sum(1 for _ in islice(unequal, least))
+        if 0 < few < least:
+            found.setdefault(two, []).append((one, few))
+            found.setdefault(one, []).append((two, few))
+    return found
 
 
 def _fault(chosen: Mapping[Ref, Cases], published: Mapping[Ref, Sequence[Used]], least: int) -> str:

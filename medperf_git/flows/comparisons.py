@@ -10,7 +10,7 @@ from typing import Any
 from medperf_git import __version__
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.batches import say_parts, split_drafts
-from medperf_git.flows.comparable import fitting
+from medperf_git.flows.comparable import fitting_values
 from medperf_git.flows.disclosure import DisclosureLimits, limits_of, who_sees
 from medperf_git.flows.kept_results import Kept, Left, differs_from_published, kept_results
 from medperf_git.flows.naming import Found, at_ref, find, refuse_withdrawn
@@ -19,7 +19,7 @@ from medperf_git.flows.still_approved import refuse_unapproved
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.stages import models_of
 from medperf_git.policy.comparisons import Used, published_numbers
-from medperf_git.policy.values import About, OfASite
+from medperf_git.policy.values import About, OfASite, cases_behind
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.digests import digest_of, short
@@ -216,7 +216,7 @@ def _by_metric(
     values, faults = values_of(usable, metric)
     out += faults
     public = {ref: _published(workspace, benchmark, dataset, metric, ref) for ref in values}
-    fits = fitting({ref: own.keys() for ref, own in values.items()}, public, least=limits.min_cases)
+    fits = fitting_values(values, public, least=limits.min_cases)
     out += [Left(ref, why) for ref, why in fits.left.items()]
     if len(fits.models) < 2:
         few = "one model can" if fits.models else "no model can"
@@ -238,7 +238,7 @@ def _too_few(kept: Kept, metric: Metric, limits: DisclosureLimits) -> str:
     value = (kept.result.values or {}).get(metric.id)
     if value is None or metric.undefined != "worst":
         return ""
-    own = (value.n or 0) - (value.n_failed or 0) - (value.n_undefined or 0)
+    own = cases_behind(metric, value, value.n or 0)
     few = f"only {own} cases have a value of {metric.id}; at least {limits.min_cases} ({limits.min_cases_by})"
     return few if own < limits.min_cases else ""
 

@@ -95,7 +95,8 @@ def build_submission(
 ) -> tuple[list[Draft], Ref]:
     """Compose the record of a prepared dataset, with its request to join a benchmark where one is named.
 
-    Raises `IntegrityBroken` when the prepared files have changed since.
+    Raises `IntegrityBroken` when the prepared files have changed since, `Refused` when the record was reviewed and
+    would be another now.
     """
     member, view = workspace.require_member(), workspace.view
     prepared = find_prepared(workspace.context.home, name, registry=registry_stem(workspace.registry_id))
@@ -104,7 +105,7 @@ def build_submission(
         ask = f"ask to join: medperf-git association request {benchmark} --dataset {before.ref}"
         hint = ask if benchmark else "nothing to do; `dataset show` shows it"
         raise Refused(f"these data are registered already, as {before.ref}", hint=hint)
-    record = _as_reviewed(view, prepared, member=member, created=created)
+    record = _as_reviewed(view, prepared, member=member, created=created, submits=True)
     path, data = layout.dataset_path(record.ref), write_record(record)
     if fault := _form_fault(path, data):
         raise Refused(f"the record would not be accepted: {fault}", hint="prepare it again with other options")
@@ -148,18 +149,29 @@ def build_dataset(view: RecordView, prepared: Prepared, *, member: str, created:
     )
 
 
-def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str, created: str) -> Dataset:
+def _as_reviewed(view: RecordView, prepared: Prepared, *, member: str, created: str, submits: bool = False) -> Dataset:
     """Return the record as it was shown last while all in it is the same, else one `created` now; note it as shown.
 
-    A page that was printed and signed in the house names the digest of the record, which its time is a part of.
+    A page that was printed and signed in the house names the digest of the record, which its time is a part of. So
+    what was reviewed is submitted unchanged, or is reviewed again.
     """
     noted = read_json(prepared.folder / _REVIEWED) or {}
+    was_reviewed = bool(noted.get("reviewed"))
+    record = None
     if isinstance(before := noted.get("created"), str):
-        record = build_dataset(view, prepared, member=member, created=before)
-        if digest_of(write_record(record)) == noted.get("digest"):
-            return record
-    record = build_dataset(view, prepared, member=member, created=created)
-    write_json(prepared.folder / _REVIEWED, {"created": created, "digest": digest_of(write_record(record))})
+        same = build_dataset(view, prepared, member=member, created=before)
+        record = same if digest_of(write_record(same)) == noted.get("digest") else None
+    if record is None and submits and was_reviewed:
+        hint = f"review it again: medperf-git dataset review {prepared.name}"
+        raise Refused(f"the record of {prepared.name} would not be the one that was reviewed", hint=hint)
+    record = record or build_dataset(view, prepared, member=member, created=created)
+    note = {
+        "created": record.created,
+        "digest": digest_of(write_record(record)),
+        "reviewed": was_reviewed or not submits,
+    }
+    if note != noted:
+        write_json(prepared.folder / _REVIEWED, note)
     return record
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from medperf_git.policy.values import About, OfASite, beyond, published_values, too_small
+from medperf_git.policy.values import OfASite, beside_published, beyond, cases_behind, too_small
 from medperf_git.records import layout
 from medperf_git.records.canonical import format_number
 from medperf_git.records.folds import policy_state
@@ -77,9 +77,7 @@ def publishable(
         decimals = min(metric.decimals, limits.decimals)
         if decimals < metric.decimals:
             held.append(f"{metric.id}: rounded to {decimals} decimals ({limits.decimals_by})")
-        number = cases if value.n is None else value.n
-        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-            number -= (value.n_failed or 0) + (value.n_undefined or 0)
+        number = cases_behind(metric, value, cases if value.n is None else value.n)
         if number < limits.min_cases and (value.value is not None or value.sd is not None):
             held.append(
                 f"{metric.id}: held back, it rests on {number} cases;"
@@ -97,12 +95,12 @@ def publishable(
 def _without_single_cases(
     value: MetricValue, metric: Metric, limits: DisclosureLimits, *, number: int
 ) -> tuple[MetricValue, list[str]]:
-    """Hold back quantiles with too few cases beyond them, and counts of too few cases (policy.values says why)."""
+    """Hold back quantiles with too few cases around them, and counts of too few cases (policy.values says why)."""
     held = []
     limit = f"at least {limits.min_cases} ({limits.min_cases_by})"
     if value.quantiles and beyond(metric, number) < limits.min_cases:
         few = format_number(beyond(metric, number))
-        held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond the outermost; {limit}")
+        held.append(f"{metric.id}: its quantiles are held back, only {few} cases lie beyond or between them; {limit}")
         value = replace(value, quantiles=None)
     if value.counts and (small := too_small(value.counts, limits.min_cases)):
         held.append(
@@ -123,14 +121,15 @@ def hold_back_near(view: RecordView, path: str, result: Result, *, min_cases: in
         if entry.value is None or entry.n is None:
             continue
         near = [
-            there
-            for other, there in published_values(view, path, About.of(result, name))
-            if 0 < abs(entry.n - there) < max(min_cases, _least_of(view, other))
+            (here, there)
+            for other, here, there in beside_published(view, path, result, name)
+            if 0 < abs(here - there) < max(min_cases, _least_of(view, other))
         ]
         if near:
             values[name] = replace(entry, value=None, sd=None, absent="held-back", quantiles=None, counts=None)
-            few = abs(entry.n - near[0])
-            held.append(f"{name}: held back, with the published value over {near[0]} cases it would show {few} of them")
+            here, there = near[0]
+            few = abs(here - there)
+            held.append(f"{name}: held back, with the published value over {there} cases it would show {few} of them")
     return (replace(result, values=values), tuple(held)) if held else (result, ())
 
 

@@ -17,6 +17,7 @@ from medperf_git.flows.settings import RunSettings
 from medperf_git.flows.trying import BenchmarkTrial, NeverRan, TrialInputs, subject_of, try_benchmark, try_cube
 from medperf_git.flows.workspace import Workspace
 from medperf_git.records.digests import digest_of
+from medperf_git.records.folds import registry_state
 from medperf_git.records.models import Benchmark, Cube, Tested
 from medperf_git.records.record import write_record
 from medperf_git.records.times import format_time
@@ -54,6 +55,9 @@ def tested_benchmark(workspace: Workspace, file: Path, record: Benchmark, *, dry
         except ContainerFailed as problem:
             hint = f"{problem.hint}; try again with your own options: medperf-git benchmark test {file}".lstrip("; ")
             raise Refused(f"nothing was sent, since the test failed: {problem.message}", hint=hint) from problem
+    registry = registry_state(workspace.view)
+    if registry is not None and registry.rule_set < 2:  # its clients know no such field
+        return record
     return replace(record, tested=Tested(record.demo_data.digest, "complete"))
 
 

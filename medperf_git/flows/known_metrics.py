@@ -61,6 +61,12 @@ _KNOWN: tuple[tuple[str, KnownMetric], ...] = (
     (r"log ?loss|cross entropy|nll|loss", KnownMetric("Loss", high=0, direction="lower")),
 )  # fmt: skip
 _COMPILED = tuple((re.compile(rf"(?:.* )?(?:{pattern})(?: .*)?"), metric) for pattern, metric in _KNOWN)
+# A key with one of these is about a metric and is none: its spread, its bounds, what is left of it (`dice_loss`).
+_ABOUT = frozenset(
+    {"std", "sd", "stdev", "stddev", "sem", "var", "variance", "ci", "lower", "upper"}
+    | {"difference", "diff", "delta", "gap", "threshold", "time"}
+)
+_LEFT = frozenset({"loss", "error", "err"})
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 
 
@@ -69,5 +75,8 @@ def known_metric(key: str) -> KnownMetric | None:
     split = " ".join(_WORDS.findall(key)).lower()
     joined = re.sub(r"(?<=[a-z]) (?=[0-9])", "", split)
     whole = " ".join(re.findall(r"[A-Za-z0-9]+", key)).lower()
-    spelled = (split, joined, whole)
-    return next((metric for pattern, metric in _COMPILED if any(map(pattern.fullmatch, spelled))), None)
+    spelled, words = (split, joined, whole), {*split.split(), *whole.split()}
+    if words & _ABOUT:
+        return None
+    found = next((metric for pattern, metric in _COMPILED if any(map(pattern.fullmatch, spelled))), None)
+    return None if found and found.direction == "higher" and words & _LEFT else found

@@ -32,6 +32,10 @@ _SALTED = (
         "prove that it used exactly these, by showing the random number."
     ),
 )
+_ASKS = (
+    "Where the house asks that the dataset may join “{}”, a second record does so, which is shown before it is sent: "
+    "it names the dataset, the benchmark and its policy by their digests, and says nothing more about the data."
+)
 _STAYS = (
     "The raw data and labels, the prepared data and labels, their names and folders.",
     "Everything the preparator printed, and its report about single cases.",
@@ -50,7 +54,8 @@ def dataset_sections(
     """Yield what a page says of a dataset before it is registered; the bytes come last, after the decision."""
     state = member_state(view, dataset.member)
     keys = state.cosigning.dataset if state and state.cosigning else 1
-    yield Section("summary", "In short", (Facts(list(_facts(view, dataset))),))
+    asks = (Text(_ASKS.format(benchmark.title)),) if benchmark else ()
+    yield Section("summary", "In short", (Facts(list(_facts(view, dataset))), *asks))
     yield Section("statistics", "What is told about the patients as a group", tuple(_statistics(dataset)))
     yield recipients(view, where, benchmark)
     salted = dataset.content.method == "mgds-v1-salted"

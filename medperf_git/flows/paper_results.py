@@ -42,6 +42,16 @@ _SANDBOX = {
         ),
         "A short probe had checked before that these limits take effect on this machine.",
     ),
+    "unlimited": (
+        (
+            "The house chose a container engine that does not keep every limit (profile “unlimited”): this container "
+            "could take more memory, processes or space on the disk than it was given."
+        ),
+        (
+            "In all else it was as closed as the strict sandbox: no network, data and labels read-only, its own files "
+            "read-only, an ordinary user without any privilege, limits on time and on what it wrote."
+        ),
+    ),
     "compat": (
         (
             "The house chose a wider sandbox for this container (profile “compat”): inside the container it ran as its "

@@ -16,6 +16,11 @@ _CASES_NAMES = re.compile(r"(?i)(?:per[-_ ]?)?(?:cases?|subjects?|patients?|volu
 _COUNTS = re.compile(
     r"(?i)n|seed|version|epochs?|(?:n|num|number)[-_ ]?(?:of[-_ ]?)?(?:cases|subjects|samples|images)?"
 )
+_CASE = re.compile(
+    r"(?i).+\.(?:npy|npz|nii|nii\.gz|mha|nrrd|dcm|png|jpe?g|tiff?|mp4|avi|csv)"
+    r"|(?:cases?|subjects?|patients?|volumes?|images?|samples?|videos?|scans?)[-_ ]?[0-9]+"
+)
+_SUMMARY = frozenset({"mean", "average", "avg", "median", "std", "sd", "stdev", "var", "min", "max", "sum", "total"})
 _MANY = 32
 _ID_LENGTH = 60
 _SHOWN = 12
@@ -40,12 +45,13 @@ class ProposedMetric:
     def lines(self) -> Iterator[str]:
         """Write it as YAML with what is to be checked."""
         check = "" if self.known else "   # check"
+        ends = "" if self.known and self.known.high else "   # check"  # an error has no natural end, nor its own unit
         per_case = self.cases is not None
         yield f"  - id: {self.id}"
         yield f"    title: {_quoted(self.title)}"
         yield f"    path: {_quoted(self.path)}" + (f"   # one value for each of {self.cases} cases" if per_case else "")
-        yield f"    unit: {_quoted(self.unit)}{check}"
-        yield f"    range: {{min: {_plain(self.low)}, max: {_plain(self.high)}}}{check}"
+        yield f"    unit: {_quoted(self.unit)}{ends}"
+        yield f"    range: {{min: {_plain(self.low)}, max: {_plain(self.high)}}}{ends}"
         yield f"    direction: {self.direction}{check}"
         yield f"    decimals: {self.decimals}"
         yield f"    undefined: {self.undefined}"
@@ -91,15 +97,18 @@ def _numbers(value: Any, steps: tuple[str, ...], cases: int | None, left_out: li
     if cases is None and (entries := _cases(value, steps[-1] if steps else "")):
         merged = _merged(entries)
         yield from _numbers(merged, (*steps, "*"), len(entries), left_out)
+    elif cases is None and (single := _numbers_of_cases(value)):
+        yield _Found((*steps, "*"), tuple(number for number in single if math.isfinite(number)), len(single))
     elif isinstance(value, Mapping):
         for key, inner in value.items():
             name = str(key)
-            if fault := _step_fault(name):
+            is_case = cases is None and _CASE.fullmatch(name) and _is_number(inner)
+            if fault := "the number of a single case" if is_case else _step_fault(name):
                 left_out.append(f"{_pointer((*steps, name))}: {fault}")
             else:
                 yield from _numbers(inner, (*steps, name), cases, left_out)
     elif isinstance(value, _Merged) or _is_number(value):
-        numbers = value.numbers if isinstance(value, _Merged) else (float(value),)
+        numbers = value.numbers if isinstance(value, _Merged) else (_float(value),)
         if steps and _COUNTS.fullmatch(steps[-1]):
             left_out.append(f"{_pointer(steps)}: a count, no metric")
         elif steps:
@@ -124,12 +133,23 @@ def _cases(value: Any, name: str) -> list[Mapping[Any, Any]]:
     shapes = [set(map(str, entry)) for entry in entries]
     if not set.intersection(*shapes):
         return []
+    keys = [str(key).lower() for key in value] if isinstance(value, Mapping) else []
+    if _SUMMARY & {*keys} or set.union(*shapes) <= _SUMMARY or (keys and all(map(known_metric, keys))):
+        return []  # mean and standard deviation over cases are no two cases, nor are a Dice and an accuracy
     if isinstance(value, list) or _CASES_NAMES.fullmatch(name) or len(entries) > _MANY:
         return entries
     keys = [str(key) for key in value]
     numbered = sum(any(c.isdigit() for c in key) for key in keys)
     are_classes = all(key.isdigit() and len(key) < 3 for key in keys)  # labels of a segmentation: 1, 2, 4
     return entries if len(entries) > 1 and numbered * 2 > len(keys) and not are_classes else []
+
+
+def _numbers_of_cases(value: Any) -> list[float]:
+    """Return the numbers of a mapping that holds nothing but one number for each case, else nothing."""
+    if not isinstance(value, Mapping) or len(value) < 2:
+        return []
+    fits = all(_CASE.fullmatch(str(key)) and _is_number(number) for key, number in value.items())
+    return [_float(number) for number in value.values()] if fits else []
 
 
 def _merged(entries: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
@@ -141,7 +161,7 @@ def _merged(entries: Sequence[Mapping[Any, Any]]) -> dict[Any, Any]:
 def _merged_value(values: list[Any]) -> Any:
     if all(isinstance(value, Mapping) for value in values):
         return _merged(values)
-    numbers = tuple(float(value) for value in values if _is_number(value))
+    numbers = tuple(_float(value) for value in values if _is_number(value))
     return _Merged(numbers) if numbers else values[0]
 
 
@@ -201,6 +221,14 @@ def _step_fault(name: str) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _float(value: float) -> float:
+    """Return a number as a float; a whole number that is too large for one is infinite."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _pointer(steps: Sequence[str]) -> str:

@@ -136,11 +136,24 @@ def _covariances(basis: Basis) -> Iterator[Fault]:
         if first == second:
             if not 0 <= number <= basis.span**2:
                 yield pointer, "no variance in this range is like that", f"0 to {basis.span**2}", got
+            yield from _variance(basis, first, pointer)
             continue
         tolerance = _last(number, 2 * basis.decimals)
         bound = _up(basis.covariance(first, first), basis) * _up(basis.covariance(second, second), basis)
         if max(Decimal(0), abs(number) - tolerance) ** 2 > bound:
             yield pointer, "a covariance is no larger than its variances allow", f"at most {bound.sqrt():.6f}", got
+
+
+def _variance(basis: Basis, model: int, pointer: str) -> Iterator[Fault]:
+    """Over the same cases the variance of a model is the square of the standard deviation of its result."""
+    value, number = basis.values[model], basis.covariance(model, model)
+    if value is None or value.sd is None or value.n != basis.comparison.n:
+        return
+    sd, slack = Decimal(value.sd), _last(number, 2 * basis.decimals)
+    last = _last(sd, basis.decimals)
+    if not max(Decimal(0), sd - last) ** 2 - slack <= number <= (sd + last) ** 2 + slack:
+        message, want = "this is not the variance of the result", f"{sd**2}, as its standard deviation says"
+        yield pointer, message, want, f"{number}"
 
 
 def _signs(pair: ComparedPair) -> Iterator[tuple[str, str, str, str]]:
@@ -172,6 +185,9 @@ def _spread(basis: Basis, pair: ComparedPair) -> Iterator[tuple[str, str, str, s
         yield "sd", "differences in this range vary less", f"at most {2 * basis.span}", str(sd)
     if not pair.wins and not pair.losses and (difference or sd):
         yield "difference", "models that are equal in every case do not differ", "0", f"{difference}, sd {sd}"
+    elif (difference < 0 and not pair.losses) or (difference > 0 and not pair.wins):
+        want = "0 or more" if difference < 0 else "0 or less"
+        yield "difference", "a model that is never worse in a case is not so in the mean", want, str(difference)
     if pair.n != basis.comparison.n:
         return
     first, second = basis.comparison.models[pair.first - 1], basis.comparison.models[pair.second - 1]

@@ -9,7 +9,7 @@ from itertools import islice
 
 from medperf_git.policy.case import Case
 from medperf_git.policy.comparison_numbers import Basis, faults_of
-from medperf_git.policy.values import About, OfASite, limits_for, numbers_of, published_values
+from medperf_git.policy.values import About, OfASite, cases_behind, limits_for, numbers_of, published_values
 from medperf_git.records import layout, models
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import live_result, policy_state
@@ -95,13 +95,30 @@ def check_numbers(case: Case) -> Iterator[Finding]:
 
 
 def check_enough_cases(case: Case) -> Iterator[Finding]:
-    """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow."""
+    """Refuse a comparison of models, or of two of them, over fewer cases than benchmark and site allow.
+
+    Two models that differ in one case show by how much: it is their mean difference, times the number of cases.
+    """
     for stored, comparison in case.of(models.Comparison):
         least = limits_for(case, comparison).min_cases
-        few = ((pointer, n) for pointer, n in _numbers_of_cases(case, comparison) if n < least)
-        for pointer, n in islice(few, MOST_FAULTS):
-            message, fix = "this rests on too few cases to be published", "leave a model out, or publish none"
-            want, got = f"at least {least}", str(n)
+        few = [
+            ("this rests on too few cases to be published", pointer, n, f"at least {least}")
+            for pointer, n in _numbers_of_cases(case, comparison)
+            if n < least
+        ]
+        few += [
+            (
+                "the two models differ in so few cases that their differences there show",
+                f"/pairs/{number}",
+                pair.wins + pair.losses,
+                f"none, or at least {least}",
+            )
+            for number, pair in enumerate(comparison.pairs)
+            if 0 < pair.wins + pair.losses < least <= pair.n
+        ]
+        fix = "leave a model out, or publish none"
+        for message, pointer, n, want in few[:MOST_FAULTS]:
+            got = str(n)
             yield Finding(
                 "comparison-few-cases", message, path=stored.path, pointer=pointer, expected=want, got=got, fix=fix
             )
@@ -117,7 +134,7 @@ def _numbers_of_cases(case: Case, comparison: models.Comparison) -> Iterator[tup
         live = _live(case, comparison, model.ref)
         value = _value(live, comparison.metric) if live else None
         if metric is not None and metric.undefined == "worst" and value is not None:
-            yield f"/models/{number}", comparison.n - (value.n_failed or 0) - (value.n_undefined or 0)
+            yield f"/models/{number}", cases_behind(metric, value, comparison.n)
 
 
 def check_differencing(case: Case) -> Iterator[Finding]:

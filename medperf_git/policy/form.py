@@ -155,19 +155,31 @@ def _newer_parts(record: models.Record) -> Iterator[tuple[str, str]]:
         case models.Comparison():
             yield "", "comparisons"
         case models.Benchmark():
-            if record.comparisons is not None:
-                yield "/comparisons", "comparisons"
-            for number, metric in enumerate(record.metrics):
-                for field, what in _NEWER_IN_METRICS.items():
-                    if getattr(metric, field) is not None:
-                        yield f"/metrics/{number}/{field}", what
+            yield from _newer_in_benchmark(record)
         case models.Result():
-            for name, entry in (record.values or {}).items():
-                for field in ("quantiles", "counts"):
-                    if getattr(entry, field) is not None:
-                        yield f"/values/{name}/{field}", _NEWER_IN_METRICS[field]
+            yield from _newer_in_result(record)
         case _:
             return
+
+
+def _newer_in_benchmark(benchmark: models.Benchmark) -> Iterator[tuple[str, str]]:
+    if benchmark.comparisons is not None:
+        yield "/comparisons", "comparisons"
+    if benchmark.tested is not None:
+        yield "/tested", "tests of benchmarks"
+    for number, metric in enumerate(benchmark.metrics):
+        for field, what in _NEWER_IN_METRICS.items():
+            if getattr(metric, field) is not None:
+                yield f"/metrics/{number}/{field}", what
+
+
+def _newer_in_result(result: models.Result) -> Iterator[tuple[str, str]]:
+    if result.sandbox == "unlimited":
+        yield "/sandbox", "results of engines that do not keep every limit"
+    for name, entry in (result.values or {}).items():
+        for field in ("quantiles", "counts"):
+            if getattr(entry, field) is not None:
+                yield f"/values/{name}/{field}", _NEWER_IN_METRICS[field]
 
 
 def check_house_files(case: Case) -> Iterator[Finding]:

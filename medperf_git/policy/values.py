@@ -118,7 +118,7 @@ def check_values(case: Case) -> Iterator[Finding]:
 def check_distributions(case: Case) -> Iterator[Finding]:
     """Refuse quantiles and counts that were not declared so, out of range or order, or about too few cases.
 
-    The outermost quantile needs the smallest number of cases beyond it, or it is near a single patient's value; a
+    Quantiles need the smallest number of cases beyond and between them, or they show single patients' values; a
     count above 0 and below that number is about a few patients who could be recognised.
     """
     for path, result, metric, entry in _entries(case):
@@ -150,12 +150,14 @@ def _quantiles_fault(
     decimals = min(metric.decimals, limits.decimals)
     if any(len(format_number(one).partition(".")[2]) > decimals for one in numbers):
         return f"the quantiles of {metric.id} say more digits than allowed", f"at most {decimals} decimals", written
-    cases = entry.n if entry.n is not None else most
-    if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-        cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+    cases = cases_behind(metric, entry, entry.n if entry.n is not None else most)
     if beyond(metric, cases) < limits.min_cases:
         message = f"the quantiles of {metric.id} come near single cases"
-        return message, f"at least {limits.min_cases} cases beyond the outermost", format_number(beyond(metric, cases))
+        return (
+            message,
+            f"at least {limits.min_cases} cases beyond and between them",
+            format_number(beyond(metric, cases)),
+        )
     return None
 
 
@@ -170,10 +172,25 @@ def _counts_fault(metric: models.Metric, entry: models.MetricValue, limits: Limi
     return None
 
 
+def cases_behind(metric: models.Metric, entry: models.MetricValue, cases: int) -> int:
+    """Return on how many of the cases behind a value it rests: those that enter as the worst value hide nobody.
+
+    Where all of them do, it is the worst value itself, which is nobody's: it is published like any other.
+    """
+    if metric.undefined != "worst":
+        return cases
+    own, worst = cases - (entry.n_failed or 0) - (entry.n_undefined or 0), Decimal(metric.worst_value)
+    is_worst = entry.value is not None and worst.quantize(Decimal(entry.value)) == entry.value and not entry.sd
+    return cases if own == 0 and is_worst else own
+
+
 def beyond(metric: models.Metric, cases: int) -> Decimal:
-    """Return how many of the cases lie beyond the outermost quantile of a metric."""
-    shares = [Decimal(share) for share in metric.quantiles or ()]
-    return cases * min((min(share, 1 - share) for share in shares), default=Decimal(1))
+    """Return how many of the cases lie beyond the outermost quantile of a metric, or between two neighbours if fewer.
+
+    Two quantiles between the same two cases would give both values, by the interpolation that made them.
+    """
+    ends = [Decimal(0), *(Decimal(share) for share in metric.quantiles or ()), Decimal(1)]
+    return cases * min(after - before for before, after in itertools.pairwise(ends))
 
 
 def too_small(counts: Iterable[int], least: int) -> list[int]:
@@ -224,9 +241,7 @@ def check_disclosed_cases(case: Case) -> Iterator[Finding]:
     """
     for path, result, metric, entry in _entries(case):
         least = limits_for(case, result).min_cases
-        cases = entry.n if entry.n is not None else at_most(result.cases)
-        if metric.undefined == "worst":  # they enter as the worst value, and hide nobody
-            cases -= (entry.n_failed or 0) + (entry.n_undefined or 0)
+        cases = cases_behind(metric, entry, entry.n if entry.n is not None else at_most(result.cases))
         if (entry.value is not None or entry.sd is not None) and cases < least:
             message, fix = f"{metric.id} rests on too few cases to be published", "leave the value out"
             pointer, want = f"/values/{metric.id}", f"at least {least}"
@@ -243,27 +258,51 @@ def check_differencing(case: Case) -> Iterator[Finding]:
         here, least = entry.n, limits_for(case, result).min_cases
         if here is None or entry.value is None:
             continue
-        for other, there, wanted in _near(case, path, result, metric=metric.id, least=least):
-            message = f"with {other} this shows what {abs(here - there)} cases contribute to {metric.id}"
+        for other, mine, there, wanted in _near(case, path, result, metric=metric.id, least=least):
+            message = f"with {other} this shows what {abs(mine - there)} cases contribute to {metric.id}"
             want, fix = f"a difference of at least {wanted} cases", "hold this value back until more cases differ"
-            pointer, got = f"/values/{metric.id}/n", f"{here} and {there}"
+            pointer, got = f"/values/{metric.id}/n", f"{mine} and {there}"
             yield Finding("differencing", message, path=path, pointer=pointer, expected=want, got=got, fix=fix)
 
 
-def _near(case: Case, path: str, result: models.Result, *, metric: str, least: int) -> Iterator[tuple[str, int, int]]:
-    """Yield other values of a metric over almost the same number of cases: path, cases, the difference wanted.
+def _near(
+    case: Case, path: str, result: models.Result, *, metric: str, least: int
+) -> Iterator[tuple[str, int, int, int]]:
+    """Yield other values of a metric over almost the same number of cases: path, both numbers, the difference wanted.
 
     The stricter limit of the two counts, whichever was merged first.
     """
-    here = (result.values or {})[metric].n
-    if here is None:
-        return
-    for other, there in published_values(case.change.after, path, About.of(result, metric)):
+    for other, here, there in beside_published(case.change.after, path, result, metric):
         beside = stored_at(case.change.after, other)
         theirs = limits_for(case, beside.record).min_cases if beside and isinstance(beside.record, OfASite) else 0
         wanted = max(least, theirs)
         if 0 < abs(here - there) < wanted:
-            yield other, there, wanted
+            yield other, here, there, wanted
+
+
+def beside_published(view: RecordView, path: str, result: models.Result, metric: str) -> Iterator[tuple[str, int, int]]:
+    """Yield what is public beside a result's value: path, the value's number of cases, the number there.
+
+    Compared are numbers of all cases, and of those with a value of their own: where failed and undefined cases enter
+    as the worst value, two means over the same number of cases still show the case that failed in one of them.
+    """
+    entry = (result.values or {})[metric]
+    if entry.n is None:
+        return
+    for other, there in published_values(view, path, About.of(result, metric)):
+        numbers, beside = [(entry.n, there)], stored_at(view, other)
+        if beside and isinstance(beside.record, models.Result):
+            numbers.append((_own_cases(view, result, metric), _own_cases(view, beside.record, metric)))
+        yield from ((other, *both) for both in dict.fromkeys(numbers))
+
+
+def _own_cases(view: RecordView, result: models.Result, metric: str) -> int:
+    """Return how many cases have a value of their own in a value that is published with its number of cases."""
+    entry = (result.values or {})[metric]
+    benchmark = record_at(view, layout.benchmark_path(result.benchmark.ref), models.Benchmark)
+    declared = next((one for one in benchmark.metrics if one.id == metric), None) if benchmark else None
+    without = (entry.n_failed or 0) + (entry.n_undefined or 0)
+    return (entry.n or 0) - (without if declared and declared.undefined == "worst" else 0)
 
 
 def published_values(view: RecordView, path: str, about: About) -> Iterator[tuple[str, int]]:

@@ -21,8 +21,8 @@ from medperf_git.records.models import ComparedPair, Number
 RANK_DECIMALS = 6
 W_DECIMALS = 1  # ranks are halves
 VARIANCE_DECIMALS = 3  # a sum of squared ranks is a number of halves, a quarter of it one of eighths
-_NOISE_DIGITS = 12
-_UNIT = 10**_NOISE_DIGITS
+NOISE_DIGITS = 12
+_UNIT = 10**NOISE_DIGITS
 _MOST_DIGITS = 15
 _ROOT = Context(prec=60)
 
@@ -84,7 +84,7 @@ def covariance_decimals(decimals: int) -> int:
 
 def _whole(value: float) -> int:
     """Return a value as a whole number of 10^-12."""
-    return int(Decimal(repr(round(value, _NOISE_DIGITS))).scaleb(_NOISE_DIGITS, _ROOT))
+    return int(Decimal(repr(round(value, NOISE_DIGITS))).scaleb(NOISE_DIGITS, _ROOT))
 
 
 def _rank_sums(columns: Sequence[Sequence[int]], sign: int) -> list[int]:

@@ -52,6 +52,13 @@ def text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
+def scalar(value: Any, where: str) -> str:
+    """Return the text of one value; nothing, a list and a mapping have none."""
+    if value is None or isinstance(value, list | dict):
+        raise Wrong(where, f"{where} is no single value", "write the value in quotation marks, or remove the line")
+    return text(value)
+
+
 def text_or_number(value: Any, where: str) -> str | int | None:
     """Return text, a whole number, or None."""
     if value is None or (isinstance(value, str | int) and not isinstance(value, bool)):

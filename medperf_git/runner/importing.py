@@ -15,7 +15,7 @@ from medperf_git.records.foreign import load_foreign_yaml
 from medperf_git.records.foreign_lines import line_of
 from medperf_git.records.models import Mount, RunArgs, Task
 from medperf_git.records.strict_yaml import Unreadable
-from medperf_git.runner.config_values import Wrong, mapping, only, text, text_or_number, words
+from medperf_git.runner.config_values import Wrong, mapping, only, scalar, text_or_number, words
 from medperf_git.runner.mlcube import read_mlcube
 from medperf_git.runner.plan import ROLE_TASKS
 
@@ -144,7 +144,8 @@ def _run_args(content: Any, where: str) -> RunArgs:
     return RunArgs(
         command=words(arguments.get("command"), f"{where}/command"),
         entrypoint=words(arguments.get("entrypoint"), f"{where}/entrypoint"),
-        environment={str(name): text(value) for name, value in environment.items()} or None,
+        environment={str(name): scalar(value, f"{where}/environment/{name}") for name, value in environment.items()}
+        or None,
         shm_size=text_or_number(arguments.get("shm_size"), f"{where}/shm_size"),
         gpus=text_or_number(arguments.get("gpus"), f"{where}/gpus"),
     )

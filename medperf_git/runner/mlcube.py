@@ -15,7 +15,7 @@ from typing import Any, Literal
 from medperf_git.policy.cubes import DENIED_VARIABLE
 from medperf_git.records.models import Mount, RunArgs, Task
 from medperf_git.records.mounts import TMP
-from medperf_git.runner.config_values import Wrong, mapping, only, split, text
+from medperf_git.runner.config_values import Wrong, mapping, only, scalar, split, words
 from medperf_git.runner.plan import ALWAYS_GIVEN, TASK_KEYS
 
 Kind = Literal["directory", "file"]
@@ -73,7 +73,10 @@ def _engine_options(docker: Mapping[str, Any], platform: Mapping[str, Any]) -> t
     """Keep shared memory, GPUs and environment of free engine options; say what is left out."""
     shm_size, gpus, notes = None, None, []
     for key in ("cpu_args", "gpu_args"):
-        for option, value in _options(str(docker.get(key) or ""), f"docker/{key}"):
+        line = docker.get(key) or ""
+        if not isinstance(line, str):
+            raise Wrong(f"docker/{key}", f"docker/{key} is no text", "write the options as one line")
+        for option, value in _options(line, f"docker/{key}"):
             match option:
                 case "--shm-size":
                     shm_size = value.lower()
@@ -88,7 +91,7 @@ def _engine_options(docker: Mapping[str, Any], platform: Mapping[str, Any]) -> t
         gpus = "all"
     environment = {}
     for key, given in mapping(docker.get("env_args") or {}, "docker/env_args").items():
-        name, value = str(key), text(given)
+        name, value = str(key), scalar(given, f"docker/env_args/{key}")
         if "${" in value or DENIED_VARIABLE.fullmatch(name) or not _VARIABLE.fullmatch(name):
             notes.append(f"docker/env_args: {name} is left out; a record may not set it")
         else:
@@ -188,7 +191,10 @@ def _start(task: str, entrypoint: Any, arguments: list[str], where: str) -> dict
     """Return entry point and command: the task's name is said to the image's own entry point only."""
     if not entrypoint:
         return {"command": (task, *arguments)}
-    given = split(entrypoint, where) if isinstance(entrypoint, str) else [text(word) for word in entrypoint]
+    said = words(entrypoint, where)
+    given = [*(split(said, where) if isinstance(said, str) else said or ())]
+    if not given:
+        raise Wrong(where, f"{where} is empty", "write the program, or leave the line out: the image's own is started")
     return {"entrypoint": (given[0],), "command": (*given[1:], *arguments) or None}
 
 

@@ -92,7 +92,7 @@ def comparison(
     **changes: Any,
 ) -> models.Comparison:
     """Return the comparison of models by a metric, as it follows from their values."""
-    values = [_values(ref, metric, (failed or {}).get(ref, ())) for ref in refs]
+    values = [values_of(ref, metric, (failed or {}).get(ref, ())) for ref in refs]
     block = compare_cases(values, higher_is_better=metric.direction == "higher", decimals=metric.decimals)
     compared_models = tuple(
         models.ComparedModel(
@@ -118,7 +118,8 @@ def comparison(
     return replace(record, **changes)
 
 
-def _values(ref: Ref, metric: models.Metric, failed: Sequence[int]) -> dict[str, float]:
+def values_of(ref: Ref, metric: models.Metric, failed: Sequence[int] = ()) -> dict[str, float]:
+    """Return the values of a model by case; a case that failed is left out, or has the worst one."""
     cases = content(ref, failed=failed)["cases"]
     found = {key: one.get(metric.id) for key, one in cases.items()}
     worst = float(metric.worst_value) if metric.undefined == "worst" else None

@@ -6,15 +6,18 @@ from decimal import Decimal
 
 import pytest
 
+from medperf_git.flows.comparable import fitting_values
 from medperf_git.flows.disclosure import hold_back_near
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.names import Ref
+from medperf_git.runner.comparison import compare_cases
 from tests.support import comparison_builder as cb
 from tests.support.comparison_builder import BENCHMARK, DICE, TREE
 from tests.support.registry_builder import MODEL, NORTH, REFERENCE, House, Proposal
 
 ALL = (REFERENCE, MODEL, TREE)
+FEW = "comparison-few-cases"
 
 
 def with_tree(lacking: Sequence[int]) -> House:
@@ -47,6 +50,22 @@ def test_t65_a_comparison_near_an_earlier_one_is_refused_also_when_that_was_with
     near = house.propose(cb.comparison(house, ALL, failed={TREE: range(19)})).sign("north")
     (one,) = [one for one in near.judge().findings if one.pointer == "/models/0"]
     assert first.path in one.message
+
+
+@pytest.mark.parametrize(("unequal", "refused"), [(0, set()), (1, {FEW}), (9, {FEW}), (10, set())])
+def test_t65_two_models_that_differ_in_few_cases_do_not_show_by_how_much(unequal: int, refused: set[str]) -> None:
+    """With one win and 59 ties the mean difference, times 60, is one patient's."""
+    house = cb.compared()
+    record = cb.comparison(house)
+    values = cb.values_of(REFERENCE, DICE)
+    other = {case: value + (0.01 if number < unequal else 0) for number, (case, value) in enumerate(values.items())}
+    (pair,) = compare_cases([values, other], higher_is_better=True, decimals=3).pairs
+    assert pair.wins + pair.losses == unequal
+    findings = house.propose(replace(record, pairs=(pair,))).sign("north").judge().findings
+    assert {one.rule for one in findings} - {"comparison-numbers"} == refused
+    fits = fitting_values({REFERENCE: values, MODEL: other, TREE: cb.values_of(TREE, DICE)}, {}, least=10)
+    assert (fits.models == (REFERENCE, TREE) and MODEL in fits.left) is bool(refused)
+    assert (fits.models == (REFERENCE, MODEL, TREE)) is (not refused)
 
 
 def test_t65_a_stricter_limit_of_the_policy_holds_for_comparisons_too() -> None:
@@ -104,3 +123,19 @@ def test_t65_a_value_near_a_comparison_is_refused_and_held_back_at_the_site() ->
     assert (kept.values or {})["dice"].absent == "held-back"
     assert "over 50 cases it would show 5 of them" in said[0]
     assert house.propose(kept).sign("north").judge().outcome is Outcome.PASS
+
+
+def test_t65_a_case_that_failed_the_second_time_is_not_shown_by_two_means_over_the_same_cases() -> None:
+    """Under `worst` both means are over 60 cases; their difference times 60 is what the one case contributed."""
+    house = cb.compared(undefined="worst")
+    record = cb.result(house, MODEL, undefined="worst", attempt=2, failed=(3,))
+    assert (record.values or {})["dice"].n == 60
+    proposal = house.propose(record).sign("north")
+    near = [one for one in proposal.judge().findings if one.rule == "differencing"]
+    assert ("/values/dice/n", "59 and 60") in {(one.pointer, one.got) for one in near}
+    kept, said = hold_back_near(house.view, proposal.path, record, min_cases=10)
+    assert (kept.values or {})["dice"].absent == "held-back"
+    assert "it would show 1 of them" in said[0]
+    assert house.propose(kept).sign("north").judge().outcome is Outcome.PASS
+    many = cb.result(house, MODEL, undefined="worst", attempt=2, failed=range(10))
+    assert found(house.propose(many).sign("north")) == set()

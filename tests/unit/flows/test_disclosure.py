@@ -136,7 +136,7 @@ def test_quantiles_and_counts_leave_rounded_within_the_limits():
 def test_t65_quantiles_with_few_cases_beyond_them_are_held_back_and_the_value_stays():
     value, said = shown_over(39)
     assert (value.value, value.quantiles, value.counts) == (Decimal("0.9"), None, (0, 10, 50))
-    assert "its quantiles are held back, only 9.75 cases lie beyond the outermost; at least 10" in said
+    assert "its quantiles are held back, only 9.75 cases lie beyond or between them; at least 10" in said
     assert shown_over(60, min_cases=16)[0].quantiles is None
 
 
@@ -165,3 +165,10 @@ def test_where_numbers_are_ranges_quantiles_and_counts_stay_without_them():
     assert publishable({"auroc": entry}, [SPREAD], made, cases=60).values["auroc"] == m.MetricValue(
         Decimal("0.9"), quantiles=(0, 0, 1), counts=(0, 10, 50)
     )
+
+
+@pytest.mark.parametrize(("failed", "value"), [(50, 0), (51, None), (59, None), (60, 0)])
+def test_a_model_that_failed_on_every_case_is_published_with_the_worst_value(failed, value):
+    metric = replace(AUROC, undefined="worst", path="/cases/*/auroc", reduction="mean")
+    shown = publishable({"auroc": m.MetricValue(0, n=60, n_failed=failed)}, [metric], limits(), cases=60)
+    assert shown.values["auroc"].value == value

@@ -22,6 +22,7 @@ from medperf_git.records import models as m
 from medperf_git.records.digests import digest_of
 from medperf_git.records.record import write_record
 from medperf_git.records.view import record_at
+from medperf_git.runner.engine import Profile
 from tests.support import comparison_builder as cb
 from tests.support.paper_samples import WHERE, registry, review
 
@@ -98,6 +99,16 @@ def test_the_page_says_who_what_by_which_limit_and_what_is_signed() -> None:
     for one in shown.records:
         assert str(digest_of(one.data)).removeprefix("sha256:") in text
         assert " ".join(one.data.decode().split()) in text
+
+
+@pytest.mark.parametrize("profile", list(Profile))
+def test_the_page_describes_every_sandbox_that_a_model_may_have_run_in(profile: Profile) -> None:
+    made = registry()
+    shown = review(made)
+    (one,) = shown.records
+    record = replace(one.result, sandbox=profile.value)
+    ran = replace(shown, records=(replace(one, draft=replace(one.draft, record=record), data=write_record(record)),))
+    assert f"Sandbox “{profile}”" in parsed(render_paper(review_paper(made.view, WHERE, [ran]))).text
 
 
 def test_the_page_is_one_file_without_a_script_and_asks_nobody() -> None:
@@ -220,6 +231,7 @@ def test_the_page_of_a_dataset_says_what_its_digest_tells(method: str, words: st
         "the statistics age",
         "privacy officer",
         "For ever",
+        "a second record does so, which is shown before it is sent",
     ):
         assert said in text
     assert str(digest_of(leaving.data)).removeprefix("sha256:") in text

@@ -56,6 +56,21 @@ def test_a_word_that_only_begins_alike_is_not_known(key: str) -> None:
     assert known_metric(key) is None
 
 
+@pytest.mark.parametrize(
+    "key", ["dice_loss", "AUC loss", "accuracy/std", "Dice_sd", "hd95 std", "recall error", "auc_ci_lower"]
+)
+def test_what_is_about_a_metric_is_not_taken_for_it(key: str) -> None:
+    """A loss or a spread ranked as the metric itself would turn the order of the models round."""
+    assert known_metric(key) is None
+
+
+def test_an_end_that_was_only_seen_is_to_be_checked() -> None:
+    lines = [line for one in propose_metrics({"MAE": 0.3, "Dice": 0.8}).metrics for line in one.lines()]
+    assert [line.strip() for line in lines if "# check" in line] == [
+        'unit: "1"   # check', "range: {min: 0, max: 1}   # check",
+    ]  # fmt: skip
+
+
 def proposed(text: str) -> list[tuple[str, str, str, float, float]]:
     found = propose_metrics(load_foreign_yaml(text.encode()))
     return [(one.id, one.path, "mean" if one.cases else "none", one.low, one.high) for one in found.metrics]
@@ -82,6 +97,36 @@ def test_classes_are_not_cases() -> None:
         ("effusion-f1", "/Effusion/F1", "none", 0, 1),
     ]
     assert [path for _, path, *_ in proposed("1: {dice: 0.5}\n2: {dice: 0.7}\n")] == ["/1/dice", "/2/dice"]
+
+
+def test_mean_and_spread_over_videos_are_no_two_videos() -> None:
+    assert [path for _, path, *_ in proposed("videos:\n  mean: {accuracy: 0.8}\n  std: {accuracy: 0.1}\n")] == [
+        "/videos/mean/accuracy", "/videos/std/accuracy",
+    ]  # fmt: skip
+
+
+def test_the_results_of_the_surgical_pilot_are_no_cases() -> None:
+    """It writes each metric over all frames, and its mean and standard deviation over videos."""
+    text = "overall: {accuracy: 0.8, f1-score: 0.7}\nper_video:\n"
+    text += "  accuracy: {mean: 0.8, std: 0.1}\n  f1-score: {mean: 0.7, std: 0.2}\n"
+    assert [path for _, path, *_ in proposed(text)] == [
+        "/overall/accuracy", "/overall/f1-score",
+        "/per_video/accuracy/mean", "/per_video/accuracy/std", "/per_video/f1-score/mean", "/per_video/f1-score/std",
+    ]  # fmt: skip
+
+
+def test_no_single_case_becomes_a_metric() -> None:
+    """The pancreas pilot writes a number for each volume beside their mean; elsewhere there are only those of cases."""
+    mixed = propose_metrics({"DSC": {"fine": {"0001.npy": 0.7, "0002.npy": 0.8, "avg": 0.75}}})
+    assert [metric.path for metric in mixed.metrics] == ["/DSC/fine/avg"]
+    assert mixed.left_out[0] == "/DSC/fine/0001.npy: the number of a single case"
+    alone = propose_metrics({"dice": {"case-1": 0.7, "case-2": 0.8}, "auc": {"patient 1": 0.5, "patient 2": "?"}})
+    assert [(metric.path, metric.cases) for metric in alone.metrics] == [("/dice/*", 2)]
+    assert alone.metrics[0].title == "dice"
+
+
+def test_a_whole_number_that_is_too_large_gives_no_range() -> None:
+    assert [(low, high) for *_, low, high in proposed("mse: 1" + "0" * 350 + "\n")] == [(0, 1)]
 
 
 def test_ranges_hold_what_was_seen() -> None:

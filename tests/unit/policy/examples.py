@@ -515,6 +515,8 @@ RULE_EXAMPLES: dict[str, Examples] = {
                     replace(cb.HD95, worst=374),
                 )
             ),
+            "newer-rules: a benchmark that was tested": a_benchmark(tested=models.Tested(WRONG, "complete")),
+            "newer-rules: an engine without every limit": lambda house: a_result(house, sandbox="unlimited"),
             "newer-rules: values": with_values(auroc=rb.value("0.9", quantiles=QUARTILES, counts=(30, 30))),
         },
     ),

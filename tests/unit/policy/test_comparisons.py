@@ -201,6 +201,7 @@ TINY = Decimal("0.0000001")
         (with_pair(n=61, ties=PAIR.ties + 1), "/pairs/0/n"),
         (with_pair(n=59, losses=PAIR.losses - 1), "/pairs/0/n"),
         (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0), "/pairs/0/difference"),
+        (with_covariance(0, 2 * Decimal(basis().comparison.covariance[0])), "/covariance/0"),
         (with_pair(wins=0, losses=0, ties=60, w_plus=0, variance=0, difference=0), "/pairs/0/difference"),
     ],
 )  # fmt: skip
@@ -235,6 +236,16 @@ def test_a_rank_sum_lies_between_the_smallest_and_the_largest_ranks(wins: int, l
 def test_a_variance_lies_between_ranks_that_are_all_tied_and_all_distinct(variance: str, fits: bool) -> None:
     pair = replace(PAIR, wins=4, losses=0, ties=56, w_plus=10, variance=Decimal(variance))
     assert ("variance" not in {field for field, *_ in _signs(pair)}) is fits
+
+
+@pytest.mark.parametrize(
+    ("wins", "losses", "difference"), [(60, 0, "-0.1"), (0, 60, "0.1"), (60, 0, "0.1"), (59, 1, "-0.1")]
+)
+def test_a_model_that_is_never_worse_is_not_worse_in_the_mean(wins: int, losses: int, difference: str) -> None:
+    one = with_pair(wins=wins, losses=losses, ties=0, difference=Decimal(difference))
+    told = {message for _, message, *_ in faults_of(one)}
+    never = (wins == 60) == (difference == "-0.1") and 0 in (wins, losses)
+    assert ("a model that is never worse in a case is not so in the mean" in told) is never
 
 
 def test_under_worst_every_model_has_every_case() -> None:

@@ -84,6 +84,12 @@ def test_the_outermost_quantile_decides() -> None:
     assert beyond(replace(METRIC, quantiles=None), 100) == 100
 
 
+def test_t65_two_quantiles_between_the_same_two_cases_would_give_both_values() -> None:
+    near = replace(METRIC, quantiles=(Decimal("0.5"), Decimal("0.501")))
+    assert beyond(near, 1000) == 1
+    assert beyond(replace(METRIC, quantiles=(Decimal("0.25"), Decimal("0.5"), Decimal("0.75"))), 40) == 10
+
+
 @pytest.mark.parametrize(
     ("changes", "fault"),
     [

@@ -147,9 +147,18 @@ def test_where_numbers_are_ranges_a_word_says_why_a_value_is_absent() -> None:
 
 
 @pytest.mark.parametrize("field", ["n_failed", "n_undefined"])
+def test_a_model_that_fails_on_every_case_gets_the_worst_value(field: str) -> None:
+    """Held back it would only be missing at that site, and rank better than with the value that it has earned."""
+    assert worst(models.MetricValue(0, n=60, **{field: 60})) is PASS
+    assert worst(models.MetricValue(0, sd=Decimal("0.1"), n=60, **{field: 60})) is FAIL
+    assert worst(models.MetricValue(0, n=9, **{field: 9})) is FAIL
+
+
+@pytest.mark.parametrize("field", ["n_failed", "n_undefined"])
 def test_cases_that_enter_as_the_worst_value_hide_nobody(field: str) -> None:
     assert worst(rb.value("0.9", n=60, **{field: 50})) is PASS
     assert worst(rb.value("0.9", n=60, **{field: 51})) is FAIL
+    assert worst(rb.value("0.1", n=60, **{field: 60})) is FAIL
     assert worst(models.MetricValue(n=0, **{field: 60})) is PASS
     assert worst(models.MetricValue(**{field: 60})) is PASS
     assert worst(models.MetricValue(n=0, **{field: 61})) is FAIL

@@ -185,6 +185,33 @@ def test_an_mlcube_that_cannot_be_run_is_refused_with_its_line(tmp_path: Path, t
         tasks_of(tmp_path, tasks)
 
 
+@pytest.mark.parametrize(
+    ("entrypoint", "fault"),
+    [("5", "neither text nor a list"), ("{a: 1}", "neither text nor a list"), ('"  "', "is empty")],
+)
+def test_an_entry_point_that_is_none_is_refused_with_its_line(tmp_path: Path, entrypoint: str, fault: str) -> None:
+    with pytest.raises(Refused, match=f"line 6: tasks/infer/entrypoint.*{fault}"):
+        tasks_of(tmp_path, f"  infer:\n    entrypoint: {entrypoint}\n")
+
+
+@pytest.mark.parametrize(
+    ("docker", "fault"),
+    [
+        ("{image: x, env_args: {A: null}}", "docker/env_args/A is no single value"),
+        ("{image: x, gpu_args: [--gpus=all]}", "docker/gpu_args is no text"),
+    ],
+)
+def test_an_option_that_would_be_lost_in_silence_is_refused(tmp_path: Path, docker: str, fault: str) -> None:
+    with pytest.raises(Refused, match=fault):
+        import_file(written(tmp_path, f"name: Old\ndocker: {docker}\ntasks: {{infer: {{}}}}\n"))
+
+
+@pytest.mark.parametrize("value", ["null", "[1]", "{a: 1}"])
+def test_a_variable_that_has_no_one_value_is_refused(tmp_path: Path, value: str) -> None:
+    with pytest.raises(Refused, match="environment/A is no single value"):
+        import_file(written(tmp_path, CONFIG.replace("{A: 1, B: true}", f"{{A: {value}}}")))
+
+
 def test_an_mlcube_without_a_docker_image_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="docker/image is missing"):
         import_file(written(tmp_path, "name: x\nsingularity: {image: x.sif}\ntasks: {}\n"))
