@@ -87,7 +87,7 @@ COMMANDS: dict[str, str] = {
 WITHOUT_REGISTRY = frozenset(
     (
         *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
-        *("runs", "key new", "key ls", "cube import", "benchmark new", "dataset hash"),
+        *("runs", "key new", "key ls", "cube new", "cube import", "benchmark new", "dataset hash"),
         *("dataset progress", "dataset export", "dataset import", "storage"),
     )
 )

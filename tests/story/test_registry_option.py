@@ -15,6 +15,7 @@ OWN_WORDS: dict[tuple[str, ...], list[str]] = {
     ("check",): ["--head", "main"],
     ("join",): ["--as", "north", "--yes"],
     ("association", "request"): ["a/b", "--model", "a/b"],
+    ("cube", "test"): ["a/b"],
 }
 
 

@@ -154,6 +154,7 @@ COMPLETE: dict[str, m.Record] = {
         partial=True,
         visibility="public",
         comparisons=False,
+        tested=m.Tested(digest("demo"), "complete"),
         bias={"1.a": "Yes.", "mission": "To see."},
     ),
     "benchmarks/ana/aspirate/1/policy/0002.yaml": m.Policy(
