@@ -18,7 +18,7 @@ from medperf_git.records.foreign import load_foreign_yaml
 from medperf_git.records.layout import is_house_file, place_of, split_bundle
 from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.quick import parse_canonical
-from medperf_git.records.record import _read, _read_carefully, check_document, read_record, write_record
+from medperf_git.records.record import _read, _read_carefully, check_document, write_record
 from medperf_git.records.strict_yaml import Unreadable, parse_yaml
 from medperf_git.registry.objects import BadObject, Store, _parse_commit
 from medperf_git.registry.receive import _PROPOSAL, parse_updates
