@@ -62,43 +62,53 @@ def _compared(undefined: Undefined, changes: tuple[tuple[str, Any], ...]) -> Hou
     policy = house.first_policy(benchmark, auto_approve=models.AutoApprovals(always, always))
     house.merge(house.propose(benchmark, policy).sign("dora", "emil"))
     for subject, kind in ((NORTH, "dataset"), (MODEL, "cube"), (TREE, "cube")):
-        request = house.event("request", by=subject.member, subject=subject, kind=kind, **_names(house))  # type: ignore[arg-type]  # of two words
-        house.merge(house.propose(request).sign(subject.member))
+        house.merge(house.propose(request(house, subject, kind)).sign(subject.member))
     for model in (REFERENCE, MODEL):
         house.merge(house.propose(result(house, model, undefined=undefined)).sign("north"))
     return house
 
 
-def _names(house: House) -> dict[str, Any]:
-    policy = layout.numbered(layout.policy_folder(BENCHMARK), 1)
-    return {"benchmark": house.benchmark_reference(BENCHMARK), "policy": house.digest(policy)}
+def request(house: House, subject: Ref, kind: Any = "dataset") -> models.Association:
+    """Return the request of a dataset or model, which is approved at once."""
+    policy = house.digest(layout.numbered(layout.policy_folder(BENCHMARK), 1))
+    reference = house.benchmark_reference(BENCHMARK)
+    return house.event("request", by=subject.member, subject=subject, kind=kind, benchmark=reference, policy=policy)
 
 
 def result(
-    house: House, model: Ref, *, undefined: Undefined = "missing", failed: Sequence[int] = (), **changes: Any
+    house: House,
+    model: Ref,
+    *,
+    data: Ref = NORTH,
+    cases: int = 60,
+    undefined: Undefined = "missing",
+    failed: Sequence[int] = (),
+    **changes: Any,
 ) -> models.Result:
-    """Return the result of a model on north's cases, in which some failed."""
-    reduced = reduce_results(content(model, failed=failed), metrics(undefined), cases=60)
-    reference = house.benchmark_reference(BENCHMARK)
-    return house.result(NORTH, model, **{"benchmark": reference, "values": reduced.values, **changes})
+    """Return the result of a model on the cases of a dataset, in which some failed."""
+    reduced = reduce_results(content(model, cases=cases, failed=failed), metrics(undefined), cases=cases)
+    fields: dict[str, Any] = {"cases": models.Cases(exact=cases), "values": reduced.values, **changes}
+    return house.result(data, model, **{"benchmark": house.benchmark_reference(BENCHMARK), **fields})
 
 
 def comparison(
     house: House,
     refs: Sequence[Ref] = (REFERENCE, MODEL),
     *,
+    data: Ref = NORTH,
+    cases: int = 60,
     metric: models.Metric = DICE,
     failed: dict[Ref, Sequence[int]] | None = None,
     **changes: Any,
 ) -> models.Comparison:
     """Return the comparison of models by a metric, as it follows from their values."""
-    values = [values_of(ref, metric, (failed or {}).get(ref, ())) for ref in refs]
+    values = [values_of(ref, metric, (failed or {}).get(ref, ()), cases=cases) for ref in refs]
     block = compare_cases(values, higher_is_better=metric.direction == "higher", decimals=metric.decimals)
     compared_models = tuple(
         models.ComparedModel(
             ref,
             house.digest(layout.cube_path(ref)),
-            there(live_result(house.view, BENCHMARK, NORTH, ref)).digest,
+            there(live_result(house.view, BENCHMARK, data, ref)).digest,
             mean,
             rank,
         )
@@ -107,7 +117,7 @@ def comparison(
     record = models.Comparison(
         created=CREATED,
         benchmark=house.benchmark_reference(BENCHMARK),
-        dataset=house.dataset_reference(NORTH),
+        dataset=house.dataset_reference(data),
         metric=metric.id,
         n=block.n,
         models=compared_models,
@@ -118,10 +128,10 @@ def comparison(
     return replace(record, **changes)
 
 
-def values_of(ref: Ref, metric: models.Metric, failed: Sequence[int] = ()) -> dict[str, float]:
+def values_of(ref: Ref, metric: models.Metric, failed: Sequence[int] = (), *, cases: int = 60) -> dict[str, float]:
     """Return the values of a model by case; a case that failed is left out, or has the worst one."""
-    cases = content(ref, failed=failed)["cases"]
-    found = {key: one.get(metric.id) for key, one in cases.items()}
+    content_of = content(ref, cases=cases, failed=failed)["cases"]
+    found = {key: one.get(metric.id) for key, one in content_of.items()}
     worst = float(metric.worst_value) if metric.undefined == "worst" else None
     chosen = {key: worst if value is None else value for key, value in found.items()}
     return {key: value for key, value in chosen.items() if value is not None}

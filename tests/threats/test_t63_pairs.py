@@ -2,7 +2,8 @@
 
 What a record rests on is of other kinds, and rests not on it in turn; registry and member records alone rest on each
 other. So two proposals of different kinds are wrong together in both orders where they clash over a record that one
-of them brings along. Otherwise one order is wrong, and refused; the other is right (`Fine` says why), and passes.
+of them brings along, or where both publish numbers over almost the same cases. Otherwise one order is wrong, and
+refused; the other is right (`Fine` says why), and passes.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,16 +17,18 @@ import pytest
 
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
-from medperf_git.records.folds import marks_of
+from medperf_git.records.folds import marks_of, replaced_in
 from medperf_git.records.layout import Kind
 from medperf_git.records.names import MemberName, Ref
 from medperf_git.records.record import write_record
+from medperf_git.records.view import record_at
 from medperf_git.registry.bare import open_copy
 from medperf_git.registry.commits import Author, write_commit, write_merge, write_root
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
 from medperf_git.registry.standing import SOUND, Standing
 from medperf_git.registry.steps import Judgement, judge_proposal, judge_step
+from tests.support import comparison_builder as cb
 from tests.support import registry_builder as rb
 from tests.support.registry_builder import (
     BENCHMARK,
@@ -33,6 +36,7 @@ from tests.support.registry_builder import (
     MODEL,
     NORTH,
     PREPARATOR,
+    REFERENCE,
     SOUTH,
     House,
     settled,
@@ -41,13 +45,18 @@ from tests.support.registry_builder import (
 )
 
 REGISTRY, QUARANTINE, MEMBER, CUBE, DATASET = Kind.REGISTRY, Kind.QUARANTINE, Kind.MEMBER, Kind.CUBE, Kind.DATASET
-POLICY, ASSOCIATION, RESULT, NOTICE = Kind.POLICY, Kind.ASSOCIATION, Kind.RESULT, Kind.NOTICE
+POLICY, ASSOCIATION, RESULT = Kind.POLICY, Kind.ASSOCIATION, Kind.RESULT
+COMPARISON, NOTICE = Kind.COMPARISON, Kind.NOTICE
 START = datetime(2026, 11, 25, 10, tzinfo=UTC)
 TREE, GHOST = Ref("moa", "tree", 1), Ref("moa", "ghost", 1)
 FOREST_2, SCORE_2, PREP_2 = Ref("moa", "forest", 2), Ref("dora", "score", 2), Ref("dora", "prep", 2)
 CLINIC, WARDS_2 = Ref("north", "clinic", 1), Ref("north", "wards", 2)
 LUNGS, HEART_2 = Ref("dora", "lungs", 1), Ref("dora", "heart", 2)
+HEART_3 = Ref("dora", "heart", 3)
 FIRST_RESULT = layout.numbered(layout.result_folder(BENCHMARK, NORTH, MODEL), 1)
+COMPARED_RESULT = layout.numbered(layout.result_folder(cb.BENCHMARK, NORTH, MODEL), 1)
+FIRST_COMPARISON = layout.numbered(layout.comparison_folder(cb.BENCHMARK, NORTH, "dice"), 1)
+A_FIFTH = {TREE: range(12)}  # of north's cases, for which a model has no value
 
 
 @dataclass(frozen=True)
@@ -157,6 +166,47 @@ def with_forged_step() -> tuple[House, Mapping[str, bytes]]:
     return house, forged.files
 
 
+def with_two_results() -> tuple[House, Mapping[str, bytes]]:
+    """Return a registry with results of two models on north's data, in a benchmark that asks for comparisons."""
+    return cb.compared(), {}
+
+
+def with_comparison() -> tuple[House, Mapping[str, bytes]]:
+    """Return that registry with a comparison of the two models."""
+    house = cb.compared()
+    return house.merge(house.propose(cb.comparison(house)).sign("north")), {}
+
+
+def with_comparison_withdrawn() -> tuple[House, Mapping[str, bytes]]:
+    """Return that registry with a comparison that maintainers withdrew."""
+    house, _ = with_comparison()
+    word = house.notice("withdraw", FIRST_COMPARISON, by="ana", side="maintainers")
+    return house.merge(house.propose(word).sign("ana", "ben")), {}
+
+
+def with_fewer_cases() -> tuple[House, Mapping[str, bytes]]:
+    """Return that registry with a third model, which has values for 48 of the 60 cases, and more data of north's."""
+    house = cb.compared()
+    house.merge(house.propose(cb.result(house, TREE, failed=A_FIFTH[TREE])).sign("north"))
+    house.merge(house.propose(house.dataset(WARDS_2, cases=models.Cases(exact=80))).sign("north"))
+    return house.merge(house.propose(cb.request(house, WARDS_2)).sign("north")), {}
+
+
+def with_results_on_both() -> tuple[House, Mapping[str, bytes]]:
+    """Return that registry with results on the other data too, of which one rests on 50 of its 80 cases."""
+    house, _ = with_fewer_cases()
+    for model, lacking in ((REFERENCE, 0), (MODEL, 30)):
+        record = cb.result(house, model, data=WARDS_2, cases=80, failed=range(lacking))
+        house.merge(house.propose(record).sign("north"))
+    return house, {}
+
+
+def with_forged_result() -> tuple[House, Mapping[str, bytes]]:
+    """Return the registry of two results and a third one, signed by nobody, that a host put on top of it."""
+    house = cb.compared()
+    return house, house.propose(cb.result(house, TREE)).files
+
+
 # --- proposals
 
 
@@ -203,6 +253,12 @@ def changes_key(name: str) -> Word:
     return says(f"{name} {name}:2", lambda house: house.member_now(name, keys=keys))
 
 
+def wants_two_keys(name: str) -> Word:
+    """Return an update by which two of a member's keys sign what it says of its data."""
+    keys = rb.keys(name, f"{name}:2", recovery=[f"{name}:recovery"])
+    return says(f"{name} {name}:2", lambda house: house.member_now(name, keys=keys, cosigning=models.Cosigning(1, 2)))
+
+
 def revokes(world: World) -> Said:
     """Return north's word that its key is in wrong hands since main was as it is."""
     keys = rb.keys("north:2", recovery=["north:recovery"])
@@ -231,14 +287,14 @@ def benchmark(ref: Ref, seeds: str = "dora emil ana", policy: Mapping[str, objec
     return says(seeds, make)
 
 
-def policy(seeds: str = "dora emil", **changes: object) -> Word:
-    """Return the next policy of the benchmark."""
-    return says(seeds, lambda house: house.policy_now(**changes))
+def policy(seeds: str = "dora emil", of: Ref = BENCHMARK, **changes: object) -> Word:
+    """Return the next policy of a benchmark."""
+    return says(seeds, lambda house: house.policy_now(of, **changes))
 
 
-def tightened(least: int = 20) -> Word:
+def tightened(least: int = 20, of: Ref = BENCHMARK) -> Word:
     """Return a policy under which values rest on more cases."""
-    return policy(disclosure=models.Disclosure(least, 3, "exact"))
+    return policy(of=of, disclosure=models.Disclosure(least, 3, "exact"))
 
 
 def without_emil() -> Word:
@@ -246,9 +302,16 @@ def without_emil() -> Word:
     return policy("dora emil moa", committee=(MemberName("dora"), MemberName("moa")))
 
 
-def event(name: str, by: str, side: str = "owner", subject: Ref = SOUTH, kind: str = "dataset") -> Word:
+def event(
+    name: str, by: str, side: str = "owner", subject: Ref = SOUTH, kind: str = "dataset", of: Ref = BENCHMARK
+) -> Word:
     """Return the next event of an association."""
-    return says(by, lambda house: house.event(name, by=by, side=side, subject=subject, kind=kind))  # type: ignore[arg-type]  # closed lists
+
+    def make(house: House) -> models.Record:
+        benchmark = house.benchmark_reference(of)
+        return house.event(name, by=by, side=side, subject=subject, kind=kind, benchmark=benchmark)  # type: ignore[arg-type]  # closed lists
+
+    return says(by, make)
 
 
 def prioritised() -> Word:
@@ -265,6 +328,16 @@ def result_over(data: Ref, cases: int) -> Word:
     """Return a result over so many cases, all of the dataset's."""
     over = values(auroc=value("0.91", cases), brier=value("0.1", cases))
     return result(data, cases=models.Cases(exact=cases), values=over)
+
+
+def comparison(*refs: Ref, seeds: str = "north", **changes: object) -> Word:
+    """Return a comparison of models, by default of the two that have results."""
+    return says(seeds, lambda house: cb.comparison(house, refs or (REFERENCE, MODEL), **changes))  # type: ignore[arg-type]  # any field
+
+
+def compared_result(model: Ref = MODEL, **changes: object) -> Word:
+    """Return a result of a model in the benchmark that asks for comparisons."""
+    return says("north", lambda house: cb.result(house, model, **changes))  # type: ignore[arg-type]  # any field
 
 
 def notice(name: str, path: str, by: str, side: str = "owner", seeds: str = "") -> Word:
@@ -302,6 +375,14 @@ def benchmark_on_its_metrics(house: House) -> tuple[models.Record, ...]:
     return record, made, house.first_policy(made)
 
 
+def comparison_with_its_result(house: House) -> tuple[models.Record, ...]:
+    """Return a first result of a model, and a comparison that rests on it."""
+    record = cb.result(house, TREE)
+    path = layout.numbered(layout.result_folder(cb.BENCHMARK, NORTH, TREE), 1)
+    then = House({**house.files, path: write_record(record)})
+    return record, cb.comparison(then, (REFERENCE, TREE))
+
+
 NOBODYS_OFFICE = Fine("to set a step aside changes nobody's office or key")
 COUNTS_FROM_NOW = Fine("a limit counts what comes after it")
 STANDS = Fine("what was signed by who could sign it then stays signed")
@@ -311,12 +392,17 @@ ABSENT = Fine("what waits to be set aside counts as absent already")
 NEXT_TIME = Fine("a policy binds what comes after it")
 BYTES = Fine("a reference means bytes, and a newer version changes none of them")
 UNSEEN = Fine("names that are easily confused are a warning, which the maintainer sees who signs last")
+LEFT_BEHIND = Fine(
+    "a comparison stays when a result of it is not the live one any more, and is shown as resting on such a one"
+)
+DOUBTED = Fine("a disputed result stays the live one until it is withdrawn, and so does what rests on it")
+SUMS_UP = Fine("it runs nothing anew: it sums up results that stay, and rests on the container only through them")
 APART = Fine("neither says anything of what the other rests on")
 
 
-def never(one: Word, other: Word, why: Fine) -> Clash:
+def never(one: Word, other: Word, why: Fine, given: Given = as_settled) -> Clash:
     """Return the pair that comes closest of two kinds that cannot be wrong together."""
-    return Clash(one, other, why, why)
+    return Clash(one, other, why, why, given)
 
 
 def behind(word: Word) -> Clash:
@@ -351,6 +437,10 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     (REGISTRY, POLICY): (Clash(limits(chain_length=1), tightened(), "limit", COUNTS_FROM_NOW),),
     (REGISTRY, ASSOCIATION): (Clash(limits(chain_length=2), prioritised(), "limit", COUNTS_FROM_NOW),),
     (REGISTRY, RESULT): (Clash(limits(proposal_files=1), result(), "limit", COUNTS_FROM_NOW),),
+    (REGISTRY, COMPARISON): (
+        Clash(limits(proposal_files=1), comparison(), "limit", COUNTS_FROM_NOW, with_two_results),
+        Clash(without_cam(), comparison(seeds="north cam"), "missing-signature", STANDS, with_comparison_withdrawn),
+    ),
     (REGISTRY, NOTICE): (
         Clash(
             without_cam(),
@@ -370,6 +460,7 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     (QUARANTINE, POLICY): (behind(tightened()),),
     (QUARANTINE, ASSOCIATION): (behind(prioritised()),),
     (QUARANTINE, RESULT): (behind(result()),),
+    (QUARANTINE, COMPARISON): (Clash(set_aside(), comparison(), ABSENT, ABSENT, with_forged_result),),
     (QUARANTINE, NOTICE): (behind(withdrawn(MODEL)),),
     (MEMBER, MEMBER): (
         alike("key", joins("eve", "shared"), joins("uma", "shared")),
@@ -387,6 +478,11 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
         Clash(retires("north"), result(), "signature", STANDS),
         Clash(revokes, result(), "signature", SUSPECT),
     ),
+    (MEMBER, COMPARISON): (
+        Clash(retires("north"), comparison(), "signature", STANDS, with_two_results),
+        Clash(wants_two_keys("north"), comparison(), "missing-signature", STANDS, with_two_results),
+        Clash(revokes, comparison(), "signature", SUSPECT, with_two_results),
+    ),
     (MEMBER, NOTICE): (Clash(changes_key("moa"), withdrawn(MODEL), "signature", STANDS),),
     (CUBE, CUBE): (
         taken(cube(TREE), cube(TREE, "Another")),
@@ -399,6 +495,7 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     (CUBE, POLICY): (never(cube(SCORE_2, role="metrics"), tightened(), APART),),
     (CUBE, ASSOCIATION): (taken(cube(TREE, "Another"), with_request_of("moa", TREE, "cube", lambda _: rb.cube(TREE))),),
     (CUBE, RESULT): (never(cube(FOREST_2), result(), BYTES),),
+    (CUBE, COMPARISON): (never(cube(FOREST_2), comparison(), BYTES, with_two_results),),
     (CUBE, NOTICE): (never(cube(FOREST_2), withdrawn(MODEL), Fine("a withdrawn version may have a next one")),),
     (DATASET, DATASET): (
         taken(dataset(CLINIC), dataset(CLINIC, title="Another")),
@@ -418,6 +515,7 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
         ),
     ),
     (DATASET, RESULT): (never(dataset(WARDS_2), result(), BYTES),),
+    (DATASET, COMPARISON): (never(dataset(WARDS_2), comparison(), BYTES, with_two_results),),
     (DATASET, NOTICE): (Clash(withdrawn(PREPARATOR), dataset(CLINIC), "withdrawn", TOOK_PART),),
     (Kind.BENCHMARK, Kind.BENCHMARK): (
         taken(benchmark(LUNGS), benchmark(LUNGS, title="Another")),
@@ -436,6 +534,7 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     ),
     (Kind.BENCHMARK, ASSOCIATION): (never(benchmark(HEART_2, "dora emil"), prioritised(), BYTES),),
     (Kind.BENCHMARK, RESULT): (never(benchmark(HEART_2, "dora emil"), result(), BYTES),),
+    (Kind.BENCHMARK, COMPARISON): (never(benchmark(HEART_3, "dora emil"), comparison(), BYTES, with_two_results),),
     (Kind.BENCHMARK, NOTICE): (Clash(withdrawn(METRICS), benchmark(LUNGS), "withdrawn", TOOK_PART),),
     (POLICY, POLICY): (taken(tightened(20), tightened(30)),),
     (POLICY, ASSOCIATION): (
@@ -452,6 +551,37 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
         Clash(tightened(100), result(), "few-cases", NEXT_TIME),
         Clash(policy(closes="2026-11-25T10:30:00Z"), result(), "not-open", NEXT_TIME),
     ),
+    (POLICY, COMPARISON): (
+        Clash(tightened(100, cb.BENCHMARK), comparison(), "comparison-few-cases", NEXT_TIME, with_two_results),
+        Clash(
+            tightened(20, cb.BENCHMARK),
+            comparison(REFERENCE, TREE, failed=A_FIFTH),
+            "comparison-differencing",
+            NEXT_TIME,
+            with_fewer_cases,
+        ),
+        Clash(
+            policy(of=cb.BENCHMARK, disclosure=models.Disclosure(10, 3, "bucket")),
+            comparison(),
+            "comparison-wanted",
+            NEXT_TIME,
+            with_two_results,
+        ),
+        Clash(
+            policy(of=cb.BENCHMARK, disclosure=models.Disclosure(10, 2, "exact")),
+            comparison(),
+            "comparison-numbers",
+            NEXT_TIME,
+            with_two_results,
+        ),
+        Clash(
+            policy(of=cb.BENCHMARK, closes="2026-11-25T10:30:00Z"),
+            comparison(),
+            "not-open",
+            NEXT_TIME,
+            with_two_results,
+        ),
+    ),
     (POLICY, NOTICE): (
         Clash(without_emil(), notice("dispute", FIRST_RESULT, "emil", "committee"), "notice", NEXT_TIME, with_result),
     ),
@@ -461,6 +591,22 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
     (ASSOCIATION, RESULT): (
         Clash(event("withdraw", "north", subject=NORTH), result(), "not-approved", TOOK_PART),
         Clash(event("reject", "emil", "committee", MODEL, "cube"), result(), "not-approved", TOOK_PART),
+    ),
+    (ASSOCIATION, COMPARISON): (
+        Clash(
+            event("withdraw", "north", subject=NORTH, of=cb.BENCHMARK),
+            comparison(),
+            "not-approved",
+            TOOK_PART,
+            with_two_results,
+        ),
+        Clash(
+            event("reject", "emil", "committee", MODEL, "cube", cb.BENCHMARK),
+            comparison(),
+            "not-approved",
+            TOOK_PART,
+            with_two_results,
+        ),
     ),
     (ASSOCIATION, NOTICE): (
         Clash(
@@ -478,6 +624,21 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
             with_looser_beds,
         ),
     ),
+    (RESULT, COMPARISON): (
+        Clash(compared_result(attempt=2), comparison(), "comparison-result", LEFT_BEHIND, with_two_results),
+        Clash(
+            compared_result(REFERENCE, data=WARDS_2, cases=80, failed=range(30)),
+            comparison(REFERENCE, TREE, failed=A_FIFTH),
+            "comparison-differencing",
+            "differencing",
+            with_fewer_cases,
+        ),
+        taken(
+            compared_result(TREE, sandbox="compat"),
+            says("north", comparison_with_its_result),
+            with_two_results,
+        ),
+    ),
     (RESULT, NOTICE): (
         Clash(withdrawn(MODEL), result(), "withdrawn", TOOK_PART),
         Clash(
@@ -487,6 +648,48 @@ PAIRS: dict[tuple[Kind, Kind], tuple[Clash, ...]] = {
             TOOK_PART,
             with_result,
         ),
+    ),
+    (COMPARISON, COMPARISON): (
+        taken(comparison(), comparison(client="medperf-git 0.1.1"), with_two_results),
+        alike(
+            "comparison-differencing",
+            comparison(REFERENCE, TREE, failed=A_FIFTH),
+            comparison(data=WARDS_2, cases=80, failed={MODEL: range(30)}),
+            with_results_on_both,
+        ),
+    ),
+    (COMPARISON, NOTICE): (
+        Clash(comparison(), withdrawn(MODEL), TOOK_PART, "withdrawn", with_two_results),
+        Clash(
+            comparison(),
+            notice("withdraw", layout.dataset_path(NORTH), "north"),
+            TOOK_PART,
+            "withdrawn",
+            with_two_results,
+        ),
+        Clash(
+            comparison(),
+            notice("withdraw", layout.benchmark_path(cb.BENCHMARK), "dora", seeds="dora emil"),
+            TOOK_PART,
+            "withdrawn",
+            with_two_results,
+        ),
+        Clash(
+            comparison(),
+            notice("withdraw", COMPARED_RESULT, "north"),
+            LEFT_BEHIND,
+            "comparison-result",
+            with_two_results,
+        ),
+        Clash(
+            comparison(),
+            notice("withdraw", FIRST_COMPARISON, "ana", "maintainers", "ana ben"),
+            TOOK_PART,
+            "missing-signature",
+            with_comparison,
+        ),
+        never(comparison(), withdrawn(METRICS), SUMS_UP, with_two_results),
+        never(comparison(), notice("dispute", COMPARED_RESULT, "emil", "committee"), DOUBTED, with_two_results),
     ),
     (NOTICE, NOTICE): (
         taken(
@@ -565,8 +768,15 @@ class Bench:
         if isinstance(expected, Fine):
             passes(judgement)
             passes(judge_step(self.store, forced, standing=self.standing(world, main)))
+            view = Snapshot.at(self.store, forced)
             if expected is SUSPECT:
-                assert marks_of(Snapshot.at(self.store, forced), FIRST_RESULT).disputed
+                said = [path for path in (FIRST_RESULT, FIRST_COMPARISON) if view.blob(path) is not None]
+                assert len(said) == 1
+                assert marks_of(view, said[0]).disputed
+            if expected is LEFT_BEHIND:
+                left = record_at(view, FIRST_COMPARISON, models.Comparison)
+                assert left is not None
+                assert replaced_in(view, left) == (MODEL,)
             return
         rule = expected
         for judged in (judgement, judge_step(self.store, forced, standing=self.standing(world, main))):
@@ -608,17 +818,23 @@ def test_t63_two_words_of_one_kind_are_never_right_in_one_order_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "rule"),
+    ("given", "word", "rule"),
     [
-        (says("north", lambda house: house.dataset(CLINIC, preparator=house.cube_reference(PREP_2))), "reference"),
-        (withdrawn(GHOST), "notice"),
-        (says("south south:2", lambda house: house.result(SOUTH, attempt=2)), "chain"),
+        (
+            with_forged_step,
+            says("north", lambda house: house.dataset(CLINIC, preparator=house.cube_reference(PREP_2))),
+            "reference",
+        ),
+        (with_forged_step, withdrawn(GHOST), "notice"),
+        (with_forged_step, says("south south:2", lambda house: house.result(SOUTH, attempt=2)), "chain"),
+        (with_forged_result, comparison(REFERENCE, TREE), "comparison-result"),
     ],
+    ids=["dataset", "notice", "result", "comparison"],
 )
 def test_t63_what_rests_on_an_invalid_step_is_refused_before_and_after_its_quarantine(
-    bench: Bench, word: Word, rule: str
+    bench: Bench, given: Given, word: Word, rule: str
 ) -> None:
-    world = bench.world(with_forged_step)
+    world = bench.world(given)
     _, healed = bench.merge(world, world.head, bench.commit(world, set_aside()), hour=3)
     for main in (world.head, healed):
         judgement, _ = bench.merge(world, main, bench.commit(world, word), hour=4)
