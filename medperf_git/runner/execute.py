@@ -194,11 +194,11 @@ def _await(run: Run, futures: Iterable[_Ended]) -> set[_Ended]:
     told = False
     while True:
         done, waiting = wait(futures, timeout=_LOOK_SECONDS, return_when=FIRST_EXCEPTION)
-        if not waiting or any(not future.cancelled() and future.exception() for future in done):
-            return waiting
         if run.bench.stop.is_set() and not told:
             told = True
             run.tell(EventKind.STOPPING, text="stopping: the containers at work are ended, what is finished is kept")
+        if not waiting or any(not future.cancelled() and future.exception() for future in done):
+            return waiting
 
 
 def _run_one(run: Run, model: ModelPlan, admit: Admit) -> Outcome | Skipped | Exception:

@@ -5,7 +5,9 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -132,8 +134,8 @@ def small_engine(tmp_path: Path) -> Iterator[tuple[str, int]]:
     """A private engine whose disk holds about ten of the images below; its address and process."""
     if os.getuid() != 0:
         pytest.fail("only root can mount a small disk")
-    disk, folder = tmp_path / "disk.img", tmp_path / "engine" / "data"
-    folder.mkdir(parents=True)
+    disk, folder = tmp_path / "disk.img", Path(tempfile.mkdtemp(prefix="mg-small-"), "data")  # sockets want short paths
+    folder.mkdir()
     with disk.open("wb") as file:
         file.truncate(100 * MIB)
     subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", disk], check=True)
@@ -149,6 +151,7 @@ def small_engine(tmp_path: Path) -> Iterator[tuple[str, int]]:
             time.sleep(0.1)
     finally:
         subprocess.run(["umount", "-l", folder], check=True)
+        shutil.rmtree(folder.parent, ignore_errors=True)
 
 
 @pytest.mark.skipif(ENGINE != "docker", reason="the small disk is that of a private Docker engine")

@@ -287,7 +287,8 @@ def test_a_damaged_run_is_named_and_strays_are_passed_over(town: Town) -> None:
     assert clinic.run("runs", "ls", "--json").value[0]["failed"] == 1
     clinic.run("runs", "logs")
     (folder / "plan.json").write_text('{"benchmark": 1}')
-    for words in (("runs", "ls"), ("runs", "show"), ("review",)):
+    assert [row["state"] for row in clinic.run("runs", "ls", "--json").value] == ["damaged"]
+    for words in (("runs", "show"), ("review",)):
         assert f"{folder / 'plan.json'} is damaged" in clinic.run(*words, code=3).err
 
 
