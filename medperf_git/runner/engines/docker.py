@@ -256,7 +256,7 @@ class DockerEngine:
                 raise
             raise GpusUnavailable(
                 f"this engine gives no container the GPUs {spec.gpus!r}: {shortened(str(error))}",
-                hint="install the NVIDIA Container Toolkit, or name GPUs that nvidia-smi shows; then repeat the command",
+                hint="install the NVIDIA Container Toolkit, or name GPUs that nvidia-smi shows; then repeat this",
             ) from error
 
     def _image_gone(self, spec: StepSpec) -> ImageUnavailable:
