@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from medperf_git.errors import IntegrityBroken, Refused
+from medperf_git.errors import Refused
 from medperf_git.records.digests import Digest
 from medperf_git.runner.durable import locked, read_json, sync_folder, write_durably, write_json
-from medperf_git.runner.manifest import ManifestEntry, digest_of_entries, parse_manifest
+from medperf_git.runner.manifest import ManifestEntry, parse_manifest
 from medperf_git.runner.report import Report, read_report
 
 Task = Literal["prepare", "sanity_check", "statistics"]
@@ -169,15 +169,6 @@ def read_manifest(folder: Path) -> tuple[ManifestEntry, ...] | None:
         return parse_manifest((folder / MANIFEST).read_bytes())
     except (OSError, ValueError):
         return None
-
-
-def refuse_torn(entries: tuple[ManifestEntry, ...], content: Digest) -> None:
-    """Raise IntegrityBroken when a manifest is not that of a content digest."""
-    if digest_of_entries(entries) != content:
-        raise IntegrityBroken(
-            "the manifest beside the dataset is not the one of its content digest",
-            hint="restore the dataset's folder from a backup, or prepare it again",
-        )
 
 
 def _names(folder: Path) -> list[str]:

@@ -112,11 +112,6 @@ def preparation_key(preparator: PinnedCube, raw_data: Path, raw_labels: Path, pr
     return plan.key(str(profile), fingerprint(raw_data), fingerprint(raw_labels))
 
 
-def progress_of(target: Path) -> Path | None:
-    """Return the preparator's report file while data is being prepared or is ready, None when it writes none."""
-    return PreparationFolder(target).report_file()
-
-
 @dataclass(frozen=True, slots=True)
 class _Making:
     """The tasks of one preparation."""

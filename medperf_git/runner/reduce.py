@@ -34,11 +34,6 @@ class Reduced:
     values: dict[str, MetricValue]
     undeclared: tuple[str, ...]
 
-    @property
-    def any_failed(self) -> bool:
-        """Whether some case has no value in the file."""
-        return any(value.n_failed for value in self.values.values())
-
 
 @dataclass(frozen=True, slots=True)
 class CaseValues:

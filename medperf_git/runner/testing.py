@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.records.models import Metric, Number, Resources
+from medperf_git.records.models import Number, Resources
 from medperf_git.runner.engine import Profile
 from medperf_git.runner.events import Event, EventKind, OnEvent
 from medperf_git.runner.plan import SCRIPT, PinnedCube, plan_task, tasks_of
-from medperf_git.runner.reduce import InvalidOutput, Reduced, record_number, reduce_results
+from medperf_git.runner.reduce import InvalidOutput, record_number
 from medperf_git.runner.results_file import read_results
 from medperf_git.runner.signals import stoppable
 from medperf_git.runner.staging import private_folder
@@ -83,11 +83,6 @@ def try_cube(
             )
             given |= _handed_on(test)
     return CubeTest(tasks=tuple(tests), gpu=bool(bench.gpus), cases=cases)
-
-
-def try_metrics(test: CubeTest, metrics: tuple[Metric, ...], *, cases: int | None = None) -> Reduced:
-    """Reduce what a tried metrics container wrote; InvalidOutput says what a benchmark would refuse."""
-    return reduce_results(results_of(test), metrics, cases=cases)
 
 
 def results_of(test: CubeTest) -> Any:

@@ -10,7 +10,8 @@ from medperf_git.errors import ContainerFailed
 from medperf_git.runner.manifest import content_digest
 from medperf_git.runner.one_model import DatasetFolders
 from medperf_git.runner.plan import PinnedCube
-from medperf_git.runner.prepare import prepare_dataset, progress_of
+from medperf_git.runner.preparation import PreparationFolder
+from medperf_git.runner.prepare import prepare_dataset
 from medperf_git.runner.tasks import Bench
 from medperf_git.runner.testing import results_of, try_cube
 from tests.engine.conftest import wide
@@ -24,7 +25,7 @@ def test_preparation_goes_on_after_a_review_and_gives_what_is_registered(
     bench = replace(bench, limits=wide(bench.limits))
     with pytest.raises(ContainerFailed, match="prepare failed"):
         prepare_dataset(preparator, data.data, data.labels, target=target, bench=bench)
-    report = progress_of(target)
+    report = PreparationFolder(target).report_file()
     assert report is not None
     assert report.read_text() == "stage: 1\n"
     assert not (target / "data").exists()
