@@ -91,7 +91,12 @@ root() {
   registries /run/podman/medperf-git-registries.conf
   if ! answers "$socket"; then
     # From a folder of its own: its monitor writes a file `oom` where it was started.
-    (cd /run/podman && CONTAINERS_CONF=$conf CONTAINERS_REGISTRIES_CONF=/run/podman/medperf-git-registries.conf setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 & echo $! >/run/podman/podman.pid)
+    (
+      cd /run/podman
+      export CONTAINERS_CONF=$conf CONTAINERS_REGISTRIES_CONF=/run/podman/medperf-git-registries.conf
+      setsid nohup podman system service --time=0 "unix://$socket" </dev/null >>"$log" 2>&1 &
+      echo $! >podman.pid  # the service alone goes on: a shell that waited for it would keep the caller's pipe open
+    )
     await "$socket" "$log"
     say "its service was started by hand; its log is $log"
   fi

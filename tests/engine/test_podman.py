@@ -1,9 +1,13 @@
 """Podman, a little of it with every run of the tests; all of it by `make test-podman`."""
 
 import contextlib
+import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,9 +25,15 @@ pytestmark = pytest.mark.skipif(ENGINE != "docker", reason="these start Podman t
 
 def service(kind: str) -> str:
     """Start Podman's service and return its address."""
-    done = subprocess.run([ROOT / "scripts/ensure-podman.sh", kind], capture_output=True, text=True, check=False)
+    command = [ROOT / "scripts/ensure-podman.sh", kind]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1].removeprefix("CONTAINER_HOST=")
+
+
+def answers(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as line:
+        return line.connect_ex(str(address)) == 0
 
 
 @pytest.fixture
@@ -42,6 +52,19 @@ def step(engine: DockerEngine, limits: Limits, folder: Path, program: str) -> St
         image_id=described.id, command=("python3", "-c", program), entrypoint=None, environment=(), binds=(),
         limits=limits, profile=Profile.STRICT, scratch=scratch, run_id="test",
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["root", "rootless"])
+def test_a_service_that_is_started_anew_lets_its_caller_go(images: dict[str, str], kind: str) -> None:
+    assert images
+    address = Path(service(kind).removeprefix("unix://"))
+    pid = address.with_name("podman.pid")
+    before = pid.read_text()
+    os.kill(int(before), signal.SIGTERM)
+    while answers(address):
+        time.sleep(0.05)
+    assert service(kind)  # would not return while a shell waits for the service and holds the pipe
+    assert pid.read_text() != before
 
 
 def test_podman_keeps_strict_and_runs_a_step(podman: DockerEngine, limits: Limits, tmp_path: Path) -> None:
