@@ -23,11 +23,11 @@ from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.analysis import Analysis, analyse
 from medperf_git.leaderboard.pages import benchmark_context, index_context
 from medperf_git.leaderboard.reading import read_tables
-from medperf_git.leaderboard.result_page import result_context
+from medperf_git.leaderboard.result_page import TEMPLATE, ResultPages
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
 from medperf_git.leaderboard.status_page import status_context
-from medperf_git.leaderboard.tables import BenchmarkTable, ResultEntry
+from medperf_git.leaderboard.tables import BenchmarkTable
 from medperf_git.records.times import parse_time
 from medperf_git.records.view import RecordView
 
@@ -103,10 +103,10 @@ def _benchmark_files(pages: Environment, analysis: Analysis, common: Mapping[str
     yield f"{folder}/table.json", exports.table_json(analysis, commit=common["commit"])
     yield f"{folder}/results.csv", exports.results_csv(table)
     yield f"{folder}/ranking.csv", exports.ranking_csv(analysis)
-    for chain in _iter_chains(table):
-        for entry in chain:
-            words = result_context(table, chain, entry, commit=common["commit"])
-            yield entry.url, _page(pages, "result.html", entry.url, {**common, **words})
+    frame = pages.get_template(TEMPLATE)
+    results = ResultPages(table, lambda words: frame.render(root="../" * 6, **common, **words))
+    for cell in table.cells.values():
+        yield from results.iter_pages(cell)
 
 
 def _status_files(
@@ -117,12 +117,6 @@ def _status_files(
     context = status_context(table, stages, as_of=as_of)
     yield table.status_url, _page(pages, "status.html", table.status_url, {**common, **context})
     yield f"benchmarks/{table.ref.path}/status.csv", stages_csv(stages, benchmark=table.ref, as_of=as_of)
-
-
-def _iter_chains(table: BenchmarkTable) -> Iterator[tuple[ResultEntry, ...]]:
-    for cell in table.cells.values():
-        if cell.result is not None:
-            yield (*cell.earlier, cell.result)
 
 
 def _page(pages: Environment, template: str, url: str, context: Mapping[str, Any]) -> bytes:
