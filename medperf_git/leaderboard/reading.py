@@ -380,14 +380,15 @@ def _public_key(view: RecordView, signer: str, fingerprint: str) -> str:
         keys = link.record.keys if isinstance(link.record, models.Member) else models.Keys(())
         for entry in (*keys.signing, *(keys.recovery or ())):
             line = " ".join(entry.key.split()[:2])
-            if _KEY_LINE.fullmatch(line) and _fingerprint(line) == fingerprint:
+            if _KEY_LINE.fullmatch(line) and fingerprint_of(line) == fingerprint:
                 return line
     return ""
 
 
-def _fingerprint(line: str) -> str:
+def fingerprint_of(line: str) -> str:
+    """Give the OpenSSH fingerprint of a key line, empty where the line is none."""
     try:
         blob = base64.b64decode(line.split()[1], validate=True)
-    except ValueError:
+    except (ValueError, IndexError):
         return ""
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
