@@ -1,17 +1,18 @@
 """The page of one result: its values, where they come from, and how to check them without trust.
 
-Rules kept here: there may be 100 000 of these, so a template makes the frame once per benchmark and plain code
-fills it; every text passes `_safe` on its way into a page; no commit stands in it, so that it keeps its bytes
-from commit to commit.
+Rules kept here: there may be 100 000 of these, so plain code writes them and a template only the frame around;
+every text passes `_safe` on its way into a page; no commit stands in it, so that it keeps its bytes from commit to
+commit.
 """
 
-from collections.abc import Callable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import lru_cache, partial
 from html import escape
 
 from markupsafe import Markup
 
 from medperf_git.leaderboard import urls
+from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
     Cell,
@@ -35,52 +36,49 @@ _STANDS = {
     CellState.DISPUTED: "; disputed by the committee, and not counted until that is resolved",
 }
 _ROOT = "../" * 6  # a result lies as deep as its record, and that depth is fixed
-_MARKS = ("title", "trail", "main")
 
 _safe = lru_cache(maxsize=8192)(escape)
 
 
 class ResultPages:
-    """Writes the pages of a benchmark's results; `render` turns the template and a context into a page."""
+    """Writes what the pages of a benchmark's results say."""
 
-    def __init__(self, table: BenchmarkTable, render: Callable[[Context], str]) -> None:
+    def __init__(self, table: BenchmarkTable) -> None:
         self._table = table
-        self._frame = _frame(render)
         self._metrics = {metric.id: metric for metric in table.metrics}
         self._leading = self._metrics[table.ranking.metrics[0]]
         self._models = {model.ref: _safe(model.title) for model in table.models}
         self._sites = {site.ref: _safe(site.title) for site in table.sites}
-        self._step = f'<li><a href="{_ROOT}{_safe(table.url)}">{_safe(table.title)}</a></li>'
 
-    def iter_pages(self, cell: Cell) -> Iterator[tuple[str, bytes]]:
-        """Yield address and bytes of every result of a cell, oldest first."""
+    def iter_pages(self, cell: Cell) -> Iterator[Page]:
+        """Yield the page of every result of a cell, oldest first."""
         if cell.result is not None:
             chain = (*cell.earlier, cell.result)
             for entry in chain:
-                yield entry.url, self.render(cell, chain, entry)
+                yield Page(entry.url, TEMPLATE, partial(self.context, cell, chain, entry))
 
-    def render(self, cell: Cell, chain: tuple[ResultEntry, ...], entry: ResultEntry) -> bytes:
-        """Write one page; `chain` holds every result of this model on this dataset, oldest first."""
+    def context(self, cell: Cell, chain: tuple[ResultEntry, ...], entry: ResultEntry) -> Context:
+        """Say one result; `chain` holds every result of this model on this dataset, oldest first."""
         model, site = (
             self._models.get(entry.model) or _safe(str(entry.model)),
             self._sites.get(entry.dataset) or _safe(str(entry.dataset)),
         )
         name = entry.source.id
-        here = f'{self._step}<li><span aria-current="page">Result {name}</span></li>'
-        main = "".join(
-            (
-                self._opening(cell, entry, model, site, live=chain[-1]),
-                self._values(entry),
-                _origin(entry),
-                _signed(entry.source.signatures),
-                _rests_on(entry.references),
-                _links(chain, entry),
-                _notices(entry),
-                _check(entry),
-            )
+        main = (
+            self._opening(cell, entry, model, site, live=chain[-1]),
+            self._values(entry),
+            _origin(entry),
+            _signed(entry.source.signatures),
+            _rests_on(entry.references),
+            _links(chain, entry),
+            _notices(entry),
+            _check(entry),
         )
-        top, before, between, bottom = self._frame
-        return f"{top}Result {name}: {model} at {site}{before}{here}{between}{main}{bottom}".encode()
+        return {
+            "title": Markup(f"Result {name}: {model} at {site}"),  # noqa: S704 - escaped above
+            "trail": [{"url": self._table.url, "text": self._table.title}, {"url": "", "text": f"Result {name}"}],
+            "main": Markup("".join(main)),  # noqa: S704 - escaped piece by piece
+        }
 
     def _opening(self, cell: Cell, entry: ResultEntry, model: str, site: str, *, live: ResultEntry) -> str:
         marks = [*([] if live is entry else ["superseded"]), *cell.marks]
@@ -120,16 +118,6 @@ class ResultPages:
             f'<thead><tr><th scope="col">Metric</th>{head}Value</th>{head}SD</th>{head}Cases</th>'
             f"{head}Failed</th>{head}Undefined</th></tr></thead>\n<tbody>{rows}</tbody>\n</table>\n</div>\n</section>\n"
         )
-
-
-def _frame(render: Callable[[Context], str]) -> tuple[str, str, str, str]:
-    """Render the template once, around three places to fill; a text of a record cannot look like one of them."""
-    places = {name: Markup(f"<!--:{name}:-->") for name in _MARKS}  # noqa: S704 - our own constant
-    page, pieces = render({"places": places, "trail": []}), []
-    for place in places.values():
-        piece, _, page = page.partition(str(place))
-        pieces.append(piece)
-    return pieces[0], pieces[1], pieces[2], page.rstrip("\n") + "\n"
 
 
 def _value(name: str, measured: Measured, metric: MetricInfo | None) -> str:
