@@ -6,7 +6,6 @@ from functools import partial
 from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context
-from medperf_git.leaderboard.result_page import ResultPages
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
@@ -30,11 +29,9 @@ def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
 
 def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield the page of each benchmark, and its tables as data."""
-    for folder, analysis in site.iter_folders():
+    for analysis in site.analyses:
         yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, step_time=site.step_time))
-        yield DataFile(f"{folder}/table.json", partial(exports.table_json, analysis))
-        yield DataFile(f"{folder}/results.csv", partial(exports.results_csv, analysis.table))
-        yield DataFile(f"{folder}/ranking.csv", partial(exports.ranking_csv, analysis))
+        yield from exports.benchmark_files(analysis, site.shards)
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:
@@ -44,11 +41,3 @@ def status_pages(site: SiteData) -> Iterator[Page | DataFile]:
         stages = read_stages(site.view, table.ref, reference=table.reference_model, as_of=site.as_of)
         yield Page(table.status_url, "status.html", partial(status_context, table, stages, as_of=site.as_of))
         yield DataFile(f"{folder}/status.csv", partial(stages_csv, stages, benchmark=table.ref, as_of=site.as_of))
-
-
-def result_pages(site: SiteData) -> Iterator[Page]:
-    """Yield the page of each result, those that were superseded too."""
-    for analysis in site.analyses:
-        pages = ResultPages(analysis.table)
-        for cell in analysis.table.cells.values():
-            yield from pages.iter_pages(cell)
