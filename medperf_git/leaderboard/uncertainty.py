@@ -12,20 +12,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
-from itertools import combinations_with_replacement
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
+from medperf_git.leaderboard.statistics import bootstrap
+from medperf_git.leaderboard.statistics.agreement import kendall_taus
+from medperf_git.leaderboard.statistics.bootstrap import Resamples, at_most, quantiles, resamples
 from medperf_git.leaderboard.statistics.exact import pieces
 from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, smallest_ranks
 
 FEWEST_SITES = 5
-EXACT_BELOW = 10
-DRAWS = 10_000
+EXACT_BELOW, DRAWS = bootstrap.EXACT_BELOW, bootstrap.DRAWS
 TAIL = (25, 1000)  # 2.5 % on each side, as integers
 MODELS_AT_ONCE = 256
 MOST_SIGNS = 50_000_000  # pairs of models times resamples that Kendall's tau is averaged over: below half a second
@@ -59,20 +58,6 @@ class Undefined:
 
 
 @dataclass(frozen=True, slots=True)
-class Resamples:
-    """How often each site is taken, (resample, site), and each resample's integer weight; they add up to `total`."""
-
-    counts: NDArray[np.integer]
-    weights: Ints
-    total: int
-    exact: bool
-
-    def take(self, rows: slice) -> Resamples:
-        """Take some of them; the total stays that of all."""
-        return Resamples(self.counts[rows], self.weights[rows], self.total, self.exact)
-
-
-@dataclass(frozen=True, slots=True)
 class Contest:
     """Who stands beside first place: per counted model, how sure it is that first place is better.
 
@@ -89,39 +74,6 @@ class Contest:
     first_share: tuple[float, ...]
     mean_tau: float | Undefined
     tau_resamples: int = 0
-
-
-@lru_cache(maxsize=8)
-def resamples(sites: int, seed: int) -> Resamples:
-    """Enumerate or draw the resamples of `sites` sites; the seed matters only from ten sites on."""
-    if sites < EXACT_BELOW:
-        picks = np.array(list(combinations_with_replacement(range(sites), sites)), dtype=np.int64)
-        counts = np.stack([(picks == site).sum(axis=1) for site in range(sites)], axis=1)
-        weights = [math.factorial(sites) // math.prod(math.factorial(c) for c in row) for row in counts.tolist()]
-        return Resamples(counts, np.array(weights, dtype=np.int64), sites**sites, exact=True)
-    random = np.random.Generator(np.random.PCG64(seed))
-    drawn = np.empty((DRAWS, sites), dtype=np.int16 if sites < 2**15 else np.int32)
-    for rows in pieces(DRAWS, sites):
-        size = rows.stop - rows.start
-        picks = random.integers(0, sites, size=(size, sites)) + np.arange(size)[:, None] * sites
-        drawn[rows] = np.bincount(picks.ravel(), minlength=size * sites).reshape(size, sites)
-    return Resamples(drawn, np.ones(DRAWS, dtype=np.int64), DRAWS, exact=False)
-
-
-def quantile(values: Floats, draws: Resamples, *, numerator: int, denominator: int) -> float:
-    """Give the smallest x with F(x) >= numerator/denominator, compared in integers."""
-    return float(quantiles(values[:, None], draws, numerator=numerator, denominator=denominator)[0])
-
-
-def quantiles(values: Floats, draws: Resamples, *, numerator: int, denominator: int) -> Floats:
-    """Give for each column of (resample, column) the smallest x with F(x) >= numerator/denominator."""
-    rounded = np.round(values, DECIMALS)
-    if (draws.weights == 1).all():
-        place = max(0, -(-numerator * draws.total // denominator) - 1)
-        return np.asarray(np.partition(rounded, place, axis=0)[place])
-    order = np.argsort(rounded, axis=0, kind="stable")
-    reached = np.cumsum(draws.weights[order], axis=0) * denominator >= numerator * draws.total
-    return np.asarray(np.take_along_axis(rounded, order, axis=0)[np.argmax(reached, axis=0), range(rounded.shape[1])])
 
 
 def score_interval(values: Floats, weights: Floats, *, seed: int) -> Interval:
@@ -210,27 +162,6 @@ def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | Undefin
     return float(np.round(kendalltau(one, other).statistic, DECIMALS))
 
 
-def kendall_taus(ranks: Sequence[int], merits: Floats) -> Floats:
-    """Kendall's tau-b of one ranking with each of many, given as merits (row, model); NaN for a row that is all tied.
-
-    scipy has it for two rankings at a time; here all rows are compared with the one, a model at a time.
-    """
-    places, columns = np.asarray(ranks), np.ascontiguousarray(merits.T)
-    agreeing = np.zeros(len(merits), dtype=np.int64)
-    untied = agreeing.copy()
-    for model in range(len(places) - 1):
-        better, worse = columns[model] > columns[model + 1 :], columns[model] < columns[model + 1 :]
-        signs = better.view(np.int8) - worse.view(np.int8)
-        ahead = np.sign(places[model + 1 :] - places[model]).astype(np.int8)
-        untied += (better | worse).sum(axis=0, dtype=np.int32)
-        agreeing += (ahead[:, None] * signs).sum(axis=0, dtype=np.int32)
-    pairs = math.comb(len(places), 2) - sum(
-        math.comb(int(tied), 2) for tied in np.unique(places, return_counts=True)[1]
-    )
-    lengths = np.sqrt(untied * float(pairs))
-    return np.asarray(np.divide(agreeing, lengths, out=np.full(len(merits), np.nan), where=lengths > 0))
-
-
 def contest(ranking: Ranking, *, seed: int) -> Contest | Undefined:
     """Say which models cannot be told from first place.
 
@@ -297,7 +228,7 @@ def _mean_tau(
     """
     if len(full) < 2 or len(set(full)) == 1:
         return Undefined("fewer than two models" if len(full) < 2 else "all models are tied"), 0
-    draws = _at_most(draws, max(1, MOST_SIGNS // math.comb(len(full), 2)), seed=seed)
+    draws = at_most(draws, max(1, MOST_SIGNS // math.comb(len(full), 2)), seed=seed)
     total = weight = 0.0
     for rows in pieces(len(draws.weights), again.grid.values[..., 0].size):
         some = draws.take(rows)
@@ -308,13 +239,3 @@ def _mean_tau(
     if not weight:
         return Undefined("all models are tied in every resample"), 0
     return float(np.round(total / weight, DECIMALS)), len(draws.weights)
-
-
-def _at_most(draws: Resamples, most: int, *, seed: int) -> Resamples:
-    if len(draws.weights) <= most:
-        return draws
-    if not draws.exact:
-        return draws.take(slice(0, most))
-    picks = np.random.Generator(np.random.PCG64(seed)).integers(0, draws.total, size=most)
-    rows = np.searchsorted(np.cumsum(draws.weights), picks, side="right")
-    return Resamples(draws.counts[rows], np.ones(most, dtype=np.int64), most, exact=False)
