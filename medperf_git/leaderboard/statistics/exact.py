@@ -42,7 +42,7 @@ def pieces(length: int, width: int) -> Iterator[slice]:
 
 
 def _halves(values: Floats, bits: int) -> tuple[Floats, Floats]:
-    """Split each value into two of `bits` bits, counted from the largest of its column, or from 10^-271 where all are less."""
+    """Split each value into two of `bits` bits, counted from the largest of its column (from 2^-900 at least)."""
     exponent = np.frexp(np.abs(values).max(axis=0, initial=0.0))[1]
     unit = np.ldexp(1.0, np.maximum(exponent, SMALLEST_EXPONENT) - bits)
     high = np.rint(values / unit) * unit

@@ -16,7 +16,8 @@ DECIMALS = 12
 class Places:
     """A ranking: each model's score in the rule's own unit, and its rank, both (model,).
 
-    What has no score (NaN) is not ranked: its rank is 0. `low_is_good` says how the score reads: a mean rank is better where it is lower.
+    What has no score (NaN) is not ranked: its rank is 0. `low_is_good` says how the score reads: a mean rank is better
+    where it is lower.
     """
 
     scores: Floats
