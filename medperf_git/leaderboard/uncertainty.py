@@ -76,6 +76,11 @@ class Contest:
     tau_resamples: int = 0
 
 
+def resampled_means(values: Floats, weights: Floats, draws: Resamples) -> Floats:
+    """Average over sites in every resample: (…, site) values become (resample, …) means."""
+    return weighted_means(values, weights, draws.counts)
+
+
 def score_interval(values: Floats, weights: Floats, *, seed: int) -> Interval:
     """Interval of a model's mean over the sites it has; `values` and `weights` are (site,) without gaps."""
     return score_intervals(values[None], weights[None], seed=seed)[0]
@@ -94,7 +99,7 @@ def score_intervals(values: Floats, weights: Floats, *, seed: int) -> list[Inter
     found = []
     for first in range(0, len(values), MODELS_AT_ONCE):
         some = slice(first, first + MODELS_AT_ONCE)
-        again = weighted_means(values[some], weights[some], draws.counts)
+        again = resampled_means(values[some], weights[some], draws)
         lows = quantiles(again, draws, numerator=part, denominator=whole).tolist()
         highs = quantiles(again, draws, numerator=whole - part, denominator=whole).tolist()
         ends = zip(lows, highs, means[some], strict=True)
@@ -181,7 +186,7 @@ def contest(ranking: Ranking, *, seed: int) -> Contest | Undefined:
     beside, first = _tallies(again, draws, leader=ranking.ranks.index(1))
     part, whole = threshold
     within = [int(count) * whole >= part * draws.total and int(count) > 0 for count in beside]
-    tau, rests_on = _mean_tau(ranking.ranks, again, draws, seed=seed)
+    tau, rests_on = _tau_of(ranking.ranks, again, draws, seed=seed)
     return Contest(
         leader=ranking.ranks.index(1),
         tested=tested,
@@ -203,7 +208,7 @@ class _Resampled:
 
     def merits(self, draws: Resamples) -> Floats:
         """Merit of every model in each resample, (resample, model), to 12 decimals."""
-        return merit_of(weighted_means(self.grid.values, self.weights, draws.counts), self.grid.metrics)
+        return merit_of(resampled_means(self.grid.values, self.weights, draws), self.grid.metrics)
 
 
 def _tallies(again: _Resampled, draws: Resamples, *, leader: int) -> tuple[Ints, Ints]:
@@ -218,24 +223,30 @@ def _tallies(again: _Resampled, draws: Resamples, *, leader: int) -> tuple[Ints,
     return beside, first
 
 
-def _mean_tau(
-    full: tuple[int, ...], again: _Resampled, draws: Resamples, *, seed: int
-) -> tuple[float | Undefined, int]:
-    """Average tau-b of each resample's ranking with the full one; resamples that are all tied have none.
+def _tau_of(full: tuple[int, ...], again: _Resampled, draws: Resamples, *, seed: int) -> tuple[float | Undefined, int]:
+    """Average Kendall's tau over resamples, and say over how many.
 
     Where pairs of models times resamples are too many, it rests on fewer resamples: the first of those drawn, or, of
     those enumerated, some drawn with PCG64 of the record's seed, each as probable as its weight.
     """
+    draws = at_most(draws, max(1, MOST_SIGNS // max(1, math.comb(len(full), 2))), seed=seed)
+    parts = pieces(len(draws.weights), again.grid.values[..., 0].size)
+    taus = [kendall_taus(full, again.merits(draws.take(rows))) for rows in parts]
+    tau = _mean_of(full, np.concatenate(taus), draws)
+    return tau, 0 if isinstance(tau, Undefined) else len(draws.weights)
+
+
+def _mean_tau(full: tuple[int, ...], ranks: Ints, draws: Resamples) -> float | Undefined:
+    """Average tau-b of each resample's ranking, (resample, model), with the full one."""
+    return _mean_of(full, kendall_taus(full, -ranks.astype(np.float64)), draws)
+
+
+def _mean_of(full: tuple[int, ...], taus: Floats, draws: Resamples) -> float | Undefined:
+    """Average the taus of resamples by their weight; resamples that are all tied have none."""
     if len(full) < 2 or len(set(full)) == 1:
-        return Undefined("fewer than two models" if len(full) < 2 else "all models are tied"), 0
-    draws = at_most(draws, max(1, MOST_SIGNS // math.comb(len(full), 2)), seed=seed)
-    total = weight = 0.0
-    for rows in pieces(len(draws.weights), again.grid.values[..., 0].size):
-        some = draws.take(rows)
-        taus = kendall_taus(full, again.merits(some))
-        defined = ~np.isnan(taus)
-        total += float((some.weights[defined] * taus[defined]).sum())
-        weight += float(some.weights[defined].sum())
-    if not weight:
-        return Undefined("all models are tied in every resample"), 0
-    return float(np.round(total / weight, DECIMALS)), len(draws.weights)
+        return Undefined("fewer than two models" if len(full) < 2 else "all models are tied")
+    defined = ~np.isnan(taus)
+    if not defined.any():
+        return Undefined("all models are tied in every resample")
+    weights = draws.weights[defined]
+    return float(np.round((weights * taus[defined]).sum() / weights.sum(), DECIMALS))
