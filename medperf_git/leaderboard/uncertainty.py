@@ -19,7 +19,9 @@ from scipy.stats import kendalltau
 from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
 from medperf_git.leaderboard.statistics import bootstrap
 from medperf_git.leaderboard.statistics.agreement import kendall_taus
-from medperf_git.leaderboard.statistics.bootstrap import Resamples, at_most, quantiles, resamples
+from medperf_git.leaderboard.statistics.bootstrap import Resamples as Resamples  # noqa: PLC0414 — used from here
+from medperf_git.leaderboard.statistics.bootstrap import at_most, quantiles
+from medperf_git.leaderboard.statistics.bootstrap import resamples as resamples  # noqa: PLC0414
 from medperf_git.leaderboard.statistics.exact import pieces
 from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, smallest_ranks
 
