@@ -17,7 +17,7 @@ from typing import TypeAlias
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from medperf_git import __version__
-from medperf_git.leaderboard import families
+from medperf_git.leaderboard import families, subject_families
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import read_tables
@@ -40,6 +40,7 @@ FAMILIES: tuple[Family, ...] = (
     families.result_pages,
     families.status_pages,
     families.benchmark_pages,
+    subject_families.subject_pages,
     families.index_pages,
 )
 

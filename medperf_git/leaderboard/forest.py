@@ -20,7 +20,7 @@ from medperf_git.leaderboard.widths import clip
 
 MOST_SITES = 60  # rows in one picture; more are the best and the worst half of it
 WIDTH, ROW, TOP = 680, 22, 26
-NAMES, COUNT, LEFT, RIGHT, VALUE = 0, 236, 252, 520, WIDTH
+LEFT, RIGHT = 252, 520
 _SIZE = 12
 _NAME_ROOM = 190
 

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from medperf_git.leaderboard import forest, urls
+from medperf_git.leaderboard.analysis import Score
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
-from medperf_git.leaderboard.card_words import described, image_facts, notice_rows, signers, versions_of
+from medperf_git.leaderboard.card_words import described, image_facts, notice_rows, pairs, signers, versions_of
 from medperf_git.leaderboard.forest import Spot
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
@@ -95,18 +96,19 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
 
 def _facts(stand: Stand) -> list[Context]:
     standing, table = stand.standing, stand.table
-    pairs = [("First place", first_place_words(stand.analysis, standing))]
-    if spread := rank_spread(standing):
-        pairs.append(("Rank without one site", spread))
+    rows = [
+        ("First place", first_place_words(stand.analysis, standing)),
+        ("Rank without one site", rank_spread(standing)),
+    ]
     for score in standing.scores:
         value = fixed(score.value, score.metric.decimals)
-        pairs.append((f"{score.metric.title} {score.metric.arrow}", f"{value}, {_interval(score)}"))
+        rows.append((f"{score.metric.title} {score.metric.arrow}", f"{value}, {_interval(score)}"))
     covered = "" if standing.coverage is None else f", {percent(standing.coverage)} of the cases"
-    pairs.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
-    return [{"name": name, "text": text} for name, text in pairs if text]
+    rows.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
+    return pairs([(name, text, False) for name, text in rows])
 
 
-def _interval(score: "forest.Score") -> str:
+def _interval(score: Score) -> str:
     text = interval_words(score)
     return interval_kind(score) if text == NOTHING else f"{interval_kind(score)} {text}"
 
