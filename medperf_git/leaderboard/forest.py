@@ -148,7 +148,8 @@ class _Scale:
         low, high = min(values), max(values)
         if low == high:
             low, high = low - abs(low or 1) * 0.05, high + abs(high or 1) * 0.05
-        return cls(low, high)
+        edge = (high - low) * 0.04
+        return cls(low - edge, high + edge)
 
     def at(self, value: float) -> str:
         return f"{LEFT + (RIGHT - LEFT) * (value - self.low) / (self.high - self.low):.1f}"

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 
 from medperf_git.leaderboard import forest, urls
+from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Score
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
 from medperf_git.leaderboard.card_words import described, image_facts, notice_rows, pairs, signers, versions_of
@@ -97,15 +98,23 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
 def _facts(stand: Stand) -> list[Context]:
     standing, table = stand.standing, stand.table
     rows = [
-        ("First place", first_place_words(stand.analysis, standing)),
+        ("Beside first place", first_place_words(stand.analysis, standing)),
         ("Rank without one site", rank_spread(standing)),
     ]
     for score in standing.scores:
-        value = fixed(score.value, score.metric.decimals)
-        rows.append((f"{score.metric.title} {score.metric.arrow}", f"{value}, {_interval(score)}"))
+        rows.append((f"{score.metric.title} {score.metric.arrow}", _scored(score)))
     covered = "" if standing.coverage is None else f", {percent(standing.coverage)} of the cases"
     rows.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
     return pairs([(name, text, False) for name, text in rows])
+
+
+def _scored(score: Score) -> str:
+    """Say a score and its interval; where they rest on different sites, that too."""
+    value = fixed(score.value, score.metric.decimals)
+    if score.own_sites_differ and isinstance(score.interval, un.Interval):
+        mean = fixed(score.interval.mean, score.metric.decimals)
+        return f"{value} over the sites that count for every model; over all of its own {mean}, {_interval(score)}"
+    return f"{value}, {_interval(score)}"
 
 
 def _interval(score: Score) -> str:
