@@ -55,7 +55,8 @@ def render_badge(label: str, text: str, colour: str) -> bytes:
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{left + right:.1f}" height="{_HEIGHT}" '
         f'viewBox="0 0 {left + right:.1f} {_HEIGHT}" role="img" aria-labelledby="t">\n<title id="t">{whole}</title>\n'
         f'<path fill="#1c2530" d="M3 0H{left:.1f}V{_HEIGHT}H3a3 3 0 0 1-3-3V3a3 3 0 0 1 3-3z"/>\n'
-        f'<path fill="{colour}" d="M{left:.1f} 0h{right - 3:.1f}a3 3 0 0 1 3 3v{_HEIGHT - 6}a3 3 0 0 1-3 3H{left:.1f}z"/>\n'
+        f'<path fill="{colour}" d="M{left:.1f} 0h{right - 3:.1f}a3 3 0 0 1 3 3v{_HEIGHT - 6}a3 3 0 0 1-3 3H{left:.1f}z'
+        '"/>\n'
         '<g fill="#fff" font-family="Arial, Helvetica, &quot;Liberation Sans&quot;, sans-serif" '
         f'font-size="{_SIZE}">\n{_written(short, _PAD)}{_written(told, left + _PAD)}</g>\n</svg>\n'
     ).encode()

@@ -52,12 +52,16 @@ def _listed(card: MemberCard) -> Context:
 
 def _countries(catalogue: Catalogue) -> list[Context]:
     """Count members and datasets by country; nothing where nobody names one."""
-    named = {name: card.record.country for name, card in catalogue.members.items() if card.record and card.record.country}
+    named = {
+        name: card.record.country for name, card in catalogue.members.items() if card.record and card.record.country
+    }
     if not named:
         return []
     rows = [(country, [name for name in named if named[name] == country]) for country in sorted(set(named.values()))]
     silent = [name for name in catalogue.members if name not in named]
-    return [_country(catalogue, country, names) for country, names in [*rows, *([("not told", silent)] if silent else [])]]
+    return [
+        _country(catalogue, country, names) for country, names in [*rows, *([("not told", silent)] if silent else [])]
+    ]
 
 
 def _country(catalogue: Catalogue, country: str, names: list[str]) -> Context:
@@ -87,7 +91,8 @@ def member_context(card: MemberCard, catalogue: Catalogue) -> Context:
         "models": [_model(catalogue, ref) for ref in card.models[:_MOST]],
         "datasets": [_dataset(catalogue, ref) for ref in card.datasets[:_MOST]],
         "containers": [
-            {"title": cube.title, "ref": cube.ref, "role": cube.role.replace("-", " ")} for cube in card.containers[:_MOST]
+            {"title": cube.title, "ref": cube.ref, "role": cube.role.replace("-", " ")}
+            for cube in card.containers[:_MOST]
         ],
         "records": [
             {"path": source.path, "digest": source.digest, "signers": signers(source)} for source in card.sources

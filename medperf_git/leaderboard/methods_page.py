@@ -62,8 +62,8 @@ DETAILS = {
         "r(m, s, k) = rank of m by its mean rank over the cases of site s in metric k; score(m) = mean over s and k of "
         "r(m, s, k); the smallest is first",
         "comparisons of the sites in every ranking metric",
-        "FeTS Challenge 2022, task 2 (Pati et al. 2021, arXiv:2105.05874); a missing value is the worst, and a site where a "
-        "model failed is left out",
+        "FeTS Challenge 2022, task 2 (Pati et al. 2021, arXiv:2105.05874); a missing value is the worst, and a site "
+        "where a model failed is left out",
     ),
     "brats": Detail(
         "score(m) = mean over all cases c of the mean over metrics k of rank(m | c, k); the smallest is first",

@@ -116,7 +116,11 @@ _Told = Iterator[tuple[str, str, list[Stored]]]
 def _registries(reader: _Reader, found: list[Stored]) -> _Told:  # noqa: ARG001 - one form for all tellers
     for stored in found:
         first = stored.place.number == 1
-        yield "The registry was founded." if first else "The maintainers changed the registry’s own record.", "", [stored]
+        yield (
+            "The registry was founded." if first else "The maintainers changed the registry’s own record.",
+            "",
+            [stored],
+        )
 
 
 def _members(reader: _Reader, found: list[Stored]) -> _Told:
@@ -204,7 +208,11 @@ def _results(reader: _Reader, found: list[Stored]) -> _Told:
         else:
             refs = [one.record.model.ref for one in group if isinstance(one.record, models.Result)]
             names = listing([reader.model(ref) for ref in refs], most=5)
-            yield f"{site} published results of {some(len(group), 'model')} on {where}: {names}.", urls.site_url(dataset), group
+            yield (
+                f"{site} published results of {some(len(group), 'model')} on {where}: {names}.",
+                urls.site_url(dataset),
+                group,
+            )
 
 
 def _one_result(reader: _Reader, stored: Stored, where: str) -> str:

@@ -44,7 +44,13 @@ def news_context(news: Sequence[News]) -> Context:
             {
                 "day": day,
                 "rows": [
-                    {"time": one.time, "clock": one.time[11:16], "text": one.text, "url": one.url, "commit": one.commit[:12]}
+                    {
+                        "time": one.time,
+                        "clock": one.time[11:16],
+                        "text": one.text,
+                        "url": one.url,
+                        "commit": one.commit[:12],
+                    }
                     for one in group
                 ],
             }
@@ -68,12 +74,12 @@ def render_feed(site: SiteData, news: Sequence[News]) -> bytes:
     for one in news:
         _entry(feed, site, one)
     ET.indent(feed, " ")
-    return b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(feed, encoding="utf-8") + b"\n"
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(feed, encoding="unicode")}\n'.encode()
 
 
 def _entry(feed: ET.Element, site: SiteData, one: News) -> None:
     entry = ET.SubElement(feed, "entry")
-    told = [digest for _, digest in one.records] or [one.commit, one.text]
+    told: list[str] = [digest for _, digest in one.records] or [one.commit, one.text]
     _text(entry, "id", _id(site.registry_id, *told))
     _text(entry, "title", one.text)
     _text(entry, "updated", one.time)

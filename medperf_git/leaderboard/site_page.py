@@ -7,9 +7,11 @@ import numpy as np
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import urls
+from medperf_git.leaderboard.analysis import Standing
 from medperf_git.leaderboard.card_words import (
     described,
     notice_rows,
+    owner_step,
     pairs,
     record_facts,
     signers,
@@ -38,10 +40,7 @@ def site_context(card: SiteCard, catalogue: Catalogue) -> Context:
     owner = catalogue.members.get(card.ref.member)
     record = card.record
     return {
-        "trail": [
-            {"url": urls.member_url(card.ref.member) if owner else "", "text": owner.title if owner else card.ref.member},
-            {"url": "", "text": card.title},
-        ],
+        "trail": [owner_step(card.ref.member, owner), {"url": "", "text": card.title}],
         "ref": card.ref,
         "title": card.title,
         "owner": {"title": owner.title, "url": urls.member_url(owner.name)} if owner else None,
@@ -93,13 +92,10 @@ def _facts(card: SiteCard) -> list[Context]:
 
 
 def _attendance(one: Attendance) -> Context:
-    table, ref = one.table, one.column.ref
-    metrics = one.analysis.metrics
-    order = [standing.model.ref for standing in one.analysis.standings]
-    cells = [table.cells[model, ref] for model in order]
-    places = _places(cells, metrics[0])
-    counted = sum(cell.counts for cell in cells)
-    shown = sorted(range(len(cells)), key=lambda at: (places[at] is None, places[at] or 0, at))
+    table, ref, metrics = one.table, one.column.ref, one.analysis.metrics
+    places = _places(one)
+    counted = sum(place is not None for place in places)
+    shown = sorted(range(len(places)), key=lambda at: (places[at] is None, places[at] or 0, at))[:MOST_ROWS]
     return {
         "anchor": f"b-{table.ref.folder}",
         "title": table.title,
@@ -107,28 +103,30 @@ def _attendance(one: Attendance) -> Context:
         "ref": table.ref,
         "standing": one.column.standing,
         "marks": one.column.marks,
-        "sentence": f"{whole(counted)} of {some(len(cells), 'model')} counted here.",
+        "sentence": f"{whole(counted)} of {some(len(places), 'model')} have a value here.",
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
         "leading": metrics[0].title,
-        "rows": [_row(one, at, cells[at], places[at]) for at in shown[:MOST_ROWS]],
-        "note": f"The first {MOST_ROWS} of {some(len(cells), 'model')}; the data file holds them all."
-        if len(cells) > MOST_ROWS
+        "rows": [_row(one, one.analysis.standings[at], places[at]) for at in shown],
+        "note": f"The first {MOST_ROWS} of {some(len(places), 'model')}; the data file holds them all."
+        if len(places) > MOST_ROWS
         else "",
         "csv": table.url.replace("index.html", "results.csv"),
         "comparisons": _comparisons(table, ref),
     }
 
 
-def _places(cells: list[Cell], metric: MetricInfo) -> list[int | None]:
-    """Rank the counted values of one site, the best first; ties share the smallest rank."""
-    values = [measured.value if cell.counts and (measured := cell.measured(metric.id)) else None for cell in cells]
-    merit = np.array([value if metric.higher_is_better else -value for value in values if value is not None])
-    ranks = iter(rk.smallest_ranks(merit).tolist() if len(merit) else ())
-    return [None if value is None else next(ranks) for value in values]
+def _places(one: Attendance) -> list[int | None]:
+    """Rank the models at one site by the leading metric, in the order of the standings; None where one has no value."""
+    metric = one.analysis.metrics[0]
+    rows = {model.ref: row for row, model in enumerate(one.table.models)}
+    column = one.grid.values[metric.id][[rows[row.model.ref] for row in one.analysis.standings], one.place]
+    there = ~np.isnan(column)
+    ranks = iter(rk.smallest_ranks(column[there] * (1 if metric.higher_is_better else -1)).tolist())
+    return [next(ranks) if has else None for has in there.tolist()]
 
 
-def _row(one: Attendance, at: int, cell: Cell, place: int | None) -> Context:
-    standing = one.analysis.standings[at]
+def _row(one: Attendance, standing: Standing, place: int | None) -> Context:
+    cell = one.table.cells[standing.model.ref, one.column.ref]
     measured = cell.measured(one.analysis.metrics[0].id)
     return {
         "place": NOTHING if place is None else str(place),
