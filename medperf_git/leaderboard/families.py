@@ -51,6 +51,6 @@ def status_pages(site: SiteData) -> Iterator[Page | DataFile]:
 def result_pages(site: SiteData) -> Iterator[Page]:
     """Yield the page of each result, those that were superseded too."""
     for analysis in site.analyses:
-        pages = ResultPages(analysis.table)
+        pages = ResultPages(analysis.table, site.view)
         for cell in analysis.table.cells.values():
             yield from pages.iter_pages(cell)
