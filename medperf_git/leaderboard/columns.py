@@ -83,6 +83,10 @@ class Column:
         """Return the digest of a live link."""
         return Digest("sha256:" + self.digest[row].tobytes().hex())
 
+    def facts_of(self, row: int) -> list[str]:
+        """Return what `FACTS` names of a live link."""
+        return [self.texts[text] for text in self.facts[row].tolist()]
+
     def measured(self, row: int, metric: int) -> Measured | None:
         """Return what the live link says of a metric."""
         if not self.given[row, metric]:
@@ -298,6 +302,11 @@ class Cells(CellGrid):
         """See `CellGrid.iter_gaps`."""
         for m, s in np.argwhere(~np.array(_COUNTED)[self.states]).tolist():
             yield self._cell(m, s)
+
+    def iter_placed(self) -> Iterator[tuple[Cell, Column | None, int]]:
+        """Yield every cell in order, with the column and the row of its result (None and -1: it has none)."""
+        for m, s in np.ndindex(self._rows.shape):
+            yield self._cell(m, s), self.columns[s], int(self._rows[m, s])
 
     def _filled(self) -> Iterator[tuple[int, Column, NDArray[np.intp], NDArray[np.int32]]]:
         for place, column in enumerate(self.columns):

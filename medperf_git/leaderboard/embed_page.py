@@ -27,7 +27,7 @@ def embed_context(analysis: Analysis) -> Context:
     metric = analysis.metrics[0]
     kinds = {interval_kind(standing.scores[0]) for standing in ranked}
     return {
-        "csp": CSP,
+        "policy": CSP,
         "title": analysis.table.title,
         "url": analysis.table.url,
         "headline": analysis.headline,
