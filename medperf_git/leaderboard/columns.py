@@ -4,7 +4,7 @@ Rules kept here: every result of a column is a link of one of its chains or is h
 does not hold is read again from the record. A million results take some 200 MB.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -179,22 +179,29 @@ def _row_of(measured: Measured | None) -> tuple[float, float, int, int, int, boo
 class StoredEntry(ResultEntry):
     """A result that knows what its table knows; the rest is read from its record when it is asked for."""
 
-    __slots__ = ("_load",)
+    __slots__ = ("_chain", "_place", "_row")
 
-    _load: Callable[[], ResultEntry]
+    _chain: "_Chain"
+    _place: int
+    _row: "tuple[Column, int] | None"
 
     @classmethod
-    def lazily(cls, load: Callable[[], ResultEntry], **known: Any) -> "StoredEntry":
-        """Return an entry with these fields; any other calls `load` once."""
+    def lazily(cls, chain: "_Chain", place: int, row: "tuple[Column, int] | None", **known: Any) -> "StoredEntry":
+        """Return the entry of a link with these fields; `row` is where its values stand, if they do."""
         entry = object.__new__(cls)
-        for name, value in {"_load": load, **known}.items():
+        for name, value in {"_chain": chain, "_place": place, "_row": row, **known}.items():
             object.__setattr__(entry, name, value)
         return entry
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        whole = self._load()
+        if name == "values" and self._row is not None:
+            column, row = self._row
+            measured = ((metric, column.measured(row, k)) for k, metric in enumerate(column.metrics))
+            object.__setattr__(self, "values", {metric: one for metric, one in measured if one is not None})
+            return self.values
+        whole = self._chain.link(self._place)
         for field in ResultEntry.__dataclass_fields__:
             object.__setattr__(self, field, getattr(whole, field))
         return getattr(whole, name)
@@ -203,23 +210,86 @@ class StoredEntry(ResultEntry):
 class StoredSource(Source):
     """The source of a result, whose signatures are read when they are asked for."""
 
-    __slots__ = ("_load",)
+    __slots__ = ("_chain",)
 
-    _load: Callable[[], ResultEntry]
+    _chain: "_Chain"
 
     @classmethod
-    def lazily(cls, path: str, digest: Digest, load: Callable[[], ResultEntry]) -> "StoredSource":
-        """Return a source without its signatures."""
+    def lazily(cls, path: str, digest: Digest, chain: "_Chain") -> "StoredSource":
+        """Return the source of a live link without its signatures."""
         source = object.__new__(cls)
-        for name, value in {"path": path, "digest": digest, "_load": load}.items():
+        for name, value in {"path": path, "digest": digest, "_chain": chain}.items():
             object.__setattr__(source, name, value)
         return source
 
     def __getattr__(self, name: str) -> Any:
         if name != "signatures":
             raise AttributeError(name)
-        object.__setattr__(self, name, self._load().source.signatures)
+        object.__setattr__(self, name, self._chain.link(-1).source.signatures)
         return object.__getattribute__(self, name)
+
+
+class StoredCell(Cell):
+    """A cell with a result, which is made when it is asked for."""
+
+    __slots__ = ("_at",)
+
+    _at: "tuple[Column, int, Ref, ReadChain]"
+
+    @classmethod
+    def lazily(
+        cls, column: Column, row: int, benchmark: Ref, *, marks: tuple[str, ...], read: ReadChain
+    ) -> "StoredCell":
+        """Return the cell of one chain of a column."""
+        cell = object.__new__(cls)
+        put = object.__setattr__
+        put(cell, "model", column.models[row])
+        put(cell, "dataset", column.dataset)
+        put(cell, "state", STATES[column.state[row]])
+        put(cell, "reason", column.texts[column.reason[row]])
+        put(cell, "marks", marks)
+        put(cell, "_at", (column, row, benchmark, read))
+        return cell
+
+    @property
+    def counts(self) -> bool:
+        """See `Cell.counts`."""
+        return self.state in COUNTED
+
+    def measured(self, metric: str) -> Measured | None:
+        """See `Cell.measured`."""
+        column, row = self._at[:2]
+        return column.measured(row, column.metrics.index(metric)) if metric in column.metrics else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("result", "earlier"):
+            raise AttributeError(name)
+        column, row, benchmark, read = self._at
+        folder, numbers = column.folder_of(row), column.numbers_of(row)
+        chain = _Chain(folder, read)
+        whose = {"benchmark": benchmark, "model": self.model, "dataset": self.dataset}
+        path = f"{folder}/{numbers[-1]:04d}.yaml"
+        source = StoredSource.lazily(path, column.digest_of(row), chain)
+        live = {**whose, "source": source, "number": numbers[-1], "state": self.state}
+        object.__setattr__(self, "result", StoredEntry.lazily(chain, -1, (column, row), **live))
+        earlier = (StoredEntry.lazily(chain, k, None, number=n, **whose) for k, n in enumerate(numbers[:-1]))
+        object.__setattr__(self, "earlier", tuple(earlier))
+        return object.__getattribute__(self, name)
+
+
+class _Chain:
+    """Reads a chain once, when something of it is asked for."""
+
+    __slots__ = ("_folder", "_links", "_read")
+
+    def __init__(self, folder: str, read: ReadChain) -> None:
+        self._folder, self._read = folder, read
+        self._links: tuple[ResultEntry, ...] = ()
+
+    def link(self, place: int) -> ResultEntry:
+        """Return a link; -1 is the live one."""
+        self._links = self._links or self._read(self._folder)
+        return self._links[place]
 
 
 class Cells(CellGrid):
@@ -266,6 +336,21 @@ class Cells(CellGrid):
         for place, column, at, rows in self._filled():
             found[at, place] = column.state[rows]
         return found
+
+    @property
+    def places(self) -> tuple[Mapping[Ref, int], Mapping[Ref, int]]:
+        """The row of each model and the column of each site."""
+        return self._model_at, self._site_at
+
+    @property
+    def live(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which cells have a result that is not withdrawn, (model, site): one with values; one that failed."""
+        values, failed = np.zeros(self._rows.shape, np.bool_), np.zeros(self._rows.shape, np.bool_)
+        for place, column, at, rows in self._filled():
+            stays = column.state[rows] != STATES.index(CellState.WITHDRAWN)
+            lost = column.outcome[rows] == STATES.index(CellState.FAILED)
+            values[at, place], failed[at, place] = stays & ~lost, stays & lost
+        return values, failed
 
     @property
     def shown(self) -> int:
@@ -320,48 +405,27 @@ class Cells(CellGrid):
         row, column = int(self._rows[m, s]), self.columns[s]
         if row == ABSENT or column is None:
             return Cell(model, site, CellState.MISSING, "no result yet", marks)
-        return cell_of(column, row, self._benchmark, marks=marks, read=self._read)
+        return StoredCell.lazily(column, row, self._benchmark, marks=marks, read=self._read)
 
 
-def cell_of(column: Column, row: int, benchmark: Ref, *, marks: tuple[str, ...], read: ReadChain) -> Cell:
-    """Make the cell of one chain of a column."""
-    folder, numbers = column.folder_of(row), column.numbers_of(row)
-    chain = _Chain(folder, read)
-    state, reason = STATES[column.state[row]], column.texts[column.reason[row]]
-    whose = {"benchmark": benchmark, "model": column.models[row], "dataset": column.dataset}
-    measured = ((metric, column.measured(row, k)) for k, metric in enumerate(column.metrics))
-    live = StoredEntry.lazily(
-        chain.live,
-        source=StoredSource.lazily(f"{folder}/{numbers[-1]:04d}.yaml", column.digest_of(row), chain.live),
-        number=numbers[-1],
-        state=state,
-        values={metric: one for metric, one in measured if one is not None},
-        **whose,
-    )
-    earlier = tuple(
-        StoredEntry.lazily(chain.link(place), number=number, **whose) for place, number in enumerate(numbers[:-1])
-    )
-    return Cell(column.models[row], column.dataset, state, reason, marks, live, earlier)
+class LivesOfTable:
+    """The live results of a table, for `stages.read_stages`."""
 
+    def __init__(self, cells: Cells) -> None:
+        self._newest = {column.dataset: column.newest for column in cells.columns if column is not None}
+        self._model_at, self._site_at = cells.places
+        self._live, self._failed = cells.live
 
-class _Chain:
-    """Reads a chain once, when something of it is asked for."""
+    def newest(self, dataset: Ref) -> str:
+        """See `stages.Lives.newest`."""
+        return self._newest.get(dataset, "")
 
-    __slots__ = ("_folder", "_links", "_read")
-
-    def __init__(self, folder: str, read: ReadChain) -> None:
-        self._folder, self._read = folder, read
-        self._links: tuple[ResultEntry, ...] = ()
-
-    def _all(self) -> tuple[ResultEntry, ...]:
-        self._links = self._links or self._read(self._folder)
-        return self._links
-
-    def live(self) -> ResultEntry:
-        return self._all()[-1]
-
-    def link(self, place: int) -> Callable[[], ResultEntry]:
-        return lambda: self._all()[place]
+    def count(self, datasets: Iterable[Ref], models: Iterable[Ref]) -> tuple[int, int]:
+        """See `stages.Lives.count`."""
+        rows = [self._model_at[model] for model in models if model in self._model_at]
+        columns = [self._site_at[dataset] for dataset in datasets if dataset in self._site_at]
+        here = np.ix_(rows, columns)
+        return int(self._live[here].sum()), int(self._failed[here].sum())
 
 
 class HiddenResults(Sequence[Hidden]):
@@ -395,7 +459,7 @@ class HiddenResults(Sequence[Hidden]):
     def _iter_superseded(self) -> Iterator[Hidden]:
         for place, row in self._superseded:
             column = self._columns[place]
-            cell = cell_of(column, row, self._benchmark, marks=(), read=self._read)
+            cell = StoredCell.lazily(column, row, self._benchmark, marks=(), read=self._read)
             reason = f"superseded by {column.digest_of(row)[7:19]}"
             for number, entry in zip(column.numbers_of(row), cell.earlier, strict=False):
                 yield Hidden(f"{column.folder_of(row)}/{number:04d}.yaml", reason, entry)

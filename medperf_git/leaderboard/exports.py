@@ -119,7 +119,11 @@ def _csv_files(base: str, columns: Sequence[str], rows: Sequence[Sequence[CellTe
 
 
 def _json_files(base: str, about: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Iterator[DataFile]:
-    yield from _split(base, ".json", cells, lambda part: render_json({**about, "cells": list(part)}))
+    """Yield a JSON file, a cell on each line, and more of them where one would pass the limit."""
+    head = json.dumps(about, ensure_ascii=False)[:-1]
+    lines = [json.dumps(cell, ensure_ascii=False, allow_nan=False) for cell in cells]
+    end = "\n]}\n"
+    yield from _split(base, ".json", lines, lambda part: (f'{head}, "cells": [\n' + ",\n".join(part) + end).encode())
 
 
 def _split(base: str, end: str, rows: Sequence[Any], render: Any) -> Iterator[DataFile]:
