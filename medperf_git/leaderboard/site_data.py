@@ -15,7 +15,7 @@ from medperf_git.records.view import RecordView
 class SiteData:
     """The input of every family of pages; `step_time` is the time of the commit's step.
 
-    `shards` names the data files that hold each column, by the folder of its results. `steps` are the last ones of main.
+    `shards` names the data files that hold each column, by the folder of its results; `steps` are the last of main.
     """
 
     view: RecordView
