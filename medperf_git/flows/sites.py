@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import build_folder
 from medperf_git.leaderboard.build_cache import BuildCache
 from medperf_git.records.findings import Finding
@@ -114,6 +115,7 @@ def write_from_store(
         commit=commit,
         registry_id=registry,
         step_time=format_time(time),
+        steps=recent_steps(store, commit),
         cache=cache,
         open_view=None if store.supply else partial(_open_view, store.path, commit),
         processes=processes,
