@@ -9,6 +9,7 @@ from functools import partial
 
 from medperf_git.leaderboard.analysis import Analysis
 from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.plots import TALL
 from medperf_git.leaderboard.section_cells import (
     account,
     gaps,
@@ -20,7 +21,6 @@ from medperf_git.leaderboard.section_cells import (
     window,
 )
 from medperf_git.leaderboard.section_firm import firmness
-from medperf_git.leaderboard.plots import TALL
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
     SCORES_APART,

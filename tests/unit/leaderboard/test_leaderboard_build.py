@@ -114,7 +114,13 @@ def test_the_page_answers_who_is_first_and_how_sure_that_is():
     assert "Logistic regression is first of four, but not everywhere" in page
     assert "it needed more memory than it was given" in page
     assert "not ranked: no value at any site" in page
-    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in page
+
+
+def test_the_index_says_how_to_rebuild_the_site_and_the_page_of_a_benchmark_bears_no_commit():
+    files = site_of(lr.demo())
+    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in files["index.html"].decode()
+    assert lr.COMMIT not in files[PAGE].decode()
+    assert lr.STEP_TIME not in files[PAGE].decode()
 
 
 def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
