@@ -6,12 +6,11 @@ from functools import partial
 from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
-from medperf_git.leaderboard.result_page import result_context
+from medperf_git.leaderboard.result_page import ResultPages
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
 from medperf_git.leaderboard.status_page import status_context
-from medperf_git.leaderboard.tables import BenchmarkTable, ResultEntry
 
 
 def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
@@ -52,13 +51,6 @@ def status_pages(site: SiteData) -> Iterator[Page | DataFile]:
 def result_pages(site: SiteData) -> Iterator[Page]:
     """Yield the page of each result, those that were superseded too."""
     for analysis in site.analyses:
-        for chain in _iter_chains(analysis.table):
-            for entry in chain:
-                words = partial(result_context, analysis.table, chain, entry, commit=site.commit)
-                yield Page(entry.url, "result.html", words)
-
-
-def _iter_chains(table: BenchmarkTable) -> Iterator[tuple[ResultEntry, ...]]:
-    for cell in table.cells.values():
-        if cell.result is not None:
-            yield (*cell.earlier, cell.result)
+        pages = ResultPages(analysis.table)
+        for cell in analysis.table.cells.values():
+            yield from pages.iter_pages(cell)
