@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import iter_site
 from medperf_git.leaderboard.writing import write_site
 from medperf_git.records.findings import Finding
@@ -97,7 +98,9 @@ def write_from_store(store: Store, *, commit: str, registry: str, out: Path, ver
     time = store.commit(commit).time
     view = Snapshot.at(store, commit)
     step_time = format_time(time)
-    files = write_site(iter_site(view, commit=commit, registry_id=registry, step_time=step_time), out)
+    steps = recent_steps(store, commit)
+    site = iter_site(view, commit=commit, registry_id=registry, step_time=step_time, steps=steps)
+    files = write_site(site, out)
     record = registry_state(view)
     key = record.checkpoint.key if record and record.checkpoint else None
     return BuiltSite(commit, registry, out, files, verified, key)

@@ -9,7 +9,7 @@ keeps its bytes.
     write_site(files, Path("site"))
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib import resources
 from typing import TypeAlias
@@ -17,11 +17,12 @@ from typing import TypeAlias
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from medperf_git import __version__
-from medperf_git.leaderboard import families
+from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.words import Context
 from medperf_git.leaderboard.writing import write_site
 from medperf_git.records.view import RecordView
@@ -40,20 +41,32 @@ FAMILIES: tuple[Family, ...] = (
     families.result_pages,
     families.status_pages,
     families.benchmark_pages,
+    subject_families.subject_pages,
+    embed_page.embed_pages,
+    badges.badge_files,
+    news_page.news_pages,
+    methods_page.methods_pages,
     families.index_pages,
 )
 
 
-def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Mapping[str, bytes]:
+def build_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Iterable[Step] = ()
+) -> Mapping[str, bytes]:
     """Build every file of the site, by relative path; `step_time` is the time of the commit's step."""
-    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time)))
+    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time, steps=steps)))
 
 
-def iter_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of the site, each when it is made, by relative path; the index comes last."""
+def iter_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Iterable[Step] = ()
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the site, each when it is made, by relative path; the index comes last.
+
+    `steps` are the last ones of main, the newest first, for the news.
+    """
     tables = read_tables(view)
     analyses = tuple(analyse(table) for table in tables.benchmarks)
-    site = SiteData(view, tables, analyses, commit, registry_id, step_time)
+    site = SiteData(view, tables, analyses, commit, registry_id, step_time, tuple(steps))
     for name in STATIC:
         yield f"assets/{name}", _asset(name)
     yield "assets/as-of.css", as_of_css(commit, step_time)

@@ -101,9 +101,7 @@ class ResultPages:
             return f"The run failed: {entry.reason}." if entry.reason else "The run failed."
         measured = entry.values.get(self._leading.id)
         value = fixed(measured.value if measured else None, self._leading.decimals)
-        told = (
-            f"{self._leading.title} {value}" if value != NOTHING else f"{self._leading.title} is undefined here"
-        )
+        told = f"{self._leading.title} {value}" if value != NOTHING else f"{self._leading.title} is undefined here"
         return f"{told}, over {entry.cases} cases{_STANDS.get(entry.state, '')}."
 
     def _values(self, entry: ResultEntry) -> str:
@@ -173,7 +171,8 @@ def _signature(one: Signature) -> str:
         return f"<li><span>unreadable bundle</span>{path}"
     return (
         f"<li><span>{_safe(one.signer)}</span> <code>{_safe(one.key)}</code> "
-        f'<span class="fine">says it signed {_safe(one.signed_at)}; having seen commit {_safe(one.head[:12])}</span>{path}'
+        f'<span class="fine">says it signed {_safe(one.signed_at)}; having seen commit {_safe(one.head[:12])}</span>'
+        f"{path}"
     )
 
 
@@ -182,7 +181,8 @@ def _rests_on(references: tuple[Reference, ...]) -> str:
     return (
         "<h3>The records it rests on</h3>\n"
         '<div class="scroll" role="region" aria-label="The records it rests on" tabindex="0">\n'
-        '<table class="plain digests">\n<caption>The digest this result names for each, beside the file of now.</caption>\n'
+        '<table class="plain digests">\n'
+        "<caption>The digest this result names for each, beside the file of now.</caption>\n"
         '<thead><tr><th scope="col">Role</th><th scope="col">Record</th><th scope="col">SHA-256 of its file</th>'
         f'<th scope="col">Now</th></tr></thead>\n<tbody>{rows}</tbody>\n</table>\n</div>\n'
     )
@@ -194,7 +194,8 @@ def _reference(one: Reference) -> str:
     kind = "good" if one.digest == one.now else "bad"
     return (
         f'<tr><th scope="row">{_safe(one.role)}</th><td><code>{one.ref}</code></td>'
-        f'<td><code class="digest">{_safe(one.digest)}</code></td><td><span class="tag {kind}">{match}</span></td></tr>\n'
+        f'<td><code class="digest">{_safe(one.digest)}</code></td>'
+        f'<td><span class="tag {kind}">{match}</span></td></tr>\n'
     )
 
 
@@ -229,7 +230,7 @@ def _check(entry: ResultEntry) -> str:
     by_hand = ""
     if known is not None:
         by_hand = (
-            f'<p>Without it, in a clone of the registry: these three lines, then '
+            f"<p>Without it, in a clone of the registry: these three lines, then "
             f'<a href="{_ROOT}{urls.METHODS}#by-hand">the same few for every record</a>. The key is the one in the '
             "signer’s member record: compare it with one you got from the signer.</p>\n"
             f"<pre><code>record={_safe(entry.source.path)}\n"
@@ -241,4 +242,3 @@ def _check(entry: ResultEntry) -> str:
         "<p>With this software, in a copy of the registry:</p>\n"
         f"<pre><code>medperf-git verify {entry.source.id}</code></pre>\n{by_hand}</section>\n"
     )
-

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from medperf_git.leaderboard.analysis import Analysis
+from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
 from medperf_git.records.times import parse_time
 from medperf_git.records.view import RecordView
@@ -12,7 +13,7 @@ from medperf_git.records.view import RecordView
 
 @dataclass(frozen=True, slots=True)
 class SiteData:
-    """The input of every family of pages; `step_time` is the time of the commit's step."""
+    """The input of every family of pages; `step_time` is the time of the commit's step, `steps` the last ones."""
 
     view: RecordView
     tables: RegistryTables
@@ -20,6 +21,7 @@ class SiteData:
     commit: str
     registry_id: str
     step_time: str
+    steps: tuple[Step, ...] = ()
 
     @property
     def as_of(self) -> datetime:
