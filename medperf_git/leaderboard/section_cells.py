@@ -5,8 +5,11 @@ there is too much of it is counted, and the page says where it is.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
 
 from medperf_git.leaderboard import plots
 from medperf_git.leaderboard.analysis import Analysis
@@ -21,8 +24,10 @@ from medperf_git.leaderboard.tables import (
 from medperf_git.leaderboard.text import NOTHING, fixed, some, whole, word
 from medperf_git.leaderboard.words import KINDS, REDUCTIONS, Context
 
-MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold: about 500 kB of page
+MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold at most
 SITES_IN_MAP = 40
+BYTES_OF_MAP = 500_000  # what a map may weigh: long names, which stand in every link, leave room for fewer models
+BYTES_OF_CELL = 150  # a cell without the names in its link
 CELLS_TOGETHER = 1500  # up to so many cells all metrics stand on one page, else each but the first has its own
 COMPACT_FROM = 9  # sites: from here on a map is set narrow, with upright names
 GAPS_LISTED = 200
@@ -51,7 +56,10 @@ def window(analysis: Analysis) -> Window:
     if len(sites) > SITES_IN_MAP:
         largest = sorted(sites, key=lambda site: (-(site.cases or 0), site.ref))[:SITES_IN_MAP]
         sites = tuple(sorted(largest, key=lambda site: site.ref))
-    shown = models[:MODELS_IN_MAP]
+    names = [max((len(one.ref.folder) for one in subjects), default=0) for subjects in (models, sites)]
+    cell = BYTES_OF_CELL + len(table.ref.path) + sum(names)
+    room = BYTES_OF_MAP // (cell * max(len(sites), 1))
+    shown = models[: min(MODELS_IN_MAP, room)]
     cut = []
     if len(shown) < len(models):
         cut.append(f"the best {whole(len(shown))} of {whole(len(models))} models")
@@ -81,8 +89,10 @@ def map_url(table: BenchmarkTable, metric: MetricInfo) -> str:
 def heat_map(analysis: Analysis, metric: MetricInfo, seen: Window, *, anchored: bool) -> Context:
     """Say one metric, models by sites; `anchored` rows are where the ranking's names lead to."""
     table = analysis.table
-    values = [value for model in seen.models for value in _values(table, model, seen.sites, metric)]
-    bounds = (min(values), max(values)) if values else (0.0, 0.0)
+    rows = [table.models.index(model) for model in seen.models]
+    counted = table.values(metric.id)[rows]
+    shown = counted[:, [table.sites.index(site) for site in seen.sites]]
+    bounds = (0.0, 0.0) if np.isnan(shown).all() else (float(np.nanmin(shown)), float(np.nanmax(shown)))
     unit = f", in {metric.unit}" if metric.unit not in ("1", "-", "") else ""
     better = "higher is better" if metric.higher_is_better else "lower is better"
     compact = len(seen.sites) >= COMPACT_FROM
@@ -100,33 +110,27 @@ def heat_map(analysis: Analysis, metric: MetricInfo, seen: Window, *, anchored: 
         "sites": [
             {"title": site.title, "ref": site.ref, "cases": site.cases_text, "marks": site.marks} for site in seen.sites
         ],
-        "rows": [_map_row(table, model, metric, seen.sites, bounds, compact=compact) for model in seen.models],
+        "rows": [
+            {
+                "anchor": model.ref.folder,
+                "title": model.title,
+                "ref": model.ref,
+                "cells": [
+                    _map_cell(table.cells[model.ref, site.ref], site, metric, bounds, compact=compact)
+                    for site in seen.sites
+                ],
+                **_mean(line[~np.isnan(line)].tolist(), of=len(line), decimals=metric.decimals),
+            }
+            for model, line in zip(seen.models, counted, strict=True)
+        ],
     }
 
 
-def _values(table: BenchmarkTable, model: Subject, sites: Iterable[Subject], metric: MetricInfo) -> list[float]:
-    cells = (table.cells[model.ref, site.ref] for site in sites)
-    measured = [cell.measured(metric.id) for cell in cells if cell.counts]
-    return [one.value for one in measured if one is not None and one.value is not None]
-
-
-def _map_row(
-    table: BenchmarkTable,
-    model: Subject,
-    metric: MetricInfo,
-    sites: Sequence[Subject],
-    bounds: tuple[float, float],
-    *,
-    compact: bool,
-) -> Context:
-    values = _values(table, model, table.sites, metric)
+def _mean(values: list[float], *, of: int, decimals: int) -> Context:
+    """Say the mean of a model's sites, and of how many where some are missing."""
     return {
-        "anchor": model.ref.folder,
-        "title": model.title,
-        "ref": model.ref,
-        "cells": [_map_cell(table.cells[model.ref, site.ref], site, metric, bounds, compact=compact) for site in sites],
-        "mean": fixed(math.fsum(values) / len(values), metric.decimals) if values else NOTHING,
-        "mean_of": some(len(values), "site") if 0 < len(values) < len(table.sites) else "",
+        "mean": fixed(math.fsum(values) / len(values), decimals) if values else NOTHING,
+        "mean_of": some(len(values), "site") if 0 < len(values) < of else "",
     }
 
 
@@ -164,11 +168,11 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
 
 def gaps(table: BenchmarkTable) -> tuple[list[Context], str]:
     """List the cells that count nowhere, and say how many more there are than a page lists."""
-    found = [cell for cell in table.cells.values() if not cell.counts]
-    more = len(found) - GAPS_LISTED
+    more = len(table.cells) - table.counted - GAPS_LISTED
     told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
     models, sites = _titles(table.models), _titles(table.sites)
-    return [_gap(cell, models[cell.model], sites[cell.dataset]) for cell in found[:GAPS_LISTED]], told
+    listed = islice(table.iter_gaps(), GAPS_LISTED)
+    return [_gap(cell, models[cell.model], sites[cell.dataset]) for cell in listed], told
 
 
 def _titles(subjects: Iterable[Subject]) -> dict[object, str]:

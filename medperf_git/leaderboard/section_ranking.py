@@ -7,7 +7,7 @@ from medperf_git.leaderboard.analysis import Analysis, Score, Standing
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
 from medperf_git.leaderboard.words import MISSING_RULES, Context
 
-ROWS_SHOWN = 200  # with the plots about 400 kB of page
+ROWS_SHOWN = 150  # with the plots about 300 kB of page
 SCORES_APART = 2  # ranking metrics: from there on an interval stands below its score, not beside it
 
 
