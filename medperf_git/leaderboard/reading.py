@@ -76,8 +76,8 @@ def read_tables(view: RecordView) -> RegistryTables:
     )
 
 
-def read_benchmark(view: RecordView, ref: Ref) -> BenchmarkTable | None:
-    """Read one benchmark as its page counts it, without signatures and references; None when it cannot be read.
+def read_benchmark(view: RecordView, ref: Ref, *, brief: bool = True) -> BenchmarkTable | None:
+    """Read one benchmark as its page counts it, in brief without signatures and references; None when it is unreadable.
 
     Nothing of other benchmarks is read.
     """
@@ -85,7 +85,7 @@ def read_benchmark(view: RecordView, ref: Ref) -> BenchmarkTable | None:
     if stored is None or not isinstance(stored.record, models.Benchmark):
         return None
     files = list(_iter_result_files(view, f"results/{ref.path}"))
-    return _benchmark_table(view, stored, stored.record, files, brief=True)
+    return _benchmark_table(view, stored, stored.record, files, brief=brief)
 
 
 def count_results(view: RecordView, ref: Ref) -> int:
