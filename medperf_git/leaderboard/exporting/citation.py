@@ -48,9 +48,7 @@ def _authors(release: Release) -> list[dict[str, Any]]:
 
 
 def _entity(person: Person) -> dict[str, Any]:
-    return without_empty(
-        {"name": person.title, "alias": person.name, "country": person.country, "website": person.website}
-    )
+    return without_empty({"name": person.title, "country": person.country, "website": person.website})
 
 
 def _identifiers(release: Release) -> list[dict[str, Any]]:

@@ -22,6 +22,7 @@ METADATA = "ro-crate-metadata.json"
 CONFORMS = "https://w3id.org/ro/crate/1.1"
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
 TERMS = "#terms"
+PUBLISHER = "#publisher"
 _BUNDLE_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 _FORMATS = {
     "yaml": "application/yaml",
@@ -112,6 +113,7 @@ def _graph(release: Release, files: Mapping[str, bytes]) -> list[Node]:
         _root(release, files, makers),
         *(_file(path, data) for path, data in files.items()),
         *makers,
+        _publisher(release.origin),
         _entity(catalogue(release.origin)),
         _paper(),
         *(_entity({"@id": f"#metric-{metric.id}", **metric_node(metric)}) for metric in release.table.metrics),
@@ -139,7 +141,8 @@ def _root(release: Release, files: Mapping[str, bytes], makers: list[Node]) -> N
             "dateCreated": release.record.created,
             "license": {"@id": TERMS},
             "url": origin.page(table.url),
-            "creator": _links(makers),
+            "author": _links(makers),
+            "publisher": {"@id": PUBLISHER},
             "includedInDataCatalog": {"@id": origin.urn("registry")},
             "measurementTechnique": technique(table),
             "variableMeasured": [{"@id": f"#metric-{metric.id}"} for metric in table.metrics],
@@ -148,6 +151,12 @@ def _root(release: Release, files: Mapping[str, bytes], makers: list[Node]) -> N
             "hasPart": [{"@id": path} for path in files],
         }
     )
+
+
+def _publisher(origin: Origin) -> Node:
+    """Describe those who keep the registry; its maintainers have no other name."""
+    name = origin.registry_title or origin.registry_name or origin.registry_id
+    return without_empty({"@id": PUBLISHER, "@type": "Organization", "name": name, "url": origin.site_url})
 
 
 def _identifiers(release: Release) -> list[Node]:
