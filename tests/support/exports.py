@@ -62,7 +62,7 @@ LINES = (  # one line of text each, as a title may be
     "Zoë’s 中文 🫀",
     "x" * 200,
 )
-TEXTS = ("two\nlines: here\n---\nand: three", "tab\tand\n  indent\n# hash\n", "\n", "```\n</script>\n```")
+TEXTS = ("two\nlines: here\n---\nand: three", "tab\tand\n  indent\n# hash\n", "\n .\n", "```\n</script>\n```")
 CONTROL = "nul\x00 esc\x1b del\x7f next\x85 line\u2028 par\u2029 bom\ufeff \r\n\t end"
 
 

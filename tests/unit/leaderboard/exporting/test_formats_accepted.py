@@ -58,6 +58,15 @@ print(json.dumps(sorted({(one.severity.name, one.check.identifier, str(one.messa
 """
 
 
+def croissant_at(path: Path):
+    """Read a dataset with mlcroissant, whose libraries warn of each other."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import mlcroissant  # noqa: PLC0415 - takes a second
+
+        return mlcroissant.Dataset(jsonld=str(path))
+
+
 @pytest.fixture(params=REGISTRIES)
 def registry(request: pytest.FixtureRequest) -> lr.Registry:
     return REGISTRIES[request.param]()
@@ -66,16 +75,11 @@ def registry(request: pytest.FixtureRequest) -> lr.Registry:
 def test_mlcroissant_accepts_every_dataset_and_misses_only_what_no_record_says(
     registry: lr.Registry, tmp_path: Path
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import mlcroissant  # noqa: PLC0415 - takes a second, and warns
     folder = written(exported("croissant", registry), tmp_path)
     found = sorted(folder.glob("*/croissant.json"))
     assert len(found) == len(registry.sizes)
     for path in found:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            dataset = mlcroissant.Dataset(jsonld=str(path))
+        dataset = croissant_at(path)
         issues = dataset.metadata.ctx.issues
         assert not issues.errors
         missing = {"citeAs"} | (set() if isinstance(registry, Rich) else {"license"})
@@ -133,7 +137,9 @@ def test_the_citation_keeps_the_schema_of_the_citation_file_format(registry: lr.
     assert [error.message for error in checked.iter_errors(yaml.safe_load(data))] == []
 
 
-def test_cffconvert_and_the_validator_of_ro_crate_accept_the_release(registry: lr.Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["bare", "hostile"])
+def test_cffconvert_and_the_validator_of_ro_crate_accept_the_release(kind: str, tmp_path: Path) -> None:
+    registry = REGISTRIES[kind]()
     folder = written(exported("ro-crate", registry), tmp_path / "crate")
     said = run_validator(CFFCONVERT, folder / "CITATION.cff")
     if said is None:
@@ -157,6 +163,32 @@ def test_ro_crate_py_opens_the_folder_and_the_archive_and_finds_every_file(
         crate = rocrate.ROCrate(place)
         assert {entity.id for entity in crate.data_entities} == set(files) - {"ro-crate-metadata.json"}
         assert crate.root_dataset["license"]["name"] == "No licence is stated"
+
+
+def test_the_validators_refuse_what_is_broken(tmp_path: Path) -> None:
+    registry = Rich().filled()
+    croissant = json.loads(exported("croissant", registry)["north.tumours.1/croissant.json"])
+    del croissant["distribution"][0]["contentUrl"]
+    broken = tmp_path / "croissant.json"
+    broken.write_text(json.dumps(croissant), encoding="utf-8")
+    with pytest.raises(Exception, match="contentUrl"):
+        croissant_at(broken)
+    citation = yaml.safe_load(exported("citation", registry)["CITATION.cff"])
+    checked = jsonschema.Draft7Validator(get_builtin_schema("vendor.citation-file-format"))
+    assert list(checked.iter_errors({**citation, "date-released": "yesterday"}))
+    eee = next(data for name, data in exported("every-eval-ever", registry).items() if name.startswith("data/"))
+    document = json.loads(eee)
+    del document["evaluation_results"][0]["metric_config"]["max_score"]
+    assert list(jsonschema.Draft7Validator(json.loads(EEE_SCHEMA.read_bytes())).iter_errors(document))
+    node = json.loads(next(iter(exported("schema-org", registry).values())))
+    terms = Vocabulary()
+    assert [fault for one in terms.expanded({**node, "unitText": "x"}) for fault in terms.faults(one)]
+    files = dict(exported("ro-crate", registry))
+    crate = json.loads(files["ro-crate-metadata.json"])
+    del crate["@graph"][1]["datePublished"]
+    files["ro-crate-metadata.json"] = json.dumps(crate).encode()
+    told = run_validator(ROC, written(files, tmp_path / "crate"), SHIPPED / "ro-crate.jsonld")
+    assert told is None or "REQUIRED" in {severity for severity, _, _ in json.loads(told.stdout.splitlines()[-1])}
 
 
 @pytest.mark.parametrize("name", ["schema-org", "ro-crate"])
