@@ -14,8 +14,9 @@ from medperf_git.flows.naming import find
 from medperf_git.flows.sites import InvalidStep, resolve_commit
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.exporting.archive import render_zip
-from medperf_git.leaderboard.exporting.formats import FORMATS, Format, format_named, render_export
+from medperf_git.leaderboard.exporting.formats import Format, format_named
 from medperf_git.leaderboard.exporting.release import read_origin
+from medperf_git.leaderboard.exporting.rendering import render_export
 from medperf_git.records.models import Benchmark
 from medperf_git.records.names import Ref
 from medperf_git.records.times import format_time
@@ -38,11 +39,6 @@ class Exported:
     benchmark: str
     out: Path
     files: int
-
-
-def formats() -> tuple[Format, ...]:
-    """List the formats."""
-    return FORMATS
 
 
 def export_here(

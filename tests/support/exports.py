@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from medperf_git.leaderboard.exporting.formats import format_named, render_export
+from medperf_git.leaderboard.exporting.formats import format_named
 from medperf_git.leaderboard.exporting.release import Origin, Release, read_origin, read_release
+from medperf_git.leaderboard.exporting.rendering import render_export
 from tests.support import leaderboard_registry as lr
 
 ROOT = Path(__file__).resolve().parents[2]

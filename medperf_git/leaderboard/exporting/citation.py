@@ -8,7 +8,6 @@ from medperf_git.leaderboard.exporting.linked import PAPER_DOI, PAPER_JOURNAL, P
 from medperf_git.leaderboard.exporting.release import Person, Release, evidence, iter_values, left_out
 from medperf_git.records.quoted_yaml import render_yaml
 
-STANDARD = "Citation File Format 1.2.0"
 FILE = "CITATION.cff"
 
 

@@ -24,7 +24,6 @@ from medperf_git.records.models import Cases, Cube, Dataset
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
 
-STANDARD = "Croissant 1.0 with RAI 1.0"
 CROISSANT = "http://mlcommons.org/croissant/1.0"
 RAI = "http://mlcommons.org/croissant/RAI/1.0"
 RECORD = "dataset.yaml"
@@ -68,7 +67,7 @@ CONTEXT: Mapping[str, Any] = {
 }
 
 
-def render(view: RecordView, origin: Origin, refs: tuple[Ref, ...], *, benchmark: str) -> Mapping[str, bytes]:
+def render(view: RecordView, origin: Origin, refs: tuple[Ref, ...], benchmark: str) -> Mapping[str, bytes]:
     """Write one folder per dataset, with its description and its record; those withdrawn or disputed are listed."""
     people = read_people(view)
     files: dict[str, bytes] = {}
@@ -87,7 +86,7 @@ def render(view: RecordView, origin: Origin, refs: tuple[Ref, ...], *, benchmark
             description(dataset, data, person, preparator=preparator, origin=origin)
         )
         files[f"{folder}/{RECORD}"] = data
-    files[MANIFEST] = render_manifest("croissant", STANDARD, origin, benchmark=benchmark, records=records, out=out)
+    files[MANIFEST] = render_manifest("croissant", origin, benchmark=benchmark, records=records, out=out)
     return files
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medperf_git import __version__
+from medperf_git.leaderboard.exporting.formats import format_named
 from medperf_git.leaderboard.exporting.release import Evidence, LeftOut, Origin
 from medperf_git.leaderboard.exports import render_json
 
@@ -35,7 +36,6 @@ def render_script_json(value: object) -> bytes:
 
 def render_manifest(
     name: str,
-    standard: str,
     origin: Origin,
     *,
     benchmark: str,
@@ -48,7 +48,7 @@ def render_manifest(
             "format": 1,
             "made_by": f"medperf-git leaderboard export {name}",
             "version": __version__,
-            "standard": standard,
+            "standard": format_named(name).standard,
             "registry": {"id": origin.registry_id, "name": origin.registry_name, "title": origin.registry_title},
             "commit": origin.commit,
             "step_time": origin.step_time,

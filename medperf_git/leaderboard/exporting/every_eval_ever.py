@@ -28,7 +28,6 @@ from medperf_git.records.names import Ref
 from medperf_git.records.times import parse_time
 
 SCHEMA = "0.3.0"
-STANDARD = f"Every Eval Ever, schema {SCHEMA}"
 
 
 def render(release: Release) -> Mapping[str, bytes]:
@@ -48,7 +47,6 @@ def render(release: Release) -> Mapping[str, bytes]:
             files[f"{folder}/{_uuid(release, own)}.json"] = render_json(document)
     files[MANIFEST] = render_manifest(
         "every-eval-ever",
-        STANDARD,
         release.origin,
         benchmark=str(release.table.ref),
         records=evidence(release),

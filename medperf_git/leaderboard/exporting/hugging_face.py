@@ -25,8 +25,6 @@ from medperf_git.leaderboard.tables import BenchmarkTable, MetricInfo, Subject
 from medperf_git.records.names import Ref
 from medperf_git.records.quoted_yaml import render_yaml
 
-INDEX_STANDARD = "Hugging Face model card metadata, model-index"
-RESULTS_STANDARD = "Hugging Face .eval_results"
 TASK = "other"  # of the Hub's closed list; no record says which of its task types a benchmark is
 _LICENCES = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "mpl-2.0"})
 
@@ -39,7 +37,7 @@ def render_index(release: Release) -> Mapping[str, bytes]:
         for model in release.table.models
         if model.ref in values
     }
-    files[MANIFEST] = _manifest(release, "model-index", INDEX_STANDARD)
+    files[MANIFEST] = _manifest(release, "model-index")
     return files
 
 
@@ -51,7 +49,7 @@ def render_results(release: Release) -> Mapping[str, bytes]:
         for ref, scores in _scores_by_model(release).items()
     }
     files[f"{name}/eval.yaml"] = render_yaml(_tasks(release))
-    files[MANIFEST] = _manifest(release, "eval-results", RESULTS_STANDARD)
+    files[MANIFEST] = _manifest(release, "eval-results")
     return files
 
 
@@ -59,11 +57,9 @@ def _folder(ref: Ref) -> str:
     return f"{ref.member}.{ref.name}.{ref.version}"
 
 
-def _manifest(release: Release, name: str, standard: str) -> bytes:
+def _manifest(release: Release, name: str) -> bytes:
     benchmark = str(release.table.ref)
-    return render_manifest(
-        name, standard, release.origin, benchmark=benchmark, records=evidence(release), out=left_out(release)
-    )
+    return render_manifest(name, release.origin, benchmark=benchmark, records=evidence(release), out=left_out(release))
 
 
 def _by_model(release: Release) -> dict[Ref, list[Value]]:

@@ -17,7 +17,6 @@ from medperf_git.records import layout
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, bundles_of
 
-STANDARD = "RO-Crate 1.1"
 METADATA = "ro-crate-metadata.json"
 CONFORMS = "https://w3id.org/ro/crate/1.1"
 CONTEXT = "https://w3id.org/ro/crate/1.1/context"
@@ -48,7 +47,6 @@ def render(release: Release) -> Mapping[str, bytes]:
     files["checkpoint.txt"] = checkpoint_text(release.origin).encode()
     files[MANIFEST] = render_manifest(
         "ro-crate",
-        STANDARD,
         release.origin,
         benchmark=str(table.ref),
         records=(evidence_at(view, path) for path in records),

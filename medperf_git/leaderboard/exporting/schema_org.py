@@ -13,7 +13,6 @@ from medperf_git.leaderboard.exporting.release import Origin, Person, Release, e
 from medperf_git.leaderboard.tables import BenchmarkTable
 
 CONTEXT = "https://schema.org"
-STANDARD = "schema.org Dataset, JSON-LD 1.1"
 
 
 def dataset_node(

@@ -15,8 +15,9 @@ import yaml
 
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.exporting.archive import render_zip
-from medperf_git.leaderboard.exporting.formats import FORMATS, format_named, render_export
+from medperf_git.leaderboard.exporting.formats import FORMATS, format_named
 from medperf_git.leaderboard.exporting.release import PlainScore, iter_scores, iter_values, left_out, read_release
+from medperf_git.leaderboard.exporting.rendering import OF_DATASETS, OF_RELEASES, render_export
 from medperf_git.leaderboard.exporting.schema_org import dataset_node
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref
@@ -26,8 +27,6 @@ from medperf_git.signing.note import Checkpoint, make_note
 from tests.support import leaderboard_registry as lr
 from tests.support.exports import ROOT, STEPS, Rich, exported, origin_of, release_of
 from tests.support.people import write_key
-
-ONE_FILE = tuple(one.name for one in FORMATS if one.single)
 
 
 def test_failed_partial_disputed_superseded_and_missing_results_are_no_values_and_listed() -> None:
@@ -114,7 +113,7 @@ def test_every_export_names_its_commit_registry_and_the_digest_of_the_benchmark_
     registry = Rich().filled()
     files = exported(one.name, registry)
     text = b"\n".join(files.values()).decode()
-    record = "datasets/north/tumours/1.yaml" if one.of_datasets else "benchmarks/ana/breast/1/benchmark.yaml"
+    record = "datasets/north/tumours/1.yaml" if one.datasets else "benchmarks/ana/breast/1/benchmark.yaml"
     assert lr.COMMIT in text
     assert lr.REGISTRY_ID in text
     assert digest_of(registry.files[record]) in text
@@ -157,8 +156,7 @@ def test_the_node_for_a_page_is_free_of_the_commit_and_its_time() -> None:
 def test_the_same_results_give_the_same_file_of_every_eval_ever_at_another_commit() -> None:
     view = Rich().filled().view()
     origin = origin_of(Rich().filled())
-    render = format_named("every-eval-ever").render
-    assert render is not None
+    render = OF_RELEASES["every-eval-ever"]
     names = [
         {name for name in render(read_release(view, lr.BENCHMARK, one)) if name.startswith("data/")}
         for one in (origin, type(origin)("ff" * 20, origin.registry_id, lr.STEP_TIME, STEPS + 1))
@@ -210,11 +208,25 @@ def test_an_unknown_format_and_a_missing_or_unreadable_benchmark_are_refused_wit
     assert all(one.name in refused.value.hint for one in FORMATS)
     registry = lr.demo()
     for one in FORMATS:
-        if one.render is not None:
+        if not one.datasets:
             with pytest.raises(UsageProblem, match="is about one benchmark"):
                 render_export(one, registry.view(), origin_of(registry), None)
     with pytest.raises(UsageProblem, match="ana/other@1 cannot be read"):
         read_release(registry.view(), Ref("ana", "other", 1), origin_of(registry))
+
+
+def test_every_format_has_one_function_of_its_kind() -> None:
+    assert {one.name for one in FORMATS if one.datasets} == set(OF_DATASETS)
+    assert {one.name for one in FORMATS if not one.datasets} == set(OF_RELEASES)
+
+
+def test_the_page_of_exports_and_the_help_name_every_format_with_its_standard() -> None:
+    page = (ROOT / "docs/reference/exports.md").read_text(encoding="utf-8")
+    commands = (ROOT / "docs/reference/commands.md").read_text(encoding="utf-8")
+    for one in FORMATS:
+        assert f"\n| `{one.name}` | {one.standard} | " in page
+        assert f"\n- **{one.name}**" in page
+        assert f"\n  {one.name:<16} {one.standard}\n" in commands
 
 
 def test_a_benchmark_without_results_exports_too() -> None:
