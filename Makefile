@@ -21,6 +21,7 @@ demo: dev engine images  ## the whole story on real data
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh
 	-@scripts/ensure-cosign.sh
+	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
 	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)

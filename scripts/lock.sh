@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system), the example's lock and the judge's. Needs uv.
+# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system), the example's lock, that of the validators
+# which need an environment of their own, and the judge's. Needs uv.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,6 +16,7 @@ compile() {  # OUTPUT ARGUMENT…: the lock names no package index, so that a mi
 }
 
 compile requirements.lock --universal --all-extras pyproject.toml requirements/dev.in
+compile requirements/validators.lock --universal requirements/validators.in
 example=examples/breast-cancer/runtime
 compile "$example/requirements.lock" --python-platform x86_64-manylinux_2_28 "$example/requirements.in"
 

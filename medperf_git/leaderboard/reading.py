@@ -53,12 +53,12 @@ def tables_of(view: RecordView, columns: Mapping[Frame, Mapping[Ref, Column]]) -
     )
 
 
-def read_benchmark(view: RecordView, ref: Ref) -> BenchmarkTable | None:
-    """Read one benchmark as its page counts it, without signatures and references; None when it cannot be read.
+def read_benchmark(view: RecordView, ref: Ref, *, brief: bool = True) -> BenchmarkTable | None:
+    """Read one benchmark as its page counts it, in brief without signatures and references; None when it is unreadable.
 
     Nothing of other benchmarks is read.
     """
-    frame = Frame.of(view, ref, brief=True)
+    frame = Frame.of(view, ref, brief=brief)
     return frame.table(read_columns(frame)) if frame is not None else None
 
 
