@@ -1,4 +1,4 @@
-"""`leaderboard`: build the site of a commit, show a ranking here, open the page."""
+"""`leaderboard`: build the site of a commit, show a ranking here, open the page, say what a change does to it."""
 
 import tempfile
 from pathlib import Path
@@ -11,6 +11,7 @@ from medperf_git.cli.options import json_option
 from medperf_git.cli.output import echo_json, echo_text, say, table
 from medperf_git.cli.session import open_context
 from medperf_git.errors import UsageProblem
+from medperf_git.flows.wording import one_line
 
 if TYPE_CHECKING:
     from medperf_git.flows.sites import BuiltSite
@@ -105,6 +106,36 @@ def open_site(out: Path | None) -> None:
     echo_text(page.address)
     if not show(page):
         echo_text("no browser could be opened here; open the address above yourself")
+
+
+@leaderboard.command()
+@click.argument("before", required=False, metavar="[A]")
+@click.argument("after", required=False, metavar="[B]")
+@click.option("--benchmark", metavar="REF", help="Only this benchmark.")
+@json_option
+def diff(before: str | None, after: str | None, benchmark: str | None, as_json: bool) -> None:
+    """Say what a change does to the rankings: from A to B, in words.
+
+    A and B are steps of main (main, main~3, digits of a commit, a tag); B may be an open proposal. One alone is set
+    beside main, and without any the last step of main is told.
+    """
+    from medperf_git.flows.comparing import Style  # noqa: PLC0415  (brings numpy and scipy)
+    from medperf_git.flows.differing import diff as compare  # noqa: PLC0415
+    from medperf_git.flows.ranking_words import render_difference  # noqa: PLC0415
+    from medperf_git.leaderboard.difference_value import difference_value  # noqa: PLC0415
+
+    between = compare(fresh_workspace(), before, after, benchmark=benchmark)
+    if as_json:
+        sides = {
+            "before": {"name": between.before.name, "commit": between.before.commit},
+            "after": {"name": between.after.name, "commit": between.after.commit},
+        }
+        echo_json({**sides, **difference_value(between.difference)})
+        return
+    sides_told = (f"{side.name} ({side.commit[:12]})" for side in (between.before, between.after))
+    echo_text(" → ".join(sides_told), bold=True)
+    for block in render_difference(between.difference, Style(quote=one_line)):
+        echo_text(block.removesuffix("\n"))
 
 
 def _build_here(workspace: "Workspace", at: str | None, out: Path) -> "BuiltSite":
