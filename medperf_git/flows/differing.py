@@ -7,16 +7,18 @@ difference = diff(workspace, "main~1", "main")
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 
 from medperf_git.errors import Refused, UsageProblem
 from medperf_git.flows.merging import find_proposal
-from medperf_git.flows.naming import parse_ref
+from medperf_git.flows.naming import find
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.affected import affected
 from medperf_git.leaderboard.difference import Difference, Tables, compare_rankings
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.models import Benchmark
+from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
 from medperf_git.registry.differing import iter_differing
 from medperf_git.registry.history import iter_ids, line_between
@@ -56,7 +58,7 @@ def diff(workspace: Workspace, first: str | None, second: str | None, *, benchma
     earlier, later, changed = _views(workspace, before, after)
     refs = affected(earlier, later, changed)
     if benchmark is not None:
-        chosen = parse_ref(later, Benchmark, benchmark, member=workspace.member)
+        chosen = _benchmark(earlier, later, benchmark, member=workspace.member)
         refs = tuple(ref for ref in refs if ref == chosen)
     return Between(before, after, compare_rankings(Tables(earlier, later), refs))
 
@@ -106,6 +108,16 @@ def _views(workspace: Workspace, before: State, after: State) -> tuple[RecordVie
     change = judgement.change
     main = list(iter_differing(earlier, Snapshot.at(workspace.store, workspace.base)))
     return earlier, change.after, [*main, *change.added]
+
+
+def _benchmark(earlier: RecordView, later: RecordView, text: str, *, member: str | None) -> Ref:
+    """Find a benchmark in the later state, or in the earlier where it is there alone."""
+    try:
+        return find(later, Benchmark, text, member=member).ref
+    except UsageProblem as problem:
+        with suppress(UsageProblem):
+            return find(earlier, Benchmark, text, member=member).ref
+        raise problem from None
 
 
 def _tag(workspace: Workspace, text: str) -> str:

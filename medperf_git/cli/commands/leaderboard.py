@@ -1,6 +1,5 @@
 """`leaderboard`: build the site of a commit, show a ranking here, open the page, say what a change does to it."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,18 +92,18 @@ def show(benchmark: str | None, as_json: bool) -> None:
 
 
 @leaderboard.command("open")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the site goes (default: a temporary folder)."
-)
-def open_site(out: Path | None) -> None:
-    """Build the site of main as it is now and open it in a browser."""
-    from medperf_git.flows.opening import Page, show  # noqa: PLC0415
+@click.argument("benchmark", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
+def open_site(benchmark: str | None, only_print: bool) -> None:
+    """Look at the site of main as it is now, or at the page of a benchmark, in a browser.
 
-    folder = out or Path(tempfile.mkdtemp(prefix="medperf-git-site-")) / "site"
-    built = _build_here(fresh_workspace(), None, folder)
-    page = Page(built.index.resolve().as_uri())
+    It is built here, once for each commit, and nothing is sent anywhere.
+    """
+    from medperf_git.flows.opening import leaderboard_page, show  # noqa: PLC0415
+
+    page = leaderboard_page(fresh_workspace(), benchmark)
     echo_text(page.address)
-    if not show(page):
+    if not only_print and not show(page):
         echo_text("no browser could be opened here; open the address above yourself")
 
 
