@@ -7,7 +7,7 @@ import click
 
 from medperf_git.cli.commands._shared import fresh_workspace
 from medperf_git.cli.options import json_option
-from medperf_git.cli.output import echo_json, echo_text, say, table
+from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say
 from medperf_git.cli.session import open_context
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.wording import one_line
@@ -55,16 +55,18 @@ def build(at: str | None, out: Path, repo: Path | None, checkpoint_key: Path | N
 
 @leaderboard.command()
 @click.argument("benchmark", required=False)
+@click.option("--metric", metavar="ID", help="The values of this metric at each site instead.")
 @json_option
-def show(benchmark: str | None, as_json: bool) -> None:
-    """Print the ranking of a benchmark, or of all."""
+def show(benchmark: str | None, metric: str | None, as_json: bool) -> None:
+    """Print the ranking of a benchmark, or of all; in parts where the terminal is narrow."""
     from medperf_git.flows.naming import find  # noqa: PLC0415
     from medperf_git.leaderboard.show import show as rankings  # noqa: PLC0415
+    from medperf_git.leaderboard.show_values import show_values  # noqa: PLC0415
     from medperf_git.records.models import Benchmark  # noqa: PLC0415
 
     workspace = fresh_workspace()
     ref = find(workspace.view, Benchmark, benchmark, member=workspace.member).ref if benchmark else None
-    shown = rankings(workspace.view, ref)
+    shown = show_values(workspace.view, metric, ref) if metric else rankings(workspace.view, ref)
     if as_json:
         echo_json(
             [
@@ -72,7 +74,7 @@ def show(benchmark: str | None, as_json: bool) -> None:
                     "benchmark": one.benchmark,
                     "title": one.title,
                     "headline": one.headline,
-                    "ranking": [dict(zip(one.columns, row, strict=True)) for row in one.rows],
+                    "ranking": [dict(zip(_apart(one.columns), row, strict=True)) for row in one.rows],
                     "notes": list(one.notes),
                 }
                 for one in shown
@@ -83,11 +85,14 @@ def show(benchmark: str | None, as_json: bool) -> None:
         echo_text("this registry has no benchmark yet; `medperf-git benchmark new` starts one")
     for one in shown:
         echo_text(f"{one.title} ({one.benchmark})", bold=True)
-        echo_text(one.headline)
-        echo_text(one.explanation)
-        table([dict(zip(one.columns, row, strict=True)) for row in one.rows], one.columns, empty="no models yet")
+        echo_wrapped(one.headline)
+        echo_wrapped(one.explanation)
+        if one.rows:
+            ranking_table(one.columns, one.rows, one.numeric, keys=2)
+        else:
+            echo_text("no models yet")
         for note in one.notes:
-            echo_text(f"  {note}")
+            echo_wrapped(note, indent="  ")
         echo_text()
 
 
@@ -135,6 +140,14 @@ def diff(before: str | None, after: str | None, benchmark: str | None, as_json: 
     echo_text(" → ".join(sides_told), bold=True)
     for block in render_difference(between.difference, Style(quote=one_line)):
         echo_text(block.removesuffix("\n"))
+
+
+def _apart(columns: tuple[str, ...]) -> list[str]:
+    """Name columns so that no two are the same: one that was there before bears the name before it as well."""
+    return [
+        f"{columns[place - 1]}, {name}" if place and name in columns[:place] else name
+        for place, name in enumerate(columns)
+    ]
 
 
 def _build_here(workspace: "Workspace", at: str | None, out: Path) -> "BuiltSite":
