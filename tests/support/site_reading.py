@@ -29,6 +29,8 @@ class Page(HTMLParser):
         self.shape: Shape = []
         self.texts: list[str] = []
         self.faults: list[str] = []
+        self.addresses: list[tuple[str, str]] = []
+        self.anchors: set[str] = set()
         self._data = ""
         self.feed(text)
         self.close()
@@ -41,6 +43,8 @@ class Page(HTMLParser):
         self._data = tag if tag in ("script", "style") else ""
         if tag == "style" or (tag == "script" and not given.get("src") and "json" not in (given.get("type") or "")):
             self.faults.append(f"an inline {tag}")
+        self.anchors |= {given["id"]} if given.get("id") else set()  # type: ignore[arg-type]  # it is there
+        self.addresses += [(tag, value or "") for name, value in attrs if name in ADDRESSES]
         for name, value in attrs:
             if name.startswith("on") or name == "style":
                 self.faults.append(f"{tag} {name}={value}")
