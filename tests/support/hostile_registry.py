@@ -67,9 +67,11 @@ _PROBE = "'&"
 
 @dataclass
 class Poisoned(lr.Registry):
-    """A registry whose every record says `payload` wherever a person may say what they like."""
+    """A registry whose every record says `payload` wherever a person may say what they like, or several in turn."""
 
     payload: str = "calm"
+    taking_turns: tuple[str, ...] = ()
+    turns: int = 0
     reached: set[str] = field(default_factory=set)
 
     def _add(self, path: str, kind: str, value: Mapping[str, Any], *, signer: str = "") -> None:
@@ -77,11 +79,18 @@ class Poisoned(lr.Registry):
         filled = self._filled(_with_room(kind, value), schema, root=schema, where=kind)
         super()._add(path, kind, filled, signer=signer)
 
+    def _next_payload(self) -> str:
+        """Give the text for one field: always the payload, or each of those that take turns."""
+        if not self.taking_turns:
+            return self.payload
+        self.turns += 1
+        return self.taking_turns[self.turns % len(self.taking_turns)]
+
     def _filled(self, value: Any, schema: Mapping[str, Any], *, root: Mapping[str, Any], where: str) -> Any:
         schema = resolve(schema, root)
         if is_free(schema) and not isinstance(value, list):
             self.reached.add(where)
-            return fit(self.payload, schema)
+            return fit(self._next_payload(), schema)
         if isinstance(value, dict):
             known: Mapping[str, Any] = schema.get("properties", {})
             others = schema.get("additionalProperties")
