@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medperf_git.leaderboard import difference as df
 from medperf_git.leaderboard.affected import affected
@@ -191,3 +193,39 @@ def test_only_the_benchmarks_that_are_touched_are_read(monkeypatch: pytest.Monke
     monkeypatch.setattr(df, "read_benchmark", lambda *_, **__: pytest.fail("a table was read"))
     found = compare_rankings(Tables(view, view), affected(view, view, ["members/zoe/0001.yaml"]))
     assert found.benchmarks == ()
+
+
+MIRRORED = {
+    Move.ENTERED: Move.LEFT,
+    Move.LEFT: Move.ENTERED,
+    Move.UP: Move.DOWN,
+    Move.DOWN: Move.UP,
+    Move.RESCORED: Move.RESCORED,
+}
+VALUES = st.lists(st.sampled_from([None, 0.1, 0.2, 0.2, 0.5, 0.9]), min_size=9, max_size=9)
+
+
+def small(values: list[float | None], missing: str) -> lr.Registry:
+    registry = lr.Registry(missing=missing)
+    for site in ("north", "river", "summit"):
+        registry.site(site, cases=50)
+    for model in ("forest", "logit"):
+        registry.model(model)
+    places = ((model, site) for model in ("one-feature", "forest", "logit") for site in ("north", "river", "summit"))
+    for (model, site), value in zip(places, values, strict=True):
+        if value is not None:
+            registry.result(model, site, numbers(value))
+    return registry
+
+
+@settings(max_examples=40, deadline=None)
+@given(VALUES, VALUES, st.sampled_from(["exclude-site", "exclude-model", "worst"]))
+def test_going_back_undoes_every_move(one: list[float | None], other: list[float | None], missing: str) -> None:
+    tables = [read_benchmark(small(values, missing).view(), lr.BENCHMARK) for values in (one, other)]
+    there, back = compare_tables(*tables), compare_tables(*reversed(tables))
+    moved = {shift.model: shift.move for shift in there.shifts if shift.move is not Move.UNRANKED}
+    undone = {shift.model: shift.move for shift in back.shifts if shift.move is not Move.UNRANKED}
+    assert undone == {model: MIRRORED[move] for model, move in moved.items()}
+    assert there.first == tuple(reversed(back.first))
+    assert there.moves_ranking == back.moves_ranking
+    assert compare_tables(tables[0], tables[0]).empty
