@@ -96,20 +96,12 @@ def show(benchmark: str | None, metric: str | None, as_json: bool) -> None:
         echo_text()
 
 
-@leaderboard.command("open")
-@click.argument("benchmark", required=False)
-@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
-def open_site(benchmark: str | None, only_print: bool) -> None:
-    """Look at the site of main as it is now, or at the page of a benchmark, in a browser.
-
-    It is built here, once for each commit, and nothing is sent anywhere.
-    """
-    from medperf_git.flows.opening import leaderboard_page, show  # noqa: PLC0415
-
-    page = leaderboard_page(fresh_workspace(), benchmark)
-    echo_text(page.address)
-    if not only_print and not show(page):
-        echo_text("no browser could be opened here; open the address above yourself")
+def _apart(columns: tuple[str, ...]) -> list[str]:
+    """Name columns so that no two are the same: one that was there before bears the name before it as well."""
+    return [
+        f"{columns[place - 1]}, {name}" if place and name in columns[:place] else name
+        for place, name in enumerate(columns)
+    ]
 
 
 @leaderboard.command()
@@ -142,12 +134,20 @@ def diff(before: str | None, after: str | None, benchmark: str | None, as_json: 
         echo_text(block.removesuffix("\n"))
 
 
-def _apart(columns: tuple[str, ...]) -> list[str]:
-    """Name columns so that no two are the same: one that was there before bears the name before it as well."""
-    return [
-        f"{columns[place - 1]}, {name}" if place and name in columns[:place] else name
-        for place, name in enumerate(columns)
-    ]
+@leaderboard.command("open")
+@click.argument("benchmark", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
+def open_site(benchmark: str | None, only_print: bool) -> None:
+    """Look at the site of main as it is now, or at the page of a benchmark, in a browser.
+
+    It is built here, once for each commit, and nothing is sent anywhere.
+    """
+    from medperf_git.flows.opening import leaderboard_page, show  # noqa: PLC0415
+
+    page = leaderboard_page(fresh_workspace(), benchmark)
+    echo_text(page.address)
+    if not only_print and not show(page):
+        echo_text("no browser could be opened here; open the address above yourself")
 
 
 def _build_here(workspace: "Workspace", at: str | None, out: Path) -> "BuiltSite":
