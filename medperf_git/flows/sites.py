@@ -10,7 +10,8 @@ from datetime import datetime
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
-from medperf_git.leaderboard.build import build_site, write_site
+from medperf_git.leaderboard.build import iter_site
+from medperf_git.leaderboard.writing import write_site
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
@@ -96,11 +97,10 @@ def write_from_store(store: Store, *, commit: str, registry: str, out: Path, ver
     time = store.commit(commit).time
     view = Snapshot.at(store, commit)
     step_time = format_time(time)
-    files = build_site(view, commit=commit, registry_id=registry, step_time=step_time)
-    write_site(files, out)
+    files = write_site(iter_site(view, commit=commit, registry_id=registry, step_time=step_time), out)
     record = registry_state(view)
     key = record.checkpoint.key if record and record.checkpoint else None
-    return BuiltSite(commit, registry, out, len(files), verified, key)
+    return BuiltSite(commit, registry, out, files, verified, key)
 
 
 def resolve_commit(store: Store, text: str) -> str:

@@ -1,46 +1,62 @@
-"""A commit's records → the files of a site.
+"""A commit's records → the files of a site, one by one.
 
 Rules kept here: a pure function, the same view and arguments give the same bytes; no clock, no locale, no
-environment; everything that a record says is escaped by the templates; nothing is fetched from anywhere.
+environment; everything that a record says is escaped by the templates; nothing is fetched from anywhere. The commit
+and its time stand in the pages that are about it and in `assets/as-of.css`, and nowhere else: what did not change
+keeps its bytes.
 
-    files = build_site(view, commit="1f0c…", registry_id="mg1:…", step_time="2026-11-25T10:00:00Z")
+    files = iter_site(view, commit="1f0c…", registry_id="mg1:…", step_time="2026-11-25T10:00:00Z")
     write_site(files, Path("site"))
 """
 
-import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from importlib import resources
-from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
 from medperf_git import __version__
-from medperf_git.errors import EnvironmentProblem, UsageProblem
-from medperf_git.leaderboard import exports
-from medperf_git.leaderboard.analysis import Analysis, analyse
-from medperf_git.leaderboard.pages import benchmark_context, index_context
+from medperf_git.leaderboard import families
+from medperf_git.leaderboard.analysis import analyse
+from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import read_tables
-from medperf_git.leaderboard.result_page import result_context
-from medperf_git.leaderboard.stage_rows import stages_csv
-from medperf_git.leaderboard.stages import read_stages
-from medperf_git.leaderboard.status_page import status_context
-from medperf_git.leaderboard.tables import BenchmarkTable, ResultEntry
-from medperf_git.records.times import parse_time
+from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.words import Context
+from medperf_git.leaderboard.writing import write_site
 from medperf_git.records.view import RecordView
+
+__all__ = ["CSP", "FAMILIES", "build_site", "iter_site", "write_site"]
 
 CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 )
 STATIC = ("leaderboard.css", "leaderboard.js", "icon.svg")
 
+Family: TypeAlias = Callable[[SiteData], Iterator[Page | DataFile]]
+
+# Every family of pages and data files of a site. The index is last: what it lists is there before it.
+FAMILIES: tuple[Family, ...] = (
+    families.result_pages,
+    families.status_pages,
+    families.benchmark_pages,
+    families.index_pages,
+)
+
 
 def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Mapping[str, bytes]:
     """Build every file of the site, by relative path; `step_time` is the time of the commit's step."""
+    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time)))
+
+
+def iter_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the site, each when it is made, by relative path; the index comes last."""
     tables = read_tables(view)
     analyses = tuple(analyse(table) for table in tables.benchmarks)
+    site = SiteData(view, tables, analyses, commit, registry_id, step_time)
+    for name in STATIC:
+        yield f"assets/{name}", _asset(name)
+    yield "assets/as-of.css", as_of_css(commit, step_time)
     common = {
         "registry": tables,
         "commit": commit,
@@ -49,87 +65,37 @@ def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: st
         "version": __version__,
         "csp": CSP,
     }
-    pages = _environment()
-    files = {f"assets/{name}": _asset(name) for name in STATIC}
-    files["index.html"] = _page(pages, "index.html", "index.html", {**common, **index_context(tables, analyses)})
-    files["index.json"] = exports.index_json(
-        tables, analyses, commit=commit, registry_id=registry_id, step_time=step_time
+    for family in FAMILIES:
+        for one in family(site):
+            yield one.url, render_page(one, common) if isinstance(one, Page) else one.content()
+
+
+def as_of_css(commit: str, step_time: str) -> bytes:
+    """Write the one file from which pages take what they say of the commit that they are as of."""
+    return (
+        f'.as-of-commit::after {{ content: "{_css_text(commit)}" }}\n'
+        f'.as-of-time::after {{ content: "{_css_text(step_time)}" }}\n'
+    ).encode()
+
+
+def _css_text(text: str) -> str:
+    """Write text inside a CSS string: all but letters, digits and `-:.` as escapes (CSS Syntax 3, section 4.3.7)."""
+    return "".join(
+        sign if sign.isascii() and (sign.isalnum() or sign in "-:.") else f"\\{ord(sign):x} " for sign in text
     )
-    for analysis in analyses:
-        files.update(_benchmark_files(pages, analysis, common))
-        files.update(_status_files(pages, view, analysis.table, common))
-    return dict(sorted(files.items()))
 
 
-def write_site(files: Mapping[str, bytes], out: Path) -> None:
-    """Put a site at `out` in one step, in place of an older site; refuses a folder that holds anything else."""
-    out = out.absolute()
-    if out.exists() and not _is_site(out):
-        raise UsageProblem(f"{out} holds something that is no site of ours", hint="choose a new or empty folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as waiting:
-            fresh, old = Path(waiting) / "new", Path(waiting) / "old"
-            for name, data in files.items():
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                (fresh / name).write_bytes(data)
-            if out.exists():
-                out.rename(old)
-            fresh.rename(out)
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"the site could not be written to {out}: {error.strerror}", hint="check free space and permissions"
-        ) from error
+def render_page(page: Page, common: Mapping[str, object]) -> bytes:
+    """Render one page; `common` are the words that every template may use."""
+    return _render(page.template, page.url, {**common, **page.context()})
 
 
-def _is_site(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    if not any(folder.iterdir()):
-        return True
-    try:
-        index = json.loads((folder / "index.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(index, dict) and index.get("made_by") == "medperf-git leaderboard"
-
-
-def _benchmark_files(pages: Environment, analysis: Analysis, common: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    table = analysis.table
-    folder = f"benchmarks/{table.ref.path}"
-    context = benchmark_context(analysis, step_time=common["step_time"])
-    yield table.url, _page(pages, "benchmark.html", table.url, {**common, **context})
-    yield f"{folder}/table.json", exports.table_json(analysis, commit=common["commit"])
-    yield f"{folder}/results.csv", exports.results_csv(table)
-    yield f"{folder}/ranking.csv", exports.ranking_csv(analysis)
-    for chain in _iter_chains(table):
-        for entry in chain:
-            words = result_context(table, chain, entry, commit=common["commit"])
-            yield entry.url, _page(pages, "result.html", entry.url, {**common, **words})
-
-
-def _status_files(
-    pages: Environment, view: RecordView, table: BenchmarkTable, common: Mapping[str, Any]
-) -> Iterator[tuple[str, bytes]]:
-    as_of = parse_time(common["step_time"])
-    stages = read_stages(view, table.ref, reference=table.reference_model, as_of=as_of)
-    context = status_context(table, stages, as_of=as_of)
-    yield table.status_url, _page(pages, "status.html", table.status_url, {**common, **context})
-    yield f"benchmarks/{table.ref.path}/status.csv", stages_csv(stages, benchmark=table.ref, as_of=as_of)
-
-
-def _iter_chains(table: BenchmarkTable) -> Iterator[tuple[ResultEntry, ...]]:
-    for cell in table.cells.values():
-        if cell.result is not None:
-            yield (*cell.earlier, cell.result)
-
-
-def _page(pages: Environment, template: str, url: str, context: Mapping[str, Any]) -> bytes:
+def _render(template: str, url: str, context: Context) -> bytes:
     root = "../" * url.count("/")
-    return (pages.get_template(template).render(root=root, **context).rstrip("\n") + "\n").encode()
+    return (_environment().get_template(template).render(root=root, **context).rstrip("\n") + "\n").encode()
 
 
+@cache
 def _environment() -> Environment:
     return Environment(
         loader=FunctionLoader(lambda name: _asset(name).decode()),
@@ -141,5 +107,6 @@ def _environment() -> Environment:
     )
 
 
+@cache
 def _asset(name: str) -> bytes:
     return (resources.files("medperf_git.leaderboard") / "assets" / name).read_bytes()

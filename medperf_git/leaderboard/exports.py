@@ -86,13 +86,12 @@ def _short(number: float | None) -> float | None:
     return None if number is None or number != number else round(number, 12)  # noqa: PLR0124 - NaN
 
 
-def table_json(analysis: Analysis, *, commit: str) -> bytes:
+def table_json(analysis: Analysis) -> bytes:
     """Write everything a benchmark's page shows."""
     table = analysis.table
     return render_json(
         {
             "format": FORMAT,
-            "commit": commit,
             "benchmark": str(table.ref),
             "title": table.title,
             "record": _source(table.source),
