@@ -34,6 +34,7 @@ from medperf_git.leaderboard.tables import (
 from medperf_git.records import folds, layout, models
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref, name_fault
+from medperf_git.records.ranking_rules import RULES, alpha_of
 from medperf_git.records.record import Stored, read_record
 from medperf_git.records.standings import iter_associated
 from medperf_git.records.view import RecordView, bundles_of, chain, iter_versions, record_at, stored_at
@@ -170,7 +171,7 @@ def _benchmark_table(
         cells=cells,
         hidden=tuple(sorted([*broken, *superseded], key=lambda item: item.path)),
         seen=len(files),
-        comparisons=() if brief else read_comparisons(view, ref),
+        comparisons=read_comparisons(view, ref) if not brief or RULES[record.ranking.rule].comparisons else (),
     )
 
 
@@ -315,11 +316,23 @@ def _metric(metric: models.Metric) -> MetricInfo:
 
 def _measured(value: models.MetricValue) -> Measured:
     number = None if value.value is None else float(value.value)
-    return Measured(number, None if value.sd is None else float(value.sd), value.n, value.n_failed, value.n_undefined)
+    sd = None if value.sd is None else float(value.sd)
+    return Measured(number, sd, value.n, value.n_failed, value.n_undefined, value.counts)
 
 
 def _ranking(ranking: models.Ranking) -> RankingSpec:
-    return RankingSpec(ranking.rule, ranking.version, ranking.metrics, ranking.weights, ranking.missing, ranking.seed)
+    return RankingSpec(
+        rule=ranking.rule,
+        version=ranking.version,
+        metrics=ranking.metrics,
+        weights=ranking.weights,
+        missing=ranking.missing,
+        seed=ranking.seed,
+        cap=ranking.cap,
+        alpha=float(alpha_of(ranking)),
+        adjust=ranking.adjust or "holm",
+        method=ranking.method or "DL",
+    )
 
 
 def _policy(view: RecordView, benchmark: Ref) -> PolicyFacts | None:

@@ -5,10 +5,11 @@ the results there are; what is missing or failed is a cell too. Nothing here com
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from medperf_git.errors import IntegrityBroken
+from medperf_git.leaderboard.block import Block
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
 
@@ -75,6 +76,7 @@ class Measured:
     n: int | None
     n_failed: int | None
     n_undefined: int | None
+    counts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +194,10 @@ class RankingSpec:
     weights: str
     missing: str
     seed: int
+    cap: int | None = None
+    alpha: float = 0.05
+    adjust: str = "holm"
+    method: str = "DL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +219,7 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonEntry:
-    """A site's comparison of models on the same cases by one metric, and how it stands."""
+    """A site's comparison of models on the same cases by one metric, and how it stands; `block` where it is live."""
 
     path: str
     digest: Digest
@@ -222,6 +228,7 @@ class ComparisonEntry:
     models: tuple[Ref, ...]
     n: int
     state: str
+    block: Block | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:

@@ -464,5 +464,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 # By the number that the registry record in force names; a set that was released never changes, a stricter one is new.
-# The second brought comparisons, quantiles, pooled counts, worst values and five rankings, which `newer-rules` refuses in the first.
+# The second brought comparisons, quantiles, pooled counts, worst values and five rankings; `newer-rules` refuses them
+# in the first.
 RULE_SETS: dict[int, tuple[Rule, ...]] = {1: RULES, 2: RULES}
