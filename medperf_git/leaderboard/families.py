@@ -5,7 +5,7 @@ from functools import partial
 
 from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.page import DataFile, Page
-from medperf_git.leaderboard.pages import benchmark_context, index_context
+from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.result_page import result_context
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
@@ -31,8 +31,10 @@ def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
 
 def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield the page of each benchmark, and its tables as data."""
+    versions = tuple(analysis.table.ref for analysis in site.analyses)
     for folder, analysis in site.iter_folders():
-        yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, step_time=site.step_time))
+        yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, versions=versions))
+        yield from metric_pages(analysis)
         yield DataFile(f"{folder}/table.json", partial(exports.table_json, analysis))
         yield DataFile(f"{folder}/results.csv", partial(exports.results_csv, analysis.table))
         yield DataFile(f"{folder}/ranking.csv", partial(exports.ranking_csv, analysis))
