@@ -91,6 +91,7 @@ def analyse(table: BenchmarkTable) -> Analysis:
         effects=tuple(effects_of(basis, k, method=settings.method) for k in count),
         pools=tuple(pooled_of(basis, k) for k in count),
         reversals=tuple(_reversals(basis, found.ranking)),
+        shared=basis.shared,
     )
 
 

@@ -7,6 +7,7 @@ from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.result_page import result_context
+from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
@@ -38,6 +39,8 @@ def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
         yield DataFile(f"{folder}/table.json", partial(exports.table_json, analysis))
         yield DataFile(f"{folder}/results.csv", partial(exports.results_csv, analysis.table))
         yield DataFile(f"{folder}/ranking.csv", partial(exports.ranking_csv, analysis))
+        if has_pairs(analysis):
+            yield DataFile(f"{folder}/pairs.csv", partial(pairs_csv, analysis))
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.compared import Shared
 from medperf_git.leaderboard.effects import Effects
 from medperf_git.leaderboard.pairwise import Pairwise
 from medperf_git.leaderboard.pooling import PooledCounts
@@ -89,7 +90,8 @@ class Reversal:
 class Analysis:
     """Everything a page says about one benchmark; `ranking` is a reason where nothing can be ranked.
 
-    `pairs`, `effects` and `pools` have an entry for each ranking metric.
+    `pairs`, `effects`, `pools` and `shared` have an entry for each ranking metric. `own_name` says what the rule counts
+    where that is no metric; `without` and `alone` why there is no order without a site, or at one alone.
     """
 
     table: BenchmarkTable
@@ -109,6 +111,7 @@ class Analysis:
     effects: tuple[Effects | un.Undefined, ...] = ()
     pools: tuple[PooledCounts | un.Undefined, ...] = ()
     reversals: tuple[Reversal, ...] = ()
+    shared: tuple[Shared, ...] = ()
 
     @property
     def metrics(self) -> tuple[MetricInfo, ...]:
