@@ -109,7 +109,7 @@ def _what(table: BenchmarkTable, found: rk.Ranking, settings: Settings) -> str:
         case "rank-then-mean":
             return f"Ranked by {names}, case by case: a model’s rank is its mean rank over {_cases(found)} at {sites}"
         case "fets-2022":
-            how = "every site weighing the same; a case without a result counts as the worst"
+            how = "every site weighing the same; a site where a model failed is left out"
             return f"Ranked by {names} within each of {sites}, and by the mean of those ranks, {how}"
         case "brats":
             return f"Ranked by the mean of a model’s ranks in {names} within each of {_cases(found)} at {sites}"
