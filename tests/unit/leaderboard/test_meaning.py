@@ -37,8 +37,8 @@ SITES = drawn(3, sites=(40, 60, 90), models=4)
             "equal",
             {},
             (
-                "Ranked by Dice and HD95 within each of 3 sites, and by the mean of those ranks, every site weighing the "
-                "same; a site where a model failed is left out."
+                "Ranked by Dice and HD95 within each of 3 sites, and by the mean of those ranks, every site weighing "
+                "the same; a site where a model failed is left out."
             ),
         ),
         (
