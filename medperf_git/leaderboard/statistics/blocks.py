@@ -27,7 +27,7 @@ def fets_2022(site_ranks: ArrayLike) -> Places:
 
     Within each site and metric the mean ranks are ranked; those ranks are averaged over sites and metrics; the averages
     are ranked. Ranks that are whole already stay what they are. A site where some model has none is left out
-    (`took_part` says which count); with none left every score is NaN.
+    (`took_part` says which count); with none left nothing is ranked.
     """
     given = np.asarray(site_ranks, dtype=np.float64)
     kept = given[took_part(given)]
@@ -55,7 +55,7 @@ def rank_then_mean_from_blocks(mean_ranks: ArrayLike, n: ArrayLike) -> Places:
 def brats_from_blocks(mean_ranks: ArrayLike, n: ArrayLike) -> Places:
     """Rank as BraTS did, from mean ranks (metric, site, model) and cases (site,): mean over metrics, then over cases.
 
-    A site where some model has none in some metric, or without cases, is left out.
+    A site where some model has none in some metric, or without cases, is left out; with none left nothing is ranked.
     """
     given, count = np.asarray(mean_ranks, dtype=np.float64), np.asarray(n, dtype=np.float64)
     kept = took_part(np.moveaxis(given, 1, 0)) & (count > 0)

@@ -25,7 +25,7 @@ class Permutation:
 
 
 def mean_then_rank(values: ArrayLike) -> Places:
-    """Average each model's values (model, case) over its cases, then rank; a model without any is ranked last."""
+    """Average each model's values (model, case) over its cases, then rank; a model without any is not ranked."""
     given = np.asarray(values, dtype=np.float64)
     count = (~np.isnan(given)).sum(axis=-1)
     total = np.nansum(given, axis=-1)

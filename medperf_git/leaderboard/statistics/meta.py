@@ -91,7 +91,7 @@ def heterogeneity(y: Floats, weight: Floats) -> Floats:
 def paule_mandel(y: Floats, v: Floats, takes_part: Floats | np.ndarray) -> Floats:
     """Find the tau² at which Q equals its expectation, 0 where Q is below it already; shapes (…, site) to (…).
 
-    Q falls as tau² grows and is at most Σ(y − ȳ)² / tau², so the root lies below Σ(y − ȳ)² / (k − 1).
+    Q falls as tau² grows and is below Σ(y − ȳ)² / tau², so the root lies below Σ(y − ȳ)² / (k − 1).
     """
     found = np.zeros(y.shape[:-1])
     for at in np.ndindex(found.shape):
@@ -102,7 +102,8 @@ def paule_mandel(y: Floats, v: Floats, takes_part: Floats | np.ndarray) -> Float
             return float(heterogeneity(values, 1.0 / (variances + tau2))) - k1
 
         if degrees > 0 and excess(0.0) > 0:
-            found[at] = brentq(excess, 0.0, float(((values - values.mean()) ** 2).sum()) / degrees, xtol=1e-15)
+            beyond = 2 * float(((values - values.mean()) ** 2).sum()) / degrees
+            found[at] = brentq(excess, 0.0, beyond, xtol=1e-15 * beyond, maxiter=1000)
     return found
 
 

@@ -48,8 +48,7 @@ def signed_rank_test(excess: Floats, variance: Floats, *, correction: bool) -> S
     deviation = np.sqrt(np.where(variance > 0, variance, np.nan))
     half = 0.5 if correction else 0.0
     z = (excess - half * np.sign(excess)) / deviation
-    # scipy caps the two-sided p at 1: with the correction |z| may pass zero
-    return SignedRank(z, np.minimum(2 * norm.sf(np.abs(z)), 1.0), norm.sf((excess - half) / deviation))
+    return SignedRank(z, 2 * norm.sf(np.abs(z)), norm.sf((excess - half) / deviation))
 
 
 def paired_meta(differences: ArrayLike, sds: ArrayLike, n: ArrayLike, method: Method = "DL") -> MetaResult:

@@ -16,7 +16,8 @@ DECIMALS = 12
 class Places:
     """A ranking: each model's score in the rule's own unit, and its rank, both (model,).
 
-    `low_is_good` says how the score reads: a mean rank is better where it is lower.
+    What has no score (NaN) is not ranked: its rank is 0. `low_is_good` says how the score reads: a mean rank is better
+    where it is lower.
     """
 
     scores: Floats
@@ -33,4 +34,5 @@ def smallest_ranks(merit: Floats) -> Ints:
 def place(scores: Floats, *, low_is_good: bool) -> Places:
     """Rank models by their scores, (model,); the scores are given as they are ranked, to 12 decimals."""
     rounded: Floats = np.round(np.asarray(scores, dtype=np.float64), DECIMALS) + np.float64(0)  # no −0
-    return Places(rounded, smallest_ranks(-rounded if low_is_good else rounded), low_is_good)
+    ranks = smallest_ranks(-rounded if low_is_good else rounded)
+    return Places(rounded, np.where(np.isnan(rounded), 0, ranks), low_is_good)
