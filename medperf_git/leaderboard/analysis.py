@@ -12,7 +12,7 @@ import numpy as np
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
-from medperf_git.leaderboard.basis import Basis, basis_of, weighed
+from medperf_git.leaderboard.basis import Basis, basis_of
 from medperf_git.leaderboard.by_rule import Computed, compute
 from medperf_git.leaderboard.effects import effects_of
 from medperf_git.leaderboard.intervals_of import intervals_of
@@ -227,15 +227,13 @@ def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
 def _scores(found: _Found) -> list[tuple[Score, ...]]:
     """Give the scores of every model of the table, in its order."""
     table, ranking = found.basis.table, found.ranking
-    settings = found.settings
     weights = ranking.weights if isinstance(ranking, rk.Ranking) else "equal"
-    grid = weighed(found.basis.grid, settings.weights, settings.cap)[0]
     rows: list[list[Score]] = [[] for _ in table.models]
     counted = ranking.counted.grid.models if isinstance(ranking, rk.Ranking) else ()
     places = {name: at for at, name in enumerate(counted)}
     for k, name in enumerate(table.ranking.metrics):
         metric, values = table.metric(name), found.basis.grid.values[k]
-        intervals = intervals_of(found.basis, grid, k, weights, by=found.computed)
+        intervals = intervals_of(found.basis, k, weights, by=found.computed)
         for row, model in enumerate(table.models):
             at = places.get(str(model.ref))
             value = float(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None

@@ -1,7 +1,7 @@
 """What a table offers to any rule: its counted cells as arrays, and the comparisons that a ranking may rest on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -58,22 +58,9 @@ def basis_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> Basis:
             cases[place] = np.nan if measured.n is None else measured.n
             sds[place] = np.nan if measured.sd is None else measured.sd
     names = tuple(str(model.ref) for model in table.models), tuple(str(site.ref) for site in table.sites)
-    grid = rk.Grid(*names, tuple(_column(table.metric(metric)) for metric in metrics), values, cases)
+    grid = rk.Grid(*names, tuple(_column(table.metric(metric)) for metric in metrics), values, cases, table.ranking.cap)
     return Basis(table, grid, sds)
 
 
 def _column(metric: MetricInfo) -> rk.Metric:
     return rk.Metric(metric.id, metric.higher_is_better, metric.low if metric.higher_is_better else metric.high)
-
-
-def weighed(grid: rk.Grid, weights: str, cap: int | None) -> tuple[rk.Grid, rk.Weights]:
-    """Turn weights into numbers of cases that weigh as they say: their root, or no more than a cap."""
-    match weights:
-        case "sqrt-cases":
-            return replace(grid, cases=np.sqrt(grid.cases)), "cases"
-        case "capped-cases":
-            return replace(grid, cases=np.minimum(grid.cases, np.inf if cap is None else cap)), "cases"
-        case "cases":
-            return grid, "cases"
-        case _:
-            return grid, "equal"

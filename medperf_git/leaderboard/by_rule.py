@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medperf_git.leaderboard import ranking as rk
-from medperf_git.leaderboard.basis import Basis, weighed
+from medperf_git.leaderboard.basis import Basis
 from medperf_git.leaderboard.block import mean_ranks_among, pairs_of, signed_ranks_among
 from medperf_git.leaderboard.rules import Settings, by_comparisons
 from medperf_git.leaderboard.statistics.blocks import test_then_rank_from_blocks
@@ -69,8 +69,7 @@ def compute(basis: Basis, rule: rk.Rule, settings: Settings) -> Computed | Undef
 
 
 def _means(counted: rk.Counted, rule: rk.Rule, settings: Settings) -> Computed:
-    grid, weights = weighed(counted.grid, settings.weights, settings.cap)
-    found = rk.rank(replace(counted, grid=grid), rule, weights=weights)
+    found = rk.rank(counted, rule, weights=settings.weights)
     return Computed(found, settings, found, None, lambda sites: _over(found, sites))
 
 

@@ -126,9 +126,9 @@ def _what(table: BenchmarkTable, found: rk.Ranking, settings: Settings) -> str:
 
 def weighing(found: rk.Ranking, settings: Settings) -> str:
     """Say how sites weigh in a mean over sites."""
-    if settings.weights == "capped-cases" and settings.cap is not None:
+    if found.weights == "capped-cases" and settings.cap is not None:
         return f"each site weighing its cases, {some(settings.cap, 'case')} at most"
-    return _WEIGHING[settings.weights if settings.weights == "sqrt-cases" else found.weights]
+    return _WEIGHING[found.weights]
 
 
 def _cases(found: rk.Ranking) -> str:

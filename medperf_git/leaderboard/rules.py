@@ -58,7 +58,7 @@ ORDER = tuple(FACTS)
 class Settings:
     """What a benchmark says beside the name of a rule."""
 
-    weights: str = "equal"
+    weights: rk.Weights = "equal"
     missing: str = "exclude-site"
     cap: int | None = None
     alpha: float = 0.05
@@ -93,7 +93,7 @@ def settings_for(rule: rk.Rule, registered: Settings) -> Settings:
     facts = FACTS[rule.name]
     missing = registered.missing if registered.missing in facts.missing else facts.missing[0]
     return Settings(
-        weights=facts.weights[0],
+        weights="cases" if facts.weights[0] == "cases" else "equal",
         missing=missing,
         alpha=registered.alpha,
         adjust=registered.adjust,

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.leaderboard.block import Block
+from medperf_git.leaderboard.ranking import Weights
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
 
@@ -191,7 +192,7 @@ class RankingSpec:
     rule: str
     version: int
     metrics: tuple[str, ...]
-    weights: str
+    weights: Weights
     missing: str
     seed: int
     cap: int | None = None

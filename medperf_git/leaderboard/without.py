@@ -1,13 +1,9 @@
 """The order without each site in turn, and at each site alone, under any rule."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-import numpy as np
-
-from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.by_rule import MOST_FITS, Computed, Ranks
-from medperf_git.leaderboard.statistics.ranks import Ints, smallest_ranks
 
 MOST_CELLS = 200_000  # of a ranking that is computed again without each site: half a second
 Orders = Mapping[str, Ranks]
@@ -22,7 +18,7 @@ def leave_one_out(computed: Computed) -> Orders | un.Undefined:
         return un.Undefined(reason)
     places = range(len(sites))
     if computed.linear is not None:
-        return _named(sites, _linear(computed.linear, 1 - np.eye(len(sites), dtype=np.int64)))
+        return {site: again.ranks for site, again in un.leave_one_out(computed.linear)}
     return {sites[gone]: computed.again([s for s in places if s != gone]) for gone in places}
 
 
@@ -32,7 +28,7 @@ def one_site_each(computed: Computed) -> Orders | un.Undefined:
     if reason := _too_many(computed):
         return un.Undefined(reason)
     if computed.linear is not None:
-        return _named(sites, _linear(computed.linear, np.eye(len(sites), dtype=np.int64), weights="equal"))
+        return {site: again.ranks for site, again in un.one_site_each(computed.linear)}
     return {name: computed.again([s]) for s, name in enumerate(sites)}
 
 
@@ -44,15 +40,3 @@ def _too_many(computed: Computed) -> str:
     if computed.refits * sites * (1 if computed.refits > 1 else models) > MOST_FITS:
         return f"this rule is too slow to be computed again for {models} models without each of {sites} sites"
     return ""
-
-
-def _linear(linear: rk.Ranking, counts: Ints, *, weights: rk.Weights | None = None) -> Ints:
-    """Rank by the mean over the sites that each row of `counts` takes, (row, model)."""
-    grid = linear.counted.grid
-    draws = un.Resamples(counts, np.ones(len(counts), dtype=np.int64), len(counts), exact=True)
-    means = un.resampled_means(grid.values, rk.site_weights(grid, weights or linear.weights), draws)
-    return smallest_ranks(rk.merit_of(means, grid.metrics))
-
-
-def _named(sites: Sequence[str], ranks: Ints) -> Orders:
-    return {name: tuple(row) for name, row in zip(sites, ranks.tolist(), strict=True)}

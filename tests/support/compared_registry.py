@@ -142,7 +142,7 @@ def drawn(seed: int, *, sites: Sequence[int], models: int, spread: float = 0.1) 
     for cases in sites:
         hard = random.normal(0, spread, cases)
         dice = 0.8 - 0.02 * np.arange(models)[:, None] + hard + random.normal(0, 0.05, (models, cases))
-        dice = np.round(np.clip(dice, 0.0, 1.0), 2)
+        dice = np.asarray(np.round(np.clip(dice, 0, 1), 2), dtype=np.float64)
         hd95 = np.round(10 + 60 * (1 - dice) + random.normal(0, 2, (models, cases)), 1)
         found.append(np.stack([dice, hd95]))
     return found

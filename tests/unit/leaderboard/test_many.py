@@ -23,37 +23,6 @@ def table(models: int, sites: int) -> np.ndarray:
     return np.round(0.8 - 0.003 * np.arange(models)[:, None] + random.normal(0, 0.02, (models, sites)), 3)
 
 
-@pytest.mark.parametrize("sites", [7, 12])
-@pytest.mark.parametrize("weights", ["equal", "cases"])
-def test_many_models_are_resampled_together_as_each_would_be_alone(monkeypatch, sites, weights):
-    values = table(9, sites)
-    values[2, 3] = np.nan
-    given = grid(values, cases=np.arange(20, 20 + sites)[None])
-    alone = [un.own_interval(given, weights, metric=0, model=row, seed=5) for row in range(9)]
-    together = intervals_of._many(given, 0, weights, seed=5)
-    for one, other in zip(alone, together, strict=True):
-        assert (one.kind, one.sites) == (other.kind, other.sites)
-        assert (other.low, other.high, other.mean) == pytest.approx((one.low, one.high, one.mean), abs=1e-11)
-    found = ranked(given, weights=weights)
-    plain = un.contest(found, seed=5)
-    monkeypatch.setattr(resampling, "FEW", 0)
-    many = resampling.contest_of(computed(found), seed=5)
-    assert isinstance(many, un.Contest)
-    assert (many.within, many.leader, many.tested) == (plain.within, plain.leader, plain.tested)
-    assert many.first_share == pytest.approx(plain.first_share)
-    assert many.not_behind == pytest.approx(plain.not_behind)
-    assert many.mean_tau == pytest.approx(plain.mean_tau)
-
-
-def test_sums_of_decimals_are_exact_and_of_other_numbers_go_site_by_site():
-    draws = un.resamples(12, 3)
-    values = table(4, 12)
-    ones = np.ones_like(values)
-    assert resampling.means_of(values, ones, draws) == pytest.approx(un.resampled_means(values, ones, draws), abs=1e-13)
-    thirds = values / 3
-    assert (resampling.means_of(thirds, ones, draws) == un.resampled_means(thirds, ones, draws)).all()
-
-
 def test_the_order_without_each_site_is_that_of_ranking_again():
     found = ranked(grid(table(6, 8), cases=np.arange(10, 18)[None]), rule="mean-then-rank")
     orders = without.leave_one_out(computed(found))
@@ -74,8 +43,8 @@ def test_rules_that_are_no_mean_over_sites_are_computed_again_without_each(rule)
 
 def test_what_is_too_large_is_left_out_with_the_reason(monkeypatch):
     registry = lr.wide(models=5, sites=12)
-    for module, name in ((intervals_of, "FEW"), (intervals_of, "MOST"), (resampling, "FEW"), (resampling, "MOST")):
-        monkeypatch.setattr(module, name, 20)
+    for module in (intervals_of, resampling):
+        monkeypatch.setattr(module, "MOST", 20)
     monkeypatch.setattr(without, "MOST_CELLS", 20)
     found = analysed(registry)
     told = "models at 12 sites are too many to be resampled; the data are in results.csv"
@@ -84,6 +53,19 @@ def test_what_is_too_large_is_left_out_with_the_reason(monkeypatch):
     assert found.without == "5 models at 12 sites are too many to rank again without each site"
     assert found.standings[0].rank == 1
     assert firmness(found)["text"].startswith("5 models at 12 sites are too many to rank again without each site; ")
+
+
+def test_models_with_many_different_sets_of_sites_have_no_intervals_in_a_large_table(monkeypatch):
+    registry = lr.wide(models=4, sites=8)
+    for path in [
+        path for path in registry.files if path.startswith("results/") and "site-a" in path and "net-2" in path
+    ]:
+        registry.files.pop(path)
+    assert isinstance(analysed(registry).standings[0].scores[0].interval, un.Interval)
+    monkeypatch.setattr(intervals_of, "FEW", 10)
+    monkeypatch.setattr(intervals_of, "MOST_PATTERNS", 2)
+    told = reason(analysed(registry).standings[0].scores[0].interval)
+    assert told == "models have 3 different sets of sites, too many to resample each"
 
 
 def test_a_slow_rule_is_not_computed_again_for_every_site(monkeypatch):
