@@ -34,6 +34,7 @@ _ARRAYS: tuple[tuple[str, str, tuple[str | int, ...]], ...] = (
     ("value", "<f8", ("rows", "wide")),
     ("sd", "<f8", ("rows", "wide")),
     ("counts", "<i8", ("rows", "wide", 3)),
+    ("listed", "<i4", ("rows", "wide")),
     ("given", "?", ("rows", "wide")),
 )
 

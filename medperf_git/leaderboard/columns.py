@@ -41,8 +41,9 @@ class Column:
 
     `numbers[offsets[i]:offsets[i + 1]]` are the links of the i-th chain, the last of them live. Of the live link:
     `outcome` and `state` (positions in `STATES`), `reason` and the words of `facts` (positions in `texts`), `digest`
-    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined). `given` tells
-    whether the record has that metric at all. `newest` is when its youngest record was written.
+    (32 bytes), and in each metric `value` and `sd` (NaN: none), `counts` (n, failed, undefined) and `listed` (the
+    counts to be pooled, a position in `texts`, empty where there are none). `given` tells whether the record has that
+    metric at all. `newest` is when its youngest record was written.
     """
 
     folder: str
@@ -60,6 +61,7 @@ class Column:
     value: Floats
     sd: Floats
     counts: NDArray[np.int64]
+    listed: NDArray[np.int32]
     given: NDArray[np.bool_]
     newest: str
     broken: tuple[tuple[str, str], ...]
@@ -92,7 +94,8 @@ class Column:
         if not self.given[row, metric]:
             return None
         n, failed, undefined = (None if count == ABSENT else count for count in self.counts[row, metric].tolist())
-        return Measured(_number(self.value[row, metric]), _number(self.sd[row, metric]), n, failed, undefined)
+        listed = tuple(map(int, self.texts[self.listed[row, metric]].split())) or None
+        return Measured(_number(self.value[row, metric]), _number(self.sd[row, metric]), n, failed, undefined, listed)
 
 
 FACTS = ("signers", "model_image", "metrics_image", "assurance")  # the columns of `Column.facts`
@@ -112,7 +115,7 @@ class ColumnBuilder:
         self._numbers: list[int] = []
         self._offsets = [0]
         self._rows: list[tuple[int, int, int, tuple[int, ...], bytes]] = []
-        self._values: list[list[tuple[float, float, int, int, int, bool]]] = []
+        self._values: list[list[tuple[float, float, int, int, int, int, bool]]] = []
         self.newest = ""
         self.broken: list[tuple[str, str]] = []
         self.strays: list[str] = []
@@ -130,10 +133,19 @@ class ColumnBuilder:
         state = STATES.index(live.state)
         words = tuple(self._text(fact) for fact in facts)
         self._rows.append((STATES.index(live.outcome), state, self._text(reason), words, digest))
-        self._values.append([_row_of(live.values.get(metric)) for metric in self._at[2]])
+        self._values.append([self._row_of(live.values.get(metric)) for metric in self._at[2]])
 
     def _text(self, text: str) -> int:
         return self._texts.setdefault(text, len(self._texts))
+
+    def _row_of(self, measured: Measured | None) -> tuple[float, float, int, int, int, int, bool]:
+        if measured is None:
+            return np.nan, np.nan, ABSENT, ABSENT, ABSENT, self._text(""), False
+        value, sd = (np.nan if one is None else one for one in (measured.value, measured.sd))
+        n, failed, undefined = (
+            ABSENT if one is None else one for one in (measured.n, measured.n_failed, measured.n_undefined)
+        )
+        return value, sd, n, failed, undefined, self._text(" ".join(map(str, measured.counts or ()))), True
 
     def build(self) -> Column:
         """Return what was gathered."""
@@ -141,7 +153,7 @@ class ColumnBuilder:
         number, width = len(self._rows), len(metrics)
         outcome, state, reason, facts, digest = zip(*self._rows, strict=True) if self._rows else ((), (), (), (), ())
         flat = [one for row in self._values for one in row]
-        value, sd, *counts, given = zip(*flat, strict=True) if flat else ((),) * 6
+        value, sd, *counts, listed, given = zip(*flat, strict=True) if flat else ((),) * 7
         shape = number, width
         return Column(
             folder=folder,
@@ -159,21 +171,12 @@ class ColumnBuilder:
             value=np.array(value, np.float64).reshape(shape),
             sd=np.array(sd, np.float64).reshape(shape),
             counts=np.array(counts, np.int64).reshape(3, *shape).transpose(1, 2, 0).copy(),
+            listed=np.array(listed, np.int32).reshape(shape),
             given=np.array(given, np.bool_).reshape(shape),
             newest=self.newest,
             broken=tuple(self.broken),
             strays=tuple(self.strays),
         )
-
-
-def _row_of(measured: Measured | None) -> tuple[float, float, int, int, int, bool]:
-    if measured is None:
-        return np.nan, np.nan, ABSENT, ABSENT, ABSENT, False
-    value, sd = (np.nan if one is None else one for one in (measured.value, measured.sd))
-    n, failed, undefined = (
-        ABSENT if one is None else one for one in (measured.n, measured.n_failed, measured.n_undefined)
-    )
-    return value, sd, n, failed, undefined, True
 
 
 class StoredEntry(ResultEntry):
@@ -374,6 +377,10 @@ class Cells(CellGrid):
             return np.where((number == ABSENT) | np.isnan(column.value[rows, k]), np.nan, number)
 
         return self._metric(metric, cases)
+
+    def sds_of(self, metric: str) -> Floats:
+        """See `BenchmarkTable.sds_of`."""
+        return self._metric(metric, lambda column, rows, k: column.sd[rows, k])
 
     def _metric(self, metric: str, of: Callable[[Column, NDArray[np.int32], int], Floats]) -> Floats:
         found = np.full(self._rows.shape, np.nan)

@@ -79,10 +79,15 @@ def is_whole(table: BenchmarkTable) -> bool:
     return len(table.cells) * len(table.metrics) <= WHOLE
 
 
+def whole_results_csv(table: BenchmarkTable) -> bytes:
+    """Write one line per model, site and metric, however many they are."""
+    return render_csv(RESULT_COLUMNS, (row for placed in _placed(table) for row in _lines(table, *placed)))
+
+
 def results_csv(table: BenchmarkTable, shards: Shards) -> bytes:
     """Write one line per model, site and metric; for a large table one line per site, which names its shards."""
     if is_whole(table):
-        whole = render_csv(RESULT_COLUMNS, (row for placed in _placed(table) for row in _lines(table, *placed)))
+        whole = whole_results_csv(table)
         if len(whole) <= MAX_BYTES:
             return whole
     lines = (

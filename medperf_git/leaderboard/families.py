@@ -7,6 +7,7 @@ from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.columns import Cells, LivesOfTable
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
+from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
@@ -36,6 +37,8 @@ def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
         yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, versions=versions))
         yield from metric_pages(analysis)
         yield from exports.benchmark_files(analysis, site.shards)
+        if has_pairs(analysis):
+            yield DataFile(f"benchmarks/{analysis.table.ref.path}/pairs.csv", partial(pairs_csv, analysis))
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:

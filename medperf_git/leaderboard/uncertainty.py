@@ -39,6 +39,7 @@ class IntervalKind(Enum):
     DRAWN = "site bootstrap"
     RANGE = "range over sites"
     SINGLE = "one site"
+    EFFECTS = "random effects"
 
 
 @dataclass(frozen=True, slots=True)

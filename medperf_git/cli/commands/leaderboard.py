@@ -7,7 +7,7 @@ import click
 
 from medperf_git.cli.commands._shared import fresh_workspace
 from medperf_git.cli.options import json_option
-from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say
+from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say, table
 from medperf_git.cli.session import open_context
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.wording import one_line

@@ -12,7 +12,7 @@ from medperf_git.leaderboard.exporting import citation, schema_org
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, metric_node, named, organisation, paper, technique
 from medperf_git.leaderboard.exporting.release import Origin, Release, evidence_at, left_out
-from medperf_git.leaderboard.exports import ranking_csv, render_json, results_csv
+from medperf_git.leaderboard.exports import ranking_csv, render_json, whole_results_csv
 from medperf_git.records import layout
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, bundles_of
@@ -40,7 +40,7 @@ def render(release: Release) -> Mapping[str, bytes]:
     for path in records:
         for name in (path, *bundles_of(view, path)):
             files[f"records/{name}"] = view.blob(name) or b""
-    files["tables/results.csv"] = results_csv(table)
+    files["tables/results.csv"] = whole_results_csv(table)
     files["tables/ranking.csv"] = ranking_csv(release.analysis)
     files.update(citation.render(release))
     files.update(schema_org.render(release))
