@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.leaderboard.statistics.exact import pieces
-from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints
+from medperf_git.leaderboard.statistics.ranks import Floats, Ints, without_noise
 
 EXACT_BELOW = 10
 DRAWS = 10_000
@@ -60,7 +60,7 @@ def quantile(values: Floats, draws: Resamples, *, numerator: int, denominator: i
 
 def quantiles(values: Floats, draws: Resamples, *, numerators: Sequence[int], denominator: int) -> Floats:
     """Give each column's smallest x with F(x) >= numerator/denominator: (resample, column) to (numerator, column)."""
-    rounded = np.round(values, DECIMALS)
+    rounded = without_noise(values)
     if (draws.weights == 1).all():
         places = [max(0, -(-numerator * draws.total // denominator) - 1) for numerator in numerators]
         return np.asarray(np.partition(rounded, places, axis=0)[places])
