@@ -19,9 +19,7 @@ from scipy.stats import kendalltau
 from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
 from medperf_git.leaderboard.statistics import bootstrap
 from medperf_git.leaderboard.statistics.agreement import kendall_taus
-from medperf_git.leaderboard.statistics.bootstrap import Resamples as Resamples  # noqa: PLC0414 — used from here
-from medperf_git.leaderboard.statistics.bootstrap import at_most, quantiles
-from medperf_git.leaderboard.statistics.bootstrap import resamples as resamples  # noqa: PLC0414
+from medperf_git.leaderboard.statistics.bootstrap import Resamples, at_most, quantiles, resamples
 from medperf_git.leaderboard.statistics.exact import pieces
 from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, smallest_ranks
 
@@ -235,11 +233,6 @@ def _tau_of(full: tuple[int, ...], again: _Resampled, draws: Resamples, *, seed:
     taus = [kendall_taus(full, again.merits(draws.take(rows))) for rows in parts]
     tau = _mean_of(full, np.concatenate(taus), draws)
     return tau, 0 if isinstance(tau, Undefined) else len(draws.weights)
-
-
-def _mean_tau(full: tuple[int, ...], ranks: Ints, draws: Resamples) -> float | Undefined:
-    """Average tau-b of each resample's ranking, (resample, model), with the full one."""
-    return _mean_of(full, kendall_taus(full, -ranks.astype(np.float64)), draws)
 
 
 def _mean_of(full: tuple[int, ...], taus: Floats, draws: Resamples) -> float | Undefined:
