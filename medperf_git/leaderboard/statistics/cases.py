@@ -4,9 +4,11 @@ A missing value is the worst of its case: it is ranked last, and missing ones sh
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import permutations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import wilcoxon
 
 from medperf_git.leaderboard.statistics.blocks import Adjust, fets_2022, rank_by_wins
@@ -109,16 +111,25 @@ def wilcoxon_p_greater(values: ArrayLike) -> Floats:
     normal approximation, continuity correction, zeros dropped. NaN is no test: no shared case, or none that differs.
     """
     given = np.asarray(values, dtype=np.float64)
+    there, whole = ~np.isnan(given), _whole(given)
     p = np.full((len(given), len(given)), np.nan)
-    for one in range(len(given)):
-        for other in range(len(given)):
-            differences = np.round(np.round(given[one], DECIMALS) - np.round(given[other], DECIMALS), DECIMALS)
-            differences = differences[~np.isnan(differences)]
-            if one != other and differences.any():
-                p[one, other] = wilcoxon(
-                    differences, alternative="greater", method="asymptotic", correction=True, zero_method="wilcox"
-                ).pvalue
+    for one, other in permutations(range(len(given)), 2):
+        shared = there[one] & there[other]
+        differences = (whole[one, shared] - whole[other, shared]).astype(np.float64)
+        if differences.any():
+            p[one, other] = wilcoxon(
+                differences, alternative="greater", method="asymptotic", correction=True, zero_method="wilcox"
+            ).pvalue
     return p
+
+
+def _whole(values: Floats) -> NDArray[np.object_]:
+    """Give values as whole numbers of 10^-12, as sites compare them, so that equal differences are equal; NaN as 0."""
+    found = np.zeros(values.shape, dtype=object)
+    for place_, value in np.ndenumerate(values):
+        if not np.isnan(value):
+            found[place_] = int(Decimal(repr(round(float(value), DECIMALS))).scaleb(DECIMALS))
+    return found
 
 
 def test_then_rank(values: ArrayLike, alpha: float, adjust: Adjust) -> Places:
