@@ -225,7 +225,7 @@ def make(path: Path, results: int, *, merges: int = 0, varied: bool = False, sit
 
 
 def _values(dataset: Ref, model: Ref, varied: bool) -> dict[str, dict[str, models.MetricValue]]:
-    """Return values that depend on who measured what: some models are better, some sites harder; nothing if not varied."""
+    """Return values that depend on who measured what: some models are better, some sites harder."""
     if not varied:
         return {}
     draws = random.Random(f"{dataset} {model}")
