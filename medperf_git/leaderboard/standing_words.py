@@ -42,6 +42,8 @@ def interval_kind(score: Score) -> str:
     """Name what the interval of a score is."""
     if isinstance(score.interval, un.Undefined):
         return score.interval.reason
+    if score.interval.sites == 1:
+        return "at one site"
     few = score.interval.sites < un.FEWEST_SITES
     return "range over its sites" if few else "95\N{NO-BREAK SPACE}% interval over its sites"
 
