@@ -7,11 +7,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
-from medperf_git.leaderboard.build import iter_site
-from medperf_git.leaderboard.writing import write_site
+from medperf_git.leaderboard.build import build_folder
+from medperf_git.leaderboard.build_cache import BuildCache
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
@@ -21,6 +22,7 @@ from medperf_git.registry.sync import audit, registry_id
 from medperf_git.signing.note import Checkpoint, make_note
 from medperf_git.signing.signers import AskPassphrase, FileSigner
 
+PROCESSES = 2
 CHECKPOINT = "checkpoint"  # the file of the note, at the top of the site
 
 _BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
@@ -59,6 +61,7 @@ def build_from_repository(
     expected: str | None = None,
     now: datetime | None = None,
     progress: Callable[[int, int], None] | None = None,
+    cache: BuildCache | None = None,
 ) -> BuiltSite:
     """Verify the history of a repository up to `at` (a branch or 40 hexadecimal digits) and write its site.
 
@@ -74,7 +77,7 @@ def build_from_repository(
             hint="tell the maintainers of the registry",
         )
     known = report.pin.registry if report.pin else registry_id(store, commit)
-    return write_from_store(store, commit=commit, registry=known, out=out, verified=report.verified)
+    return write_from_store(store, commit=commit, registry=known, out=out, verified=report.verified, cache=cache)
 
 
 def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: AskPassphrase) -> Path:
@@ -92,12 +95,29 @@ def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: 
     return path
 
 
-def write_from_store(store: Store, *, commit: str, registry: str, out: Path, verified: int = 0) -> BuiltSite:
-    """Write the site of a commit that has been verified before."""
+def write_from_store(
+    store: Store,
+    *,
+    commit: str,
+    registry: str,
+    out: Path,
+    verified: int = 0,
+    cache: BuildCache | None = None,
+    processes: int = PROCESSES,
+) -> BuiltSite:
+    """Write the site of a commit that has been verified before; what `cache` knows as unchanged stays as it lies."""
     time = store.commit(commit).time
     view = Snapshot.at(store, commit)
-    step_time = format_time(time)
-    files = write_site(iter_site(view, commit=commit, registry_id=registry, step_time=step_time), out)
+    files = build_folder(
+        view,
+        out,
+        commit=commit,
+        registry_id=registry,
+        step_time=format_time(time),
+        cache=cache,
+        open_view=None if store.supply else partial(_open_view, store.path, commit),
+        processes=processes,
+    )
     record = registry_state(view)
     key = record.checkpoint.key if record and record.checkpoint else None
     return BuiltSite(commit, registry, out, files, verified, key)
@@ -115,3 +135,8 @@ def resolve_commit(store: Store, text: str) -> str:
     raise UsageProblem(
         f"the repository has no branch or commit {text!r}", hint="say --at main, or 40 digits of a commit"
     )
+
+
+def _open_view(path: Path, commit: str) -> Snapshot:
+    """Open the records of a commit in another process; the one that started it has asked whose repository it is."""
+    return Snapshot.at(Store.open(path, trust_owner=True), commit)

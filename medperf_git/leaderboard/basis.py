@@ -41,25 +41,13 @@ class Basis:
 
 
 def basis_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> Basis:
-    """Lay the counted cells out, in one pass over the table."""
-    shape = len(metrics), len(table.models), len(table.sites)
-    values, cases, sds = (np.full(shape, np.nan) for _ in range(3))
-    rows = {model.ref: row for row, model in enumerate(table.models)}
-    columns = {site.ref: column for column, site in enumerate(table.sites)}
-    for (model, site), cell in table.cells.items():
-        if cell.result is None or not cell.counts:
-            continue
-        for k, metric in enumerate(metrics):
-            measured = cell.result.values.get(metric)
-            if measured is None or measured.value is None:
-                continue
-            place = k, rows[model], columns[site]
-            values[place] = measured.value
-            cases[place] = np.nan if measured.n is None else measured.n
-            sds[place] = np.nan if measured.sd is None else measured.sd
+    """Lay the counted cells out."""
+    values, cases, sds = (
+        np.stack([of(metric) for metric in metrics]) for of in (table.values, table.cases_of, table.sds_of)
+    )
     names = tuple(str(model.ref) for model in table.models), tuple(str(site.ref) for site in table.sites)
-    grid = rk.Grid(*names, tuple(_column(table.metric(metric)) for metric in metrics), values, cases, table.ranking.cap)
-    return Basis(table, grid, sds)
+    columns = tuple(_column(table.metric(metric)) for metric in metrics)
+    return Basis(table, rk.Grid(*names, columns, values, cases, table.ranking.cap), sds)
 
 
 def _column(metric: MetricInfo) -> rk.Metric:
