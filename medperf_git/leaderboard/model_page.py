@@ -21,7 +21,9 @@ from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
     interval_kind,
+    interval_of_ranks,
     interval_words,
+    level_words,
     rank_spread,
     rank_words,
 )
@@ -107,6 +109,7 @@ def _facts(stand: Stand) -> list[Context]:
     standing, table = stand.standing, stand.table
     rows = [
         ("Beside first place", first_place_words(stand.analysis, standing)),
+        (f"{level_words(stand.analysis)} rank interval", interval_of_ranks(standing)),
         ("Rank without one site", rank_spread(standing)),
     ]
     rows += [(f"{score.metric.title} {score.metric.arrow}", _scored(score)) for score in standing.scores]

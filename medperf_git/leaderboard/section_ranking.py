@@ -4,6 +4,7 @@ from medperf_git.leaderboard import plots
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.meaning import weighing
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
 from medperf_git.leaderboard.words import MISSING_RULES, Context
 
@@ -65,11 +66,18 @@ def interval_name(analysis: Analysis) -> str:
 def ranking_caption(analysis: Analysis) -> str:
     """Say in words what the rule does."""
     rule = f"{analysis.rule.title}: {analysis.rule.sentence}" if analysis.rule else "No rule could be applied."
-    weights = isinstance(analysis.ranking, rk.Ranking) and analysis.ranking.weights == "cases"
-    weighing = " Sites weigh by their cases." if weights and analysis.rule and analysis.rule.weights is None else ""
+    weighing = f" {weighing_of(analysis)}" if analysis.rule and analysis.rule.weights is None else ""
     several = " With several metrics, the ranks in each are averaged." if len(analysis.metrics) > 1 else ""
     missing = MISSING_RULES.get(analysis.table.ranking.missing, "")
     return f"{rule}{weighing}{several} {missing}"
+
+
+def weighing_of(analysis: Analysis) -> str:
+    """Say how sites weigh, where they do not weigh the same."""
+    if not isinstance(analysis.ranking, rk.Ranking) or analysis.settings.weights == "equal":
+        return ""
+    words = weighing(analysis.ranking, analysis.settings)
+    return f"{words[:1].upper()}{words[1:]}.".replace("site weighing", "site weighs")
 
 
 def how_to_read(analysis: Analysis) -> str:
@@ -110,6 +118,8 @@ def ranking_notes(analysis: Analysis) -> list[str]:
 def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, place: int) -> Context:
     """Say one row."""
     lowest, highest = row.rank_range or (None, None)
+    usable = [isinstance(other.ranking, rk.Ranking) for other in analysis.others]
+    ranks = [rank for rank, shown in zip(row.others, usable, strict=False) if shown]
     return {
         "anchor": row.model.ref.folder,
         "rank": "" if row.rank is None else str(row.rank),
@@ -123,7 +133,7 @@ def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, pl
         "plot": _strip(row, scale, place) if scale and row.scores[0].per_site else None,
         "without": NOTHING if lowest is None else span(str(lowest), str(highest)),
         "without_sort": "" if lowest is None else f"{lowest}.{highest:03d}",
-        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in row.others],
+        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in ranks],
         "sites": row.sites,
         "sites_of": len(analysis.table.sites),
         "cases": NOTHING if row.cases is None else whole(row.cases),

@@ -176,7 +176,9 @@ def test_bucketed_case_numbers_leave_out_the_rule_that_needs_them_with_the_reaso
     for name in ("north", "river"):
         registry.result("other", name, {"auroc": 0.8})
     page = site_of(registry)[PAGE].decode()
-    assert "Mean over cases is not shown: this rule needs the number of cases" in page
+    assert "Not ranked by Mean over cases, Mean rank over cases, FeTS 2022, BraTS, " in page
+    assert "these rules need the number of cases, which the policy publishes only as a range" in page
+    assert "published as ranges only, so nothing here is weighed by them" in page
 
 
 def test_pages_hold_no_inline_script_or_style_and_point_nowhere_else():

@@ -10,8 +10,8 @@ import pytest
 from medperf_git.leaderboard import forest
 from medperf_git.leaderboard.build import build_site
 from medperf_git.leaderboard.methods_page import DETAILS
-from medperf_git.leaderboard.ranking import RULES
 from medperf_git.leaderboard.result_page import blob_id
+from medperf_git.leaderboard.rules import in_order
 from tests.support import comparison_builder as cb
 from tests.support import leaderboard_registry as lr
 from tests.support.rich_registry import rich, steps_of
@@ -158,9 +158,9 @@ def test_the_list_of_members_counts_countries_only_where_somebody_names_one(file
 
 def test_the_methods_explain_every_rule_that_is_known(files):
     said = text_of(files["methods.html"])
-    for name, version in RULES:
-        assert DETAILS[name].formula in said
-        assert f"{name}, version {version}" in said
+    for rule in in_order():
+        assert DETAILS[rule.name].formula in said
+        assert f"{rule.name}, version {rule.version}" in said
     assert "Registered by Malignancy of breast masses" in said
     assert lr.COMMIT in said
 
