@@ -42,12 +42,12 @@ class Basis:
 
 def basis_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> Basis:
     """Lay the counted cells out."""
-    values = np.stack([table.values(metric) for metric in metrics])
-    cases = np.stack([table.cases_of(metric) for metric in metrics])
-    sds = np.stack([table.sds_of(metric) for metric in metrics])
+    values, cases, sds = (
+        np.stack([of(metric) for metric in metrics]) for of in (table.values, table.cases_of, table.sds_of)
+    )
     names = tuple(str(model.ref) for model in table.models), tuple(str(site.ref) for site in table.sites)
-    grid = rk.Grid(*names, tuple(_column(table.metric(metric)) for metric in metrics), values, cases, table.ranking.cap)
-    return Basis(table, grid, sds)
+    columns = tuple(_column(table.metric(metric)) for metric in metrics)
+    return Basis(table, rk.Grid(*names, columns, values, cases, table.ranking.cap), sds)
 
 
 def _column(metric: MetricInfo) -> rk.Metric:

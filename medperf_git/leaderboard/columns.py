@@ -41,9 +41,9 @@ class Column:
 
     `numbers[offsets[i]:offsets[i + 1]]` are the links of the i-th chain, the last of them live. Of the live link:
     `outcome` and `state` (positions in `STATES`), `reason` and the words of `facts` (positions in `texts`), `digest`
-    (32 bytes), and in each metric `value` and `sd` (NaN: none), `counts` (n, failed, undefined) and `listed` (the
-    counts to be pooled, a position in `texts`, empty where there are none). `given` tells whether the record has that
-    metric at all. `newest` is when its youngest record was written.
+    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined), and `pooled`
+    (position in `texts` of the counts that can be pooled, as whole numbers, empty where there are none). `given` tells
+    whether the record has that metric at all. `newest` is when its youngest record was written.
     """
 
     folder: str
@@ -61,7 +61,7 @@ class Column:
     value: Floats
     sd: Floats
     counts: NDArray[np.int64]
-    listed: NDArray[np.int32]
+    pooled: NDArray[np.int32]
     given: NDArray[np.bool_]
     newest: str
     broken: tuple[tuple[str, str], ...]
@@ -94,8 +94,13 @@ class Column:
         if not self.given[row, metric]:
             return None
         n, failed, undefined = (None if count == ABSENT else count for count in self.counts[row, metric].tolist())
-        listed = tuple(map(int, self.texts[self.listed[row, metric]].split())) or None
-        return Measured(_number(self.value[row, metric]), _number(self.sd[row, metric]), n, failed, undefined, listed)
+        value, sd = _number(self.value[row, metric]), _number(self.sd[row, metric])
+        return Measured(value, sd, n, failed, undefined, self.pooled_at(row, metric))
+
+    def pooled_at(self, row: int, metric: int) -> tuple[int, ...] | None:
+        """Return the counts of a live link that can be pooled."""
+        text = self.texts[self.pooled[row, metric]]
+        return tuple(map(int, text.split())) if text else None
 
 
 FACTS = ("signers", "model_image", "metrics_image", "assurance")  # the columns of `Column.facts`
@@ -115,7 +120,8 @@ class ColumnBuilder:
         self._numbers: list[int] = []
         self._offsets = [0]
         self._rows: list[tuple[int, int, int, tuple[int, ...], bytes]] = []
-        self._values: list[list[tuple[float, float, int, int, int, int, bool]]] = []
+        self._values: list[list[tuple[float, float, int, int, int, bool]]] = []
+        self._pooled: list[list[int]] = []
         self.newest = ""
         self.broken: list[tuple[str, str]] = []
         self.strays: list[str] = []
@@ -133,19 +139,12 @@ class ColumnBuilder:
         state = STATES.index(live.state)
         words = tuple(self._text(fact) for fact in facts)
         self._rows.append((STATES.index(live.outcome), state, self._text(reason), words, digest))
-        self._values.append([self._row_of(live.values.get(metric)) for metric in self._at[2]])
+        measured = [live.values.get(metric) for metric in self._at[2]]
+        self._values.append([_row_of(one) for one in measured])
+        self._pooled.append([self._text(" ".join(map(str, (one and one.counts) or ()))) for one in measured])
 
     def _text(self, text: str) -> int:
         return self._texts.setdefault(text, len(self._texts))
-
-    def _row_of(self, measured: Measured | None) -> tuple[float, float, int, int, int, int, bool]:
-        if measured is None:
-            return np.nan, np.nan, ABSENT, ABSENT, ABSENT, self._text(""), False
-        value, sd = (np.nan if one is None else one for one in (measured.value, measured.sd))
-        n, failed, undefined = (
-            ABSENT if one is None else one for one in (measured.n, measured.n_failed, measured.n_undefined)
-        )
-        return value, sd, n, failed, undefined, self._text(" ".join(map(str, measured.counts or ()))), True
 
     def build(self) -> Column:
         """Return what was gathered."""
@@ -153,7 +152,7 @@ class ColumnBuilder:
         number, width = len(self._rows), len(metrics)
         outcome, state, reason, facts, digest = zip(*self._rows, strict=True) if self._rows else ((), (), (), (), ())
         flat = [one for row in self._values for one in row]
-        value, sd, *counts, listed, given = zip(*flat, strict=True) if flat else ((),) * 7
+        value, sd, *counts, given = zip(*flat, strict=True) if flat else ((),) * 6
         shape = number, width
         return Column(
             folder=folder,
@@ -171,12 +170,22 @@ class ColumnBuilder:
             value=np.array(value, np.float64).reshape(shape),
             sd=np.array(sd, np.float64).reshape(shape),
             counts=np.array(counts, np.int64).reshape(3, *shape).transpose(1, 2, 0).copy(),
-            listed=np.array(listed, np.int32).reshape(shape),
+            pooled=np.array(self._pooled, np.int32).reshape(shape),
             given=np.array(given, np.bool_).reshape(shape),
             newest=self.newest,
             broken=tuple(self.broken),
             strays=tuple(self.strays),
         )
+
+
+def _row_of(measured: Measured | None) -> tuple[float, float, int, int, int, bool]:
+    if measured is None:
+        return np.nan, np.nan, ABSENT, ABSENT, ABSENT, False
+    value, sd = (np.nan if one is None else one for one in (measured.value, measured.sd))
+    n, failed, undefined = (
+        ABSENT if one is None else one for one in (measured.n, measured.n_failed, measured.n_undefined)
+    )
+    return value, sd, n, failed, undefined, True
 
 
 class StoredEntry(ResultEntry):
@@ -380,7 +389,20 @@ class Cells(CellGrid):
 
     def sds_of(self, metric: str) -> Floats:
         """See `BenchmarkTable.sds_of`."""
-        return self._metric(metric, lambda column, rows, k: column.sd[rows, k])
+        return self._metric(
+            metric, lambda column, rows, k: np.where(np.isnan(column.value[rows, k]), np.nan, column.sd[rows, k])
+        )
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
+        for _, column, at, rows in self._filled():
+            if metric not in column.metrics or not any(column.texts[one] for one in set(column.pooled.flat)):
+                continue
+            k = column.metrics.index(metric)
+            for m, row in zip(at.tolist(), rows.tolist(), strict=True):
+                counts, value = column.pooled_at(row, k), _number(column.value[row, k])
+                if counts is not None and value is not None and _COUNTED[column.state[row]]:
+                    yield m, counts, value
 
     def _metric(self, metric: str, of: Callable[[Column, NDArray[np.int32], int], Floats]) -> Floats:
         found = np.full(self._rows.shape, np.nan)

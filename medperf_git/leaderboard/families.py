@@ -33,12 +33,12 @@ def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
 def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield the page of each benchmark, and its tables as data."""
     versions = tuple(analysis.table.ref for analysis in site.analyses)
-    for analysis in site.analyses:
+    for folder, analysis in site.iter_folders():
         yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, versions=versions))
         yield from metric_pages(analysis)
         yield from exports.benchmark_files(analysis, site.shards)
         if has_pairs(analysis):
-            yield DataFile(f"benchmarks/{analysis.table.ref.path}/pairs.csv", partial(pairs_csv, analysis))
+            yield DataFile(f"{folder}/pairs.csv", partial(pairs_csv, analysis))
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:

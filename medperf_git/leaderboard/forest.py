@@ -187,7 +187,7 @@ def _value(value: float, low: float | None, high: float | None, decimals: int) -
 
 
 def _diamond(scale: _Scale, interval: un.Interval | None, y: float) -> str:
-    if interval is None:
+    if interval is None or interval.sites == 1:
         return ""
     low, middle, high = (scale.at(x) for x in (interval.low, interval.mean, interval.high))
     return f"{low},{y:.1f} {middle},{y - 6:.1f} {high},{y:.1f} {middle},{y + 6:.1f}"
@@ -197,7 +197,7 @@ def _foot(score: Score, interval: un.Interval | None, middle: float | None, y: f
     decimals = score.metric.decimals
     low, high = (interval.low, interval.high) if interval and interval.sites > 1 else (None, None)
     value = NOTHING if middle is None else _value(middle, low, high, decimals)
-    name = "Mean of its sites" if interval is None else f"Mean, {_kind(interval)}"
+    name = "Mean of its sites" if interval is None or interval.sites == 1 else f"Mean, {_kind(interval)}"
     return Line(f"{y:.1f}", f"{y + 4:.1f}", name, "", value, None, None)
 
 
@@ -213,7 +213,7 @@ def _description(shown: Sequence[Spot], score: Score, interval: un.Interval | No
     told = (
         f"From {fixed(low.value, decimals)} at {low.site.title} to {fixed(high.value, decimals)} at {high.site.title}"
     )
-    if interval is not None:
+    if interval is not None and interval.sites > 1:
         ends = f"{fixed(interval.low, decimals)} to {fixed(interval.high, decimals)}"
         told += f"; mean {fixed(interval.mean, decimals)}, {_kind(interval)} {ends}"
     return f"{told}. The table below says the same."

@@ -88,7 +88,7 @@ def explain(table: BenchmarkTable, found: rk.Ranking | un.Undefined, settings: S
         text += f" {some(left_out, 'site')} left out of the ranking{_why_left_out(found)}."
     if table.policy and not table.policy.exact_n:
         text += " Numbers of cases are published as ranges only, so nothing here is weighed by them."
-    failed = sum(cell.state is CellState.FAILED for cell in table.cells.values())
+    failed = sum(cell.state is CellState.FAILED for cell in table.iter_gaps())
     return text + (f" {some(failed, 'run')} failed, shown below." if failed else "")
 
 

@@ -21,7 +21,9 @@ from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
     interval_kind,
+    interval_of_ranks,
     interval_words,
+    level_words,
     rank_spread,
     rank_words,
 )
@@ -69,7 +71,7 @@ def _sentence(card: ModelCard, first: int) -> str:
     if len(card.stands) == 1:
         stand = card.stands[0]
         return f"{rank_words(stand.analysis, stand.standing).capitalize()} in {stand.table.title}."
-    return f"{told}: ranked in {whole(ranked)}, first in {whole(first)}."
+    return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
 
 
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
@@ -107,6 +109,7 @@ def _facts(stand: Stand) -> list[Context]:
     standing, table = stand.standing, stand.table
     rows = [
         ("Beside first place", first_place_words(stand.analysis, standing)),
+        (f"{level_words(stand.analysis)} rank interval", interval_of_ranks(standing)),
         ("Rank without one site", rank_spread(standing)),
     ]
     rows += [(f"{score.metric.title} {score.metric.arrow}", _scored(score)) for score in standing.scores]
@@ -117,6 +120,8 @@ def _facts(stand: Stand) -> list[Context]:
 
 def _scored(score: Score) -> str:
     """Say a score and its interval; where they rest on different sites, that too."""
+    if score.value is None and isinstance(score.interval, un.Undefined):
+        return score.interval.reason
     value = fixed(score.value, score.metric.decimals)
     if score.own_sites_differ and isinstance(score.interval, un.Interval):
         mean = fixed(score.interval.mean, score.metric.decimals)
@@ -125,8 +130,9 @@ def _scored(score: Score) -> str:
 
 
 def _interval(score: Score) -> str:
-    text = interval_words(score)
-    return interval_kind(score) if text == NOTHING else f"{interval_kind(score)} {text}"
+    if isinstance(score.interval, un.Undefined) or score.interval.sites == 1:
+        return interval_kind(score)
+    return f"{interval_kind(score)} {interval_words(score)}"
 
 
 def _row(stand: Stand, site: Subject) -> Context:

@@ -84,17 +84,15 @@ def _computing(name: str, length: int) -> Computing | None:
 
 def _counts(basis: Basis, metric: str) -> tuple[Floats, Floats, Floats] | None:
     """Add up each model's counts: the sums (model, count), the mean of the values there, how many sites; or None."""
-    rows = {ref: row for row, ref in enumerate(basis.models)}
     lists: dict[int, list[tuple[tuple[int, ...], float]]] = {}
-    for cell in basis.table.cells.values():
-        measured = cell.measured(metric) if cell.counts else None
-        if measured is not None and measured.counts is not None and measured.value is not None:
-            lists.setdefault(rows[cell.model], []).append((measured.counts, measured.value))
+    for row, numbers, value in basis.table.iter_pooled(metric):
+        lists.setdefault(row, []).append((numbers, value))
     lengths = {len(counts) for there in lists.values() for counts, _ in there}
     if len(lengths) != 1:
         return None
-    sums = np.zeros((len(rows), lengths.pop()))
-    means, sites = np.full(len(rows), np.nan), np.zeros(len(rows))
+    models = len(basis.models)
+    sums = np.zeros((models, lengths.pop()))
+    means, sites = np.full(models, np.nan), np.zeros(models)
     for row, there in lists.items():
         sums[row] = np.sum([counts for counts, _ in there], axis=0)
         means[row] = float(np.mean([value for _, value in there]))

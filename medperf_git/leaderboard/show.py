@@ -124,9 +124,8 @@ def _notes(analysis: Analysis) -> Iterator[str]:
         elif row.beside_first and row.rank > 1:
             yield f"{row.model.ref} cannot be told from first place"
         yield from (_own_sites(row, score) for score in row.scores if score.own_sites_differ)
-    for cell in analysis.table.cells.values():
-        if not cell.counts:
-            yield f"{cell.model} at {cell.dataset}: {cell.state} ({cell.reason})"
+    for cell in analysis.table.iter_gaps():
+        yield f"{cell.model} at {cell.dataset}: {cell.state} ({cell.reason})"
     if hidden := len(analysis.table.hidden):
         yield f"{some(hidden, 'result is', 'results are')} hidden:"
     for one in analysis.table.hidden:

@@ -8,15 +8,18 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.errors import IntegrityBroken
-from medperf_git.leaderboard.block import Block
-from medperf_git.leaderboard.ranking import Weights
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
+
+if TYPE_CHECKING:  # they bring scipy, of which who writes the pages of results needs nothing
+    from medperf_git.leaderboard.block import Block
+    from medperf_git.leaderboard.ranking import Weights
 
 
 class CellState(StrEnum):
@@ -205,7 +208,7 @@ class RankingSpec:
     rule: str
     version: int
     metrics: tuple[str, ...]
-    weights: Weights
+    weights: "Weights"
     missing: str
     seed: int
     cap: int | None = None
@@ -242,7 +245,7 @@ class ComparisonEntry:
     models: tuple[Ref, ...]
     n: int
     state: str
-    block: Block | None = field(default=None, compare=False, repr=False)
+    block: "Block | None" = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -274,6 +277,10 @@ class CellGrid(Mapping[tuple[Ref, Ref], Cell]):
     @abstractmethod
     def sds_of(self, metric: str) -> NDArray[np.float64]:
         """See `BenchmarkTable.sds_of`."""
+
+    @abstractmethod
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
 
     @abstractmethod
     def iter_gaps(self) -> Iterator[Cell]:
@@ -338,10 +345,21 @@ class BenchmarkTable:
         return self._array(lambda measured: None if measured.value is None else measured.n, metric)
 
     def sds_of(self, metric: str) -> NDArray[np.float64]:
-        """Give the standard deviation of each counted value of a metric as (model, site), NaN where not known."""
+        """Give the standard deviation behind each counted value of a metric as (model, site), NaN where not known."""
         if isinstance(self.cells, CellGrid):
             return self.cells.sds_of(metric)
         return self._array(lambda measured: None if measured.value is None else measured.sd, metric)
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """Yield the row of a model, the counts of a counted value, and that value, wherever counts are published."""
+        if isinstance(self.cells, CellGrid):
+            yield from self.cells.iter_pooled(metric)
+            return
+        rows = {model.ref: row for row, model in enumerate(self.models)}
+        for cell in self.cells.values():
+            measured = cell.measured(metric) if cell.counts else None
+            if measured is not None and measured.counts is not None and measured.value is not None:
+                yield rows[cell.model], measured.counts, measured.value
 
     def iter_gaps(self) -> Iterator[Cell]:
         """Yield the cells that count in no ranking, in order."""

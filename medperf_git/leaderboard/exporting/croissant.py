@@ -6,6 +6,7 @@ No data is inside: the only file described is the dataset's own record. https://
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, named, organisation
 from medperf_git.leaderboard.exporting.release import (
@@ -17,7 +18,6 @@ from medperf_git.leaderboard.exporting.release import (
     dataset_of,
     read_people,
 )
-from medperf_git.leaderboard.exports import render_json
 from medperf_git.records import folds, layout
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.records.models import Cases, Cube, Dataset

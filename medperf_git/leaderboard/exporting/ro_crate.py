@@ -8,11 +8,12 @@ import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.exporting import citation, schema_org
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, metric_node, named, organisation, paper, technique
 from medperf_git.leaderboard.exporting.release import Origin, Release, evidence_at, left_out
-from medperf_git.leaderboard.exports import ranking_csv, render_json, whole_results_csv
+from medperf_git.leaderboard.exports import ranking_csv, whole_results_csv
 from medperf_git.records import layout
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, bundles_of
