@@ -4,7 +4,7 @@ Rules kept here: every result of a column is a link of one of its chains or is h
 does not hold is read again from the record. A million results take some 200 MB.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -41,7 +41,8 @@ class Column:
 
     `numbers[offsets[i]:offsets[i + 1]]` are the links of the i-th chain, the last of them live. Of the live link:
     `outcome` and `state` (positions in `STATES`), `reason` and the words of `facts` (positions in `texts`), `digest`
-    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined). `given` tells
+    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined), and `pooled`
+    (position in `texts` of the counts that can be pooled, as whole numbers, empty where there are none). `given` tells
     whether the record has that metric at all. `newest` is when its youngest record was written.
     """
 
@@ -60,6 +61,7 @@ class Column:
     value: Floats
     sd: Floats
     counts: NDArray[np.int64]
+    pooled: NDArray[np.int32]
     given: NDArray[np.bool_]
     newest: str
     broken: tuple[tuple[str, str], ...]
@@ -83,12 +85,22 @@ class Column:
         """Return the digest of a live link."""
         return Digest("sha256:" + self.digest[row].tobytes().hex())
 
+    def facts_of(self, row: int) -> list[str]:
+        """Return what `FACTS` names of a live link."""
+        return [self.texts[text] for text in self.facts[row].tolist()]
+
     def measured(self, row: int, metric: int) -> Measured | None:
         """Return what the live link says of a metric."""
         if not self.given[row, metric]:
             return None
         n, failed, undefined = (None if count == ABSENT else count for count in self.counts[row, metric].tolist())
-        return Measured(_number(self.value[row, metric]), _number(self.sd[row, metric]), n, failed, undefined)
+        value, sd = _number(self.value[row, metric]), _number(self.sd[row, metric])
+        return Measured(value, sd, n, failed, undefined, self.pooled_at(row, metric))
+
+    def pooled_at(self, row: int, metric: int) -> tuple[int, ...] | None:
+        """Return the counts of a live link that can be pooled."""
+        text = self.texts[self.pooled[row, metric]]
+        return tuple(map(int, text.split())) if text else None
 
 
 FACTS = ("signers", "model_image", "metrics_image", "assurance")  # the columns of `Column.facts`
@@ -109,6 +121,7 @@ class ColumnBuilder:
         self._offsets = [0]
         self._rows: list[tuple[int, int, int, tuple[int, ...], bytes]] = []
         self._values: list[list[tuple[float, float, int, int, int, bool]]] = []
+        self._pooled: list[list[int]] = []
         self.newest = ""
         self.broken: list[tuple[str, str]] = []
         self.strays: list[str] = []
@@ -126,7 +139,9 @@ class ColumnBuilder:
         state = STATES.index(live.state)
         words = tuple(self._text(fact) for fact in facts)
         self._rows.append((STATES.index(live.outcome), state, self._text(reason), words, digest))
-        self._values.append([_row_of(live.values.get(metric)) for metric in self._at[2]])
+        measured = [live.values.get(metric) for metric in self._at[2]]
+        self._values.append([_row_of(one) for one in measured])
+        self._pooled.append([self._text(" ".join(map(str, (one and one.counts) or ()))) for one in measured])
 
     def _text(self, text: str) -> int:
         return self._texts.setdefault(text, len(self._texts))
@@ -155,6 +170,7 @@ class ColumnBuilder:
             value=np.array(value, np.float64).reshape(shape),
             sd=np.array(sd, np.float64).reshape(shape),
             counts=np.array(counts, np.int64).reshape(3, *shape).transpose(1, 2, 0).copy(),
+            pooled=np.array(self._pooled, np.int32).reshape(shape),
             given=np.array(given, np.bool_).reshape(shape),
             newest=self.newest,
             broken=tuple(self.broken),
@@ -175,22 +191,29 @@ def _row_of(measured: Measured | None) -> tuple[float, float, int, int, int, boo
 class StoredEntry(ResultEntry):
     """A result that knows what its table knows; the rest is read from its record when it is asked for."""
 
-    __slots__ = ("_load",)
+    __slots__ = ("_chain", "_place", "_row")
 
-    _load: Callable[[], ResultEntry]
+    _chain: "_Chain"
+    _place: int
+    _row: "tuple[Column, int] | None"
 
     @classmethod
-    def lazily(cls, load: Callable[[], ResultEntry], **known: Any) -> "StoredEntry":
-        """Return an entry with these fields; any other calls `load` once."""
+    def lazily(cls, chain: "_Chain", place: int, row: "tuple[Column, int] | None", **known: Any) -> "StoredEntry":
+        """Return the entry of a link with these fields; `row` is where its values stand, if they do."""
         entry = object.__new__(cls)
-        for name, value in {"_load": load, **known}.items():
+        for name, value in {"_chain": chain, "_place": place, "_row": row, **known}.items():
             object.__setattr__(entry, name, value)
         return entry
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
-        whole = self._load()
+        if name == "values" and self._row is not None:
+            column, row = self._row
+            measured = ((metric, column.measured(row, k)) for k, metric in enumerate(column.metrics))
+            object.__setattr__(self, "values", {metric: one for metric, one in measured if one is not None})
+            return self.values
+        whole = self._chain.link(self._place)
         for field in ResultEntry.__dataclass_fields__:
             object.__setattr__(self, field, getattr(whole, field))
         return getattr(whole, name)
@@ -199,23 +222,86 @@ class StoredEntry(ResultEntry):
 class StoredSource(Source):
     """The source of a result, whose signatures are read when they are asked for."""
 
-    __slots__ = ("_load",)
+    __slots__ = ("_chain",)
 
-    _load: Callable[[], ResultEntry]
+    _chain: "_Chain"
 
     @classmethod
-    def lazily(cls, path: str, digest: Digest, load: Callable[[], ResultEntry]) -> "StoredSource":
-        """Return a source without its signatures."""
+    def lazily(cls, path: str, digest: Digest, chain: "_Chain") -> "StoredSource":
+        """Return the source of a live link without its signatures."""
         source = object.__new__(cls)
-        for name, value in {"path": path, "digest": digest, "_load": load}.items():
+        for name, value in {"path": path, "digest": digest, "_chain": chain}.items():
             object.__setattr__(source, name, value)
         return source
 
     def __getattr__(self, name: str) -> Any:
         if name != "signatures":
             raise AttributeError(name)
-        object.__setattr__(self, name, self._load().source.signatures)
+        object.__setattr__(self, name, self._chain.link(-1).source.signatures)
         return object.__getattribute__(self, name)
+
+
+class StoredCell(Cell):
+    """A cell with a result, which is made when it is asked for."""
+
+    __slots__ = ("_at",)
+
+    _at: "tuple[Column, int, Ref, ReadChain]"
+
+    @classmethod
+    def lazily(
+        cls, column: Column, row: int, benchmark: Ref, *, marks: tuple[str, ...], read: ReadChain
+    ) -> "StoredCell":
+        """Return the cell of one chain of a column."""
+        cell = object.__new__(cls)
+        put = object.__setattr__
+        put(cell, "model", column.models[row])
+        put(cell, "dataset", column.dataset)
+        put(cell, "state", STATES[column.state[row]])
+        put(cell, "reason", column.texts[column.reason[row]])
+        put(cell, "marks", marks)
+        put(cell, "_at", (column, row, benchmark, read))
+        return cell
+
+    @property
+    def counts(self) -> bool:
+        """See `Cell.counts`."""
+        return self.state in COUNTED
+
+    def measured(self, metric: str) -> Measured | None:
+        """See `Cell.measured`."""
+        column, row = self._at[:2]
+        return column.measured(row, column.metrics.index(metric)) if metric in column.metrics else None
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("result", "earlier"):
+            raise AttributeError(name)
+        column, row, benchmark, read = self._at
+        folder, numbers = column.folder_of(row), column.numbers_of(row)
+        chain = _Chain(folder, read)
+        whose = {"benchmark": benchmark, "model": self.model, "dataset": self.dataset}
+        path = f"{folder}/{numbers[-1]:04d}.yaml"
+        source = StoredSource.lazily(path, column.digest_of(row), chain)
+        live = {**whose, "source": source, "number": numbers[-1], "state": self.state}
+        object.__setattr__(self, "result", StoredEntry.lazily(chain, -1, (column, row), **live))
+        earlier = (StoredEntry.lazily(chain, k, None, number=n, **whose) for k, n in enumerate(numbers[:-1]))
+        object.__setattr__(self, "earlier", tuple(earlier))
+        return object.__getattribute__(self, name)
+
+
+class _Chain:
+    """Reads a chain once, when something of it is asked for."""
+
+    __slots__ = ("_folder", "_links", "_read")
+
+    def __init__(self, folder: str, read: ReadChain) -> None:
+        self._folder, self._read = folder, read
+        self._links: tuple[ResultEntry, ...] = ()
+
+    def link(self, place: int) -> ResultEntry:
+        """Return a link; -1 is the live one."""
+        self._links = self._links or self._read(self._folder)
+        return self._links[place]
 
 
 class Cells(CellGrid):
@@ -264,6 +350,21 @@ class Cells(CellGrid):
         return found
 
     @property
+    def places(self) -> tuple[Mapping[Ref, int], Mapping[Ref, int]]:
+        """The row of each model and the column of each site."""
+        return self._model_at, self._site_at
+
+    @property
+    def live(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Which cells have a result that is not withdrawn, (model, site): one with values; one that failed."""
+        values, failed = np.zeros(self._rows.shape, np.bool_), np.zeros(self._rows.shape, np.bool_)
+        for place, column, at, rows in self._filled():
+            stays = column.state[rows] != STATES.index(CellState.WITHDRAWN)
+            lost = column.outcome[rows] == STATES.index(CellState.FAILED)
+            values[at, place], failed[at, place] = stays & ~lost, stays & lost
+        return values, failed
+
+    @property
     def shown(self) -> int:
         """See `CellGrid.shown`."""
         return int((self._rows != ABSENT).sum())
@@ -286,6 +387,23 @@ class Cells(CellGrid):
 
         return self._metric(metric, cases)
 
+    def sds_of(self, metric: str) -> Floats:
+        """See `BenchmarkTable.sds_of`."""
+        return self._metric(
+            metric, lambda column, rows, k: np.where(np.isnan(column.value[rows, k]), np.nan, column.sd[rows, k])
+        )
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
+        for _, column, at, rows in self._filled():
+            if metric not in column.metrics or not any(column.texts[one] for one in set(column.pooled.flat)):
+                continue
+            k = column.metrics.index(metric)
+            for m, row in zip(at.tolist(), rows.tolist(), strict=True):
+                counts, value = column.pooled_at(row, k), _number(column.value[row, k])
+                if counts is not None and value is not None and _COUNTED[column.state[row]]:
+                    yield m, counts, value
+
     def _metric(self, metric: str, of: Callable[[Column, NDArray[np.int32], int], Floats]) -> Floats:
         found = np.full(self._rows.shape, np.nan)
         for place, column, at, rows in self._filled():
@@ -299,6 +417,11 @@ class Cells(CellGrid):
         for m, s in np.argwhere(~np.array(_COUNTED)[self.states]).tolist():
             yield self._cell(m, s)
 
+    def iter_placed(self) -> Iterator[tuple[Cell, Column | None, int]]:
+        """Yield every cell in order, with the column and the row of its result (None and -1: it has none)."""
+        for m, s in np.ndindex(self._rows.shape):
+            yield self._cell(m, s), self.columns[s], int(self._rows[m, s])
+
     def _filled(self) -> Iterator[tuple[int, Column, NDArray[np.intp], NDArray[np.int32]]]:
         for place, column in enumerate(self.columns):
             if column is not None:
@@ -311,48 +434,27 @@ class Cells(CellGrid):
         row, column = int(self._rows[m, s]), self.columns[s]
         if row == ABSENT or column is None:
             return Cell(model, site, CellState.MISSING, "no result yet", marks)
-        return cell_of(column, row, self._benchmark, marks=marks, read=self._read)
+        return StoredCell.lazily(column, row, self._benchmark, marks=marks, read=self._read)
 
 
-def cell_of(column: Column, row: int, benchmark: Ref, *, marks: tuple[str, ...], read: ReadChain) -> Cell:
-    """Make the cell of one chain of a column."""
-    folder, numbers = column.folder_of(row), column.numbers_of(row)
-    chain = _Chain(folder, read)
-    state, reason = STATES[column.state[row]], column.texts[column.reason[row]]
-    whose = {"benchmark": benchmark, "model": column.models[row], "dataset": column.dataset}
-    measured = ((metric, column.measured(row, k)) for k, metric in enumerate(column.metrics))
-    live = StoredEntry.lazily(
-        chain.live,
-        source=StoredSource.lazily(f"{folder}/{numbers[-1]:04d}.yaml", column.digest_of(row), chain.live),
-        number=numbers[-1],
-        state=state,
-        values={metric: one for metric, one in measured if one is not None},
-        **whose,
-    )
-    earlier = tuple(
-        StoredEntry.lazily(chain.link(place), number=number, **whose) for place, number in enumerate(numbers[:-1])
-    )
-    return Cell(column.models[row], column.dataset, state, reason, marks, live, earlier)
+class LivesOfTable:
+    """The live results of a table, for `stages.read_stages`."""
 
+    def __init__(self, cells: Cells) -> None:
+        self._newest = {column.dataset: column.newest for column in cells.columns if column is not None}
+        self._model_at, self._site_at = cells.places
+        self._live, self._failed = cells.live
 
-class _Chain:
-    """Reads a chain once, when something of it is asked for."""
+    def newest(self, dataset: Ref) -> str:
+        """See `stages.Lives.newest`."""
+        return self._newest.get(dataset, "")
 
-    __slots__ = ("_folder", "_links", "_read")
-
-    def __init__(self, folder: str, read: ReadChain) -> None:
-        self._folder, self._read = folder, read
-        self._links: tuple[ResultEntry, ...] = ()
-
-    def _all(self) -> tuple[ResultEntry, ...]:
-        self._links = self._links or self._read(self._folder)
-        return self._links
-
-    def live(self) -> ResultEntry:
-        return self._all()[-1]
-
-    def link(self, place: int) -> Callable[[], ResultEntry]:
-        return lambda: self._all()[place]
+    def count(self, datasets: Iterable[Ref], models: Iterable[Ref]) -> tuple[int, int]:
+        """See `stages.Lives.count`."""
+        rows = [self._model_at[model] for model in models if model in self._model_at]
+        columns = [self._site_at[dataset] for dataset in datasets if dataset in self._site_at]
+        here = np.ix_(rows, columns)
+        return int(self._live[here].sum()), int(self._failed[here].sum())
 
 
 class HiddenResults(Sequence[Hidden]):
@@ -386,7 +488,7 @@ class HiddenResults(Sequence[Hidden]):
     def _iter_superseded(self) -> Iterator[Hidden]:
         for place, row in self._superseded:
             column = self._columns[place]
-            cell = cell_of(column, row, self._benchmark, marks=(), read=self._read)
+            cell = StoredCell.lazily(column, row, self._benchmark, marks=(), read=self._read)
             reason = f"superseded by {column.digest_of(row)[7:19]}"
             for number, entry in zip(column.numbers_of(row), cell.earlier, strict=False):
                 yield Hidden(f"{column.folder_of(row)}/{number:04d}.yaml", reason, entry)

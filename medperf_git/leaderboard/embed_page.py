@@ -7,7 +7,13 @@ from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Analysis, Standing
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.site_data import SiteData
-from medperf_git.leaderboard.standing_words import interval_kind, interval_words, rank_spread
+from medperf_git.leaderboard.standing_words import (
+    interval_kind,
+    interval_of_ranks,
+    interval_words,
+    level_words,
+    rank_spread,
+)
 from medperf_git.leaderboard.text import NOTHING, fixed, some
 from medperf_git.leaderboard.words import Context
 
@@ -25,22 +31,24 @@ def embed_context(analysis: Analysis) -> Context:
     """Say the small table."""
     ranked = [standing for standing in analysis.standings if standing.rank is not None]
     metric = analysis.metrics[0]
+    tested = any(map(interval_of_ranks, ranked))
     kinds = {interval_kind(standing.scores[0]) for standing in ranked}
     return {
-        "csp": CSP,
+        "policy": CSP,
         "title": analysis.table.title,
         "url": analysis.table.url,
         "headline": analysis.headline,
         "metric": f"{metric.title}\N{NO-BREAK SPACE}{metric.arrow}",
         "interval": kinds.pop() if len(kinds) == 1 else "interval or range over its sites",
-        "rows": [_row(standing) for standing in ranked[:MOST_ROWS]],
+        "spread": f"{level_words(analysis)} ranks" if tested else "Without a site",
+        "rows": [_row(standing, tested=tested) for standing in ranked[:MOST_ROWS]],
         "more": f"{some(len(ranked) - MOST_ROWS, 'more model')} on the page" if len(ranked) > MOST_ROWS else "",
     }
 
 
-def _row(standing: Standing) -> Context:
+def _row(standing: Standing, *, tested: bool) -> Context:
     score = standing.scores[0]
-    spread = rank_spread(standing)
+    spread = interval_of_ranks(standing) if tested else rank_spread(standing)
     return {
         "rank": str(standing.rank),
         "spread": spread or NOTHING,

@@ -5,6 +5,8 @@ reason, or as one that lies where no result may lie.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.leaderboard.columns import Cells, Column, ColumnBuilder, HiddenResults
@@ -22,6 +24,7 @@ from medperf_git.leaderboard.tables import (
 )
 from medperf_git.records import folds, layout, models
 from medperf_git.records.names import Ref
+from medperf_git.records.ranking_rules import RULES, alpha_of
 from medperf_git.records.record import Stored
 from medperf_git.records.standings import iter_associated
 from medperf_git.records.view import RecordView, chain, folders, record_at, stored_at
@@ -107,7 +110,20 @@ class Frame:
     ) -> BenchmarkTable:
         """Return the table of one dataset alone, from which the pages of its results are made."""
         rows = tuple(self.model(ref) for ref in sorted(models_there))
-        return self._table(rows, (self.site(dataset),), cells)
+        return replace(self.bare, models=rows, sites=(self.site(dataset),), cells=cells)
+
+    def table_of_one(self, column: Column) -> BenchmarkTable:
+        """Return the table of one column, its results with it."""
+        rows = tuple(self.model(ref) for ref in sorted(column.models))
+        sites, there, read = (self.site(column.dataset),), {column.dataset: column}, self.reader.chain
+        return replace(
+            self.bare,
+            models=rows,
+            sites=sites,
+            cells=Cells(self.ref, rows, sites, there, read),
+            hidden=HiddenResults(self.ref, [column], read),
+            seen=column.seen,
+        )
 
     def table(self, columns: Mapping[Ref, Column]) -> BenchmarkTable:
         """Return the table with these columns: all there are."""
@@ -117,23 +133,20 @@ class Frame:
         rows = tuple(self.model(ref) for ref in sorted(row_refs))
         sites = tuple(self.site(ref) for ref in sorted(column_refs))
         read = self.reader.chain
-        return self._table(
-            rows,
-            sites,
-            Cells(self.ref, rows, sites, columns, read),
+        return replace(
+            self.bare,
+            models=rows,
+            sites=sites,
+            cells=Cells(self.ref, rows, sites, columns, read),
             hidden=HiddenResults(self.ref, list(columns.values()), read),
             seen=sum(column.seen for column in columns.values()),
             waiting=tuple(self._iter_waiting()),
-            comparisons=() if self._brief else read_comparisons(self.view, self.ref),
+            comparisons=read_comparisons(self.view, self.ref) if self._needs_comparisons else (),
         )
 
-    def _table(
-        self,
-        rows: tuple[Subject, ...],
-        sites: tuple[Subject, ...],
-        cells: Mapping[tuple[Ref, Ref], Cell],
-        **more: object,
-    ) -> BenchmarkTable:
+    @cached_property
+    def bare(self) -> BenchmarkTable:
+        """The table without rows, columns and cells."""
         record, reader = self.record, self.reader
         return BenchmarkTable(
             ref=self.ref,
@@ -153,11 +166,18 @@ class Frame:
             policy=_policy(self.view, self.ref),
             bias=dict(sorted((record.bias or {}).items())),
             marks=_marks(self.view, self._stored.path, ""),
-            models=rows,
-            sites=sites,
-            cells=cells,
-            **{"waiting": (), "hidden": (), "seen": 0, **more},  # type: ignore[arg-type]  # as in the two callers
+            models=(),
+            sites=(),
+            waiting=(),
+            cells={},
+            hidden=(),
+            seen=0,
         )
+
+    @property
+    def _needs_comparisons(self) -> bool:
+        """Whether the comparisons are shown, or ranked by."""
+        return not self._brief or RULES[self.record.ranking.rule].comparisons
 
     def _subjects(self, kind: str) -> set[Ref]:
         return {
@@ -247,7 +267,18 @@ def _metric(metric: models.Metric) -> MetricInfo:
 
 
 def _ranking(ranking: models.Ranking) -> RankingSpec:
-    return RankingSpec(ranking.rule, ranking.version, ranking.metrics, ranking.weights, ranking.missing, ranking.seed)
+    return RankingSpec(
+        rule=ranking.rule,
+        version=ranking.version,
+        metrics=ranking.metrics,
+        weights=ranking.weights,
+        missing=ranking.missing,
+        seed=ranking.seed,
+        cap=ranking.cap,
+        alpha=float(alpha_of(ranking)),
+        adjust=ranking.adjust or "holm",
+        method=ranking.method or "DL",
+    )
 
 
 def _policy(view: RecordView, benchmark: Ref) -> PolicyFacts | None:

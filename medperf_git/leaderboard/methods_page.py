@@ -13,6 +13,7 @@ from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Analysis
 from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.rules import in_order
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.text import listing
 from medperf_git.leaderboard.words import MISSING_RULES, Context
@@ -95,7 +96,7 @@ def methods_context(site: SiteData) -> Context:
     """Say how everything here is made."""
     return {
         "trail": [{"url": "", "text": "Methods"}],
-        "rules": [_rule(rule, site.analyses) for rule in rk.RULES.values()],
+        "rules": [_rule(rule, site.analyses) for rule in in_order()],
         "missing": [{"name": name, "text": text} for name, text in MISSING_RULES.items()],
         "fewest": un.FEWEST_SITES,
         "exact_below": un.EXACT_BELOW,

@@ -1,7 +1,7 @@
 """The last steps of main → what happened, in sentences.
 
 Rules kept here: a sentence says who did what, as the records of the step tell it; how a model stands is said as of the
-commit that the site is built from; a step that no sentence fits is named by its files.
+commit that the site is built from; a first policy says nothing beside its benchmark.
 """
 
 from collections import defaultdict
@@ -99,7 +99,8 @@ def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
         for text, url, told in tell(reader, by_kind.get(kind, [])):
             yield News(step.commit, step.time, text, url, tuple((one.path, one.digest) for one in told))
     if lost:
-        text = f"{some(len(lost), 'record')} that count as absent or cannot be read: {listing(lost, most=3)}."
+        verb = "counts as absent or cannot be read" if len(lost) == 1 else "count as absent or cannot be read"
+        text = f"{some(len(lost), 'record')} that {verb}: {listing(lost, most=3)}."
         yield News(step.commit, step.time, text, "", ())
     if not paths:
         yield News(step.commit, step.time, _without_records(step), "", ())

@@ -36,6 +36,7 @@ class ResultReader:
 
     def __init__(self, view: RecordView, *, brief: bool = False) -> None:
         self.view = view
+        self.touched: set[str] = set()  # what was asked for beside results and their notices (`column_files.Ids`)
         self._brief = brief
         self._now: dict[str, str] = {}
         self._lines: dict[tuple[str, str], str] = {}
@@ -61,6 +62,7 @@ class ResultReader:
         """Find a record that another one names, as it is now."""
         folder = {"benchmark": "benchmarks", "dataset": "datasets"}.get(role, "cubes")
         path = folds.versioned_path(folder, reference.ref)
+        self.touched.add(f"blob {path}")
         if path not in self._now:
             data = self.view.blob(path)
             self._now[path] = "" if data is None else digest_of(data)
@@ -119,6 +121,8 @@ class ResultReader:
             signer, signed_at, head = (str(predicate.get(name, "")) for name in ("signer", "signedAt", "head"))
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             return Signature(path, "", "", "", "")
+        if not name_fault(signer):
+            self.touched.add(f"folder {layout.member_folder(signer)}")
         if (signer, key) not in self._lines:
             self._lines[signer, key] = public_key(self.view, signer, key)
         return Signature(path, signer, key, signed_at, head, self._lines[signer, key])
@@ -155,4 +159,5 @@ def _iter_notices(view: RecordView, record_path: str) -> Iterator[Notice]:
 
 def _measured(value: models.MetricValue) -> Measured:
     number = None if value.value is None else float(value.value)
-    return Measured(number, None if value.sd is None else float(value.sd), value.n, value.n_failed, value.n_undefined)
+    sd = None if value.sd is None else float(value.sd)
+    return Measured(number, sd, value.n, value.n_failed, value.n_undefined, value.counts)

@@ -6,6 +6,7 @@ from medperf_git.leaderboard import plots
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.meaning import weighing
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
 from medperf_git.leaderboard.words import MISSING_RULES, Context
 
@@ -68,11 +69,18 @@ def interval_name(analysis: Analysis) -> str:
 def ranking_caption(analysis: Analysis) -> str:
     """Say in words what the rule does."""
     rule = f"{analysis.rule.title}: {analysis.rule.sentence}" if analysis.rule else "No rule could be applied."
-    weights = isinstance(analysis.ranking, rk.Ranking) and analysis.ranking.weights == "cases"
-    weighing = " Sites weigh by their cases." if weights and analysis.rule and analysis.rule.weights is None else ""
+    weighing = f" {weighing_of(analysis)}" if analysis.rule and analysis.rule.weights is None else ""
     several = " With several metrics, the ranks in each are averaged." if len(analysis.metrics) > 1 else ""
     missing = MISSING_RULES.get(analysis.table.ranking.missing, "")
     return f"{rule}{weighing}{several} {missing}"
+
+
+def weighing_of(analysis: Analysis) -> str:
+    """Say how sites weigh, where they do not weigh the same."""
+    if not isinstance(analysis.ranking, rk.Ranking) or analysis.settings.weights == "equal":
+        return ""
+    words = weighing(analysis.ranking, analysis.settings)
+    return f"{words[:1].upper()}{words[1:]}.".replace("site weighing", "site weighs")
 
 
 def how_to_read(analysis: Analysis) -> str:
@@ -163,7 +171,7 @@ def _usable(analysis: Analysis) -> list[int]:
 
 
 def _left_open(row: Standing) -> tuple[int, int] | None:
-    found = getattr(row, "rank_interval", None)
+    found = row.rank_interval
     return found if isinstance(found, tuple) else None
 
 

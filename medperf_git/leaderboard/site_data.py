@@ -1,7 +1,7 @@
 """What every family of pages is made from: the records of one commit, their tables and what those say."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from medperf_git.leaderboard.analysis import Analysis
@@ -13,7 +13,10 @@ from medperf_git.records.view import RecordView
 
 @dataclass(frozen=True, slots=True)
 class SiteData:
-    """The input of every family of pages; `step_time` is the time of the commit's step, `steps` the last ones."""
+    """The input of every family of pages; `step_time` is the time of the commit's step.
+
+    `shards` names the data files that hold each column, by the folder of its results; `steps` are the last of main.
+    """
 
     view: RecordView
     tables: RegistryTables
@@ -21,6 +24,7 @@ class SiteData:
     commit: str
     registry_id: str
     step_time: str
+    shards: Mapping[str, Sequence[str]] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
 
     @property

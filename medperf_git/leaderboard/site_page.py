@@ -5,7 +5,6 @@ from functools import partial
 
 import numpy as np
 
-from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Standing
 from medperf_git.leaderboard.card_words import (
@@ -20,6 +19,7 @@ from medperf_git.leaderboard.card_words import (
 )
 from medperf_git.leaderboard.catalogue import Attendance, Catalogue, SiteCard
 from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.statistics.ranks import smallest_ranks
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, MetricInfo
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole
 from medperf_git.leaderboard.words import KINDS, Context
@@ -121,7 +121,7 @@ def _places(one: Attendance) -> list[int | None]:
     rows = {model.ref: row for row, model in enumerate(one.table.models)}
     column = one.grid.values[metric.id][[rows[row.model.ref] for row in one.analysis.standings], one.place]
     there = ~np.isnan(column)
-    ranks = iter(rk.smallest_ranks(column[there] * (1 if metric.higher_is_better else -1)).tolist())
+    ranks = iter(smallest_ranks(column[there] * (1 if metric.higher_is_better else -1)).tolist())
     return [next(ranks) if has else None for has in there.tolist()]
 
 

@@ -24,8 +24,23 @@ def rank_spread(standing: Standing) -> str:
     return span(str(lowest), str(highest))
 
 
+def level_words(analysis: Analysis) -> str:
+    """Name the level of the rank intervals, such as `95 %`."""
+    return f"{100 * (1 - analysis.settings.alpha):.10g}\N{NO-BREAK SPACE}%"
+
+
+def interval_of_ranks(standing: Standing) -> str:
+    """Say which ranks tests of cases leave open; nothing where there were none."""
+    if standing.rank is None or isinstance(standing.rank_interval, un.Undefined):
+        return ""
+    lowest, highest = standing.rank_interval
+    return span(str(lowest), str(highest))
+
+
 def badge_words(analysis: Analysis, standing: Standing) -> str:
     """Say rank and its spread in one breath."""
+    if tested := interval_of_ranks(standing):
+        return f"{rank_words(analysis, standing)}, {level_words(analysis)} {tested}"
     spread = rank_spread(standing)
     return rank_words(analysis, standing) + (f", {spread} without a site" if spread else "")
 
@@ -42,6 +57,8 @@ def interval_kind(score: Score) -> str:
     """Name what the interval of a score is."""
     if isinstance(score.interval, un.Undefined):
         return score.interval.reason
+    if score.interval.sites == 1:
+        return "at one site"
     few = score.interval.sites < un.FEWEST_SITES
     return "range over its sites" if few else "95\N{NO-BREAK SPACE}% interval over its sites"
 
@@ -63,5 +80,5 @@ def first_place_words(analysis: Analysis, standing: Standing) -> str:
 
 def _share(contest: un.Contest, share: float) -> str:
     if contest.tested:
-        return f"in {percent(share)} of resamples of the sites"
+        return f"in {percent(share)} of resamples of the sites" if share else "in no resample of the sites"
     return f"at {round(share * contest.sites)} of {some(contest.sites, 'site')}"
