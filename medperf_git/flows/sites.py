@@ -3,7 +3,12 @@
 Nothing is shown that was not verified: every step from the genesis up to the commit is judged first.
 """
 
+import contextlib
+import hashlib
+import os
 import re
+import secrets
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +16,9 @@ from functools import partial
 from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.flows.home import write_file
 from medperf_git.leaderboard.build import build_folder
-from medperf_git.leaderboard.build_cache import BuildCache
+from medperf_git.leaderboard.build_cache import BuildCache, edition
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
@@ -23,6 +29,7 @@ from medperf_git.signing.note import Checkpoint, make_note
 from medperf_git.signing.signers import AskPassphrase, FileSigner
 
 PROCESSES = 2
+_KEY = 32
 CHECKPOINT = "checkpoint"  # the file of the note, at the top of the site
 
 _BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
@@ -78,6 +85,33 @@ def build_from_repository(
         )
     known = report.pin.registry if report.pin else registry_id(store, commit)
     return write_from_store(store, commit=commit, registry=known, out=out, verified=report.verified, cache=cache)
+
+
+def site_cache(home: Path, out: Path, folder: Path | None = None) -> BuildCache:
+    """Return where the last build of `out` is remembered: in `folder`, by default among this program's own files.
+
+    It is sealed with a key that never leaves the home folder, so that nobody else's is believed. UsageProblem: the
+    folder lies in the site.
+    """
+    out = out.absolute()
+    place = (folder or home / "cache" / "builds").absolute()
+    if place.is_relative_to(out) or place.resolve().is_relative_to(out.resolve()):
+        raise UsageProblem(f"the cache {place} lies in the site", hint="choose a folder outside of what is published")
+    name = hashlib.sha256(os.fsencode(out)).hexdigest()[:16]
+    return BuildCache(place / f"{name}.build", key=_cache_key(home), edition=edition())
+
+
+def _cache_key(home: Path) -> bytes:
+    """Return this user's key, made when it is first needed; one that is no key of ours is made anew."""
+    path = home / "cache" / "builds.key"
+    with contextlib.suppress(OSError):
+        status = path.stat()
+        private = sys.platform == "win32" or (status.st_uid == os.geteuid() and not status.st_mode & 0o077)
+        if private and len(key := path.read_bytes()) == _KEY:
+            return key
+    key = secrets.token_bytes(_KEY)
+    write_file(path, key)
+    return key
 
 
 def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: AskPassphrase) -> Path:

@@ -7,16 +7,21 @@ which columns are as they were, what their arrays hold, and which files on disk 
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+import medperf_git
 from medperf_git.leaderboard.columns import FACTS, Column
 from medperf_git.records.names import Ref
+from medperf_git.records.schemas import asset_folder
 
 MAX_BYTES = 2 * 1024**3
 
@@ -104,6 +109,20 @@ class BuildCache:
         seal = hashlib.blake2b(self._edition, key=self._key, digest_size=_SEAL)
         seal.update(body)
         return seal.digest()
+
+
+@cache
+def edition() -> bytes:
+    """Return the digest of all that decides the bytes of a site: the code and templates, the libraries, the Python."""
+    package = Path(medperf_git.__file__).parent
+    files = [file for part in ("leaderboard", "records") for file in sorted((package / part).rglob("*"))]
+    files += [package / "registry" / "snapshot.py", *sorted(asset_folder("schemas").glob("*.json"))]
+    libraries = " ".join(f"{name} {version(name)}" for name in ("numpy", "jinja2", "markupsafe", "cattrs"))
+    whole = hashlib.sha256(f"{medperf_git.__version__} {sys.version} {libraries}".encode())
+    for file in files:
+        if file.is_file() and "__pycache__" not in file.parts:
+            whole.update(hashlib.sha256(file.read_bytes()).digest())
+    return whole.digest()
 
 
 def _encode(build: LastBuild) -> bytes:
