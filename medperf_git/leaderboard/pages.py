@@ -20,7 +20,7 @@ from medperf_git.leaderboard.section_cells import (
     metrics_in_order,
     window,
 )
-from medperf_git.leaderboard.section_firm import firmness, usable_others
+from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
     SCORES_APART,
@@ -145,10 +145,7 @@ def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Co
         "interval_name": interval_name(analysis),
         "together": len(analysis.metrics) > SCORES_APART,
         "scale": scale,
-        "others": [
-            {"title": other.rule.title, "key": other.rule.name}
-            for other in map(analysis.others.__getitem__, usable_others(analysis))
-        ],
+        "others": [{"title": other.rule.title, "key": other.rule.name} for other in analysis.others],
         "rows": [ranking_row(analysis, row, scale, k) for k, row in enumerate(analysis.standings[:ROWS_SHOWN])],
         "tall": min(len(analysis.standings), ROWS_SHOWN) > TALL,
         "rows_left_out": rows_left_out(analysis),

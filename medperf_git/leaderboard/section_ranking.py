@@ -118,8 +118,6 @@ def ranking_notes(analysis: Analysis) -> list[str]:
 def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, place: int) -> Context:
     """Say one row."""
     lowest, highest = row.rank_range or (None, None)
-    usable = [isinstance(other.ranking, rk.Ranking) for other in analysis.others]
-    ranks = [rank for rank, shown in zip(row.others, usable, strict=False) if shown]
     return {
         "anchor": row.model.ref.folder,
         "rank": "" if row.rank is None else str(row.rank),
@@ -133,7 +131,7 @@ def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, pl
         "plot": _strip(row, scale, place) if scale and row.scores[0].per_site else None,
         "without": NOTHING if lowest is None else span(str(lowest), str(highest)),
         "without_sort": "" if lowest is None else f"{lowest}.{highest:03d}",
-        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in ranks],
+        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in row.others],
         "sites": row.sites,
         "sites_of": len(analysis.table.sites),
         "cases": NOTHING if row.cases is None else whole(row.cases),
