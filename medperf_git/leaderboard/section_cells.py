@@ -5,7 +5,8 @@ there is too much of it is counted, and the page says where it is.
 """
 
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -21,8 +22,9 @@ from medperf_git.leaderboard.tables import (
     MetricInfo,
     Subject,
 )
-from medperf_git.leaderboard.text import NOTHING, fixed, some, whole, word
+from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole, word
 from medperf_git.leaderboard.words import KINDS, REDUCTIONS, Context
+from medperf_git.records.names import Ref
 
 MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold at most
 SITES_IN_MAP = 40
@@ -30,7 +32,8 @@ BYTES_OF_MAP = 500_000  # what a map may weigh: long names, which stand in every
 BYTES_OF_CELL = 150  # a cell without the names in its link
 CELLS_TOGETHER = 1500  # up to so many cells all metrics stand on one page, else each but the first has its own
 COMPACT_FROM = 9  # sites: from here on a map is set narrow, with upright names
-GAPS_LISTED = 200
+GAPS_LISTED = 200  # lines; cells without a result of one model share one
+GAPS_READ = 50_000
 HIDDEN_LISTED = 100
 
 
@@ -145,6 +148,7 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
     if cell.counts and value is not None:
         level = plots.level_of(value, *bounds, higher_is_better=metric.higher_is_better)
         text = fixed(value, metric.decimals)
+        text = re.sub(r"^(\N{MINUS SIGN}?)0(?=\.\d{3})", r"\1", text) if compact else text
     elif value is not None:
         text, small = fixed(value, metric.decimals), f"{cell.state}, not counted"
     elif cell.state in (CellState.COMPLETE, CellState.PARTIAL):
@@ -167,26 +171,34 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
 
 
 def gaps(table: BenchmarkTable) -> tuple[list[Context], str]:
-    """List the cells that count nowhere, and say how many more there are than a page lists."""
-    more = len(table.cells) - table.counted - GAPS_LISTED
-    told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
+    """List the cells that count nowhere, missing ones of a model together, and count those that a page leaves out."""
     models, sites = _titles(table.models), _titles(table.sites)
-    listed = islice(table.iter_gaps(), GAPS_LISTED)
-    return [_gap(cell, models[cell.model], sites[cell.dataset]) for cell in listed], told
+    lines: dict[tuple[Ref, str], list[Cell]] = {}
+    for cell in islice(table.iter_gaps(), GAPS_READ):
+        alone = str(cell.dataset) if cell.result is not None or cell.marks else ""
+        if (cell.model, alone) not in lines and len(lines) == GAPS_LISTED:
+            break
+        lines.setdefault((cell.model, alone), []).append(cell)
+    more = len(table.cells) - table.counted - sum(map(len, lines.values()))
+    told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
+    return [_gap(cells, models[cells[0].model], sites) for cells in lines.values()], told
 
 
-def _titles(subjects: Iterable[Subject]) -> dict[object, str]:
+def _titles(subjects: Iterable[Subject]) -> dict[Ref, str]:
     return {subject.ref: subject.title for subject in subjects}
 
 
-def _gap(cell: Cell, model: str, site: str) -> Context:
-    why = cell.reason + "".join(f"; {mark}" for mark in cell.marks)
+def _gap(cells: list[Cell], model: str, sites: Mapping[Ref, str]) -> Context:
+    """Say one cell, or several of one model that have no result."""
+    cell = cells[0]
+    names = listing([sites[one.dataset] for one in cells], most=3)
+    every = f"every site, {whole(len(sites))} in all" if len(cells) == len(sites) > 1 else names
     return {
         "model": model,
-        "site": site,
+        "site": every,
         "state": str(cell.state),
         "kind": KINDS[cell.state],
-        "why": why,
+        "why": cell.reason + "".join(f"; {mark}" for mark in cell.marks),
         "url": cell.result.url if cell.result else "",
         "id": cell.result.source.id if cell.result else "",
     }

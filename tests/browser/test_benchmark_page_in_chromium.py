@@ -1,7 +1,17 @@
 """The page of a benchmark as people use it: choose rows and columns, compare, share, print, with or without a mouse."""
 
+from dataclasses import replace
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+
+from medperf_git.leaderboard.analysis import analyse
+from medperf_git.leaderboard.build import CSP, build_site, render_page, write_site
+from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.pages import index_context
+from medperf_git.leaderboard.reading import read_tables
+from medperf_git.records.names import Ref
+from tests.support import leaderboard_registry as lr
 
 pytestmark = pytest.mark.browser
 
@@ -59,6 +69,27 @@ def test_rows_are_found_by_words_and_by_state_in_every_table(opened):
     page.get_by_label("Show").select_option("beside")
     assert names(page) == ["Network 1", "Network 2", "Network 3"]
     assert page.url.endswith("?show=beside")
+
+
+def test_a_long_index_is_filtered_by_words(browser, tmp_path):
+    tables = read_tables(lr.wide(1, 1).view())
+    topics = ("Breast", "Brain", "Heart", "Liver", "Kidney", "Lung", "Prostate", "Skin")
+    analyses = [
+        analyse(replace(tables.benchmarks[0], ref=Ref("ana", topic.lower(), 1), title=topic)) for topic in topics
+    ]
+    common = {
+        "registry": tables, "commit": lr.COMMIT, "registry_id": lr.REGISTRY_ID, "step_time": lr.STEP_TIME,
+        "version": "0", "csp": CSP,
+    }  # fmt: skip
+    index = render_page(Page("index.html", "index.html", lambda: index_context(tables, tuple(analyses))), common)
+    files = build_site(lr.wide(1, 1).view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    write_site({**files, "index.html": index}, tmp_path / "site")
+    page = browser.new_page()
+    page.goto((tmp_path / "site" / "index.html").as_uri())
+    page.get_by_label("Find a benchmark").fill("br")
+    assert page.locator(".entry:visible h3").all_inner_texts() == ["Breast", "Brain"]
+    assert page.locator("[data-count]").inner_text() == "2 of 8 benchmarks"
+    page.close()
 
 
 def test_columns_go_and_come_back(opened):

@@ -55,7 +55,7 @@ def test_a_large_benchmark_stays_below_one_megabyte_a_page_and_says_where_the_re
     page = rendered(Page(analysis.table.url, "benchmark.html", lambda: benchmark_context(analysis)), tables)
     assert len(page.encode()) < 1_000_000
     assert "the best 60 of 62 models at the 40 largest of 42 sites" in page
-    assert "more cells of this kind: see results.csv." in page
+    assert "<td>every site, 42 in all</td>" in page
     others = list(metric_pages(analysis))
     assert [other.url.rpartition("/")[2] for other in others] == ["metric-sensitivity.html", "metric-brier.html"]
     assert len(rendered(others[1], tables).encode()) < 500_000
@@ -93,6 +93,27 @@ def test_a_map_shows_the_number_of_cases_where_it_is_not_that_of_the_site():
     cells = {cell["small"] for row in page["maps"][0]["rows"] for cell in row["cells"]}
     assert "partial, n = 117" in cells
     assert not any(small.startswith("n = ") for small in cells)
+
+
+def test_cells_without_a_result_share_a_line_and_every_other_one_has_its_own(tables, monkeypatch):
+    table = read_tables(lr.demo().view()).benchmarks[0]
+    found, more = section_cells.gaps(table)
+    said = [(line["model"], line["site"], line["state"]) for line in found]
+    assert said == [
+        ("Gradient boosting", "North General", "disputed"),
+        ("Gradient boosting", "River Clinic and Summit University", "missing"),
+        ("Nearest neighbours", "Summit University", "failed"),
+    ]
+    assert more == ""
+    monkeypatch.setattr(section_cells, "GAPS_LISTED", 2)
+    found, more = section_cells.gaps(table)
+    assert (len(found), more) == (2, "1 more cell of this kind: see results.csv.")
+
+
+def test_a_narrow_map_leaves_out_the_zero_before_the_point():
+    context = benchmark_context(analyse(read_tables(lr.wide(2, 9).view()).benchmarks[0]))
+    texts = [cell["text"] for cell in context["maps"][0]["rows"][0]["cells"]]
+    assert all(text.startswith(".9") and len(text) == 4 for text in texts)
 
 
 def test_the_checklist_lists_what_is_said_what_the_record_says_and_every_gap(tables):
