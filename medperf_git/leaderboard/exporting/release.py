@@ -130,11 +130,18 @@ def read_origin(view: RecordView, *, commit: str, registry_id: str, step_time: s
 
 def read_release(view: RecordView, ref: Ref, origin: Origin) -> Release:
     """Read a benchmark version; UsageProblem when its record cannot be read."""
-    table = read_benchmark(view, ref, brief=False)
+    table = read_table(view, ref, brief=False)
     record = record_at(view, layout.benchmark_path(ref), Benchmark)
-    if table is None or record is None:
-        raise UsageProblem(f"the benchmark {ref} cannot be read", hint="`medperf-git benchmark ls` lists them")
+    assert record is not None  # noqa: S101 - its table was read from it
     return Release(origin, view, record, analyse(table), read_people(view))
+
+
+def read_table(view: RecordView, ref: Ref, *, brief: bool = True) -> BenchmarkTable:
+    """Read a benchmark version's cells; UsageProblem when its record cannot be read."""
+    table = read_benchmark(view, ref, brief=brief)
+    if table is None:
+        raise UsageProblem(f"the benchmark {ref} cannot be read", hint="`medperf-git benchmark ls` lists them")
+    return table
 
 
 def read_people(view: RecordView) -> Mapping[str, Person]:
