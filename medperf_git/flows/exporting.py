@@ -3,7 +3,6 @@
 Nothing is exported that was not verified: a commit other than the verified head is judged from the genesis on first.
 """
 
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -116,7 +115,7 @@ def write_export(one: Format, files: Mapping[str, bytes], out: Path) -> Path:
                     out.rmdir()  # an empty one
             else:
                 fresh.write_bytes(next(iter(files.values())) if one.single else render_zip(files))
-            shutil.move(fresh, out)
+            fresh.rename(out)
     except OSError as error:
         raise EnvironmentProblem(
             f"the export could not be written to {out}: {error.strerror}", hint="check free space and permissions"

@@ -40,11 +40,15 @@ class Checkpoint:
 
 def make_note(checkpoint: Checkpoint, signer: Signer) -> bytes:
     """Return the signed note of a checkpoint."""
-    digest = base64.b64encode(bytes.fromhex(checkpoint.commit)).decode()
-    origin = f"{_ORIGIN}{checkpoint.registry}"
-    text = f"{origin}\n{checkpoint.steps}\n{digest}\ntime {format_time(checkpoint.at)}\n"
+    origin, text = f"{_ORIGIN}{checkpoint.registry}", note_text(checkpoint)
     signed = _key_hash(origin, signer.public) + signer.sign(text.encode())
     return f"{text}\n— {origin} {base64.b64encode(signed).decode()}\n".encode()
+
+
+def note_text(checkpoint: Checkpoint) -> str:
+    """Return what a note says, without its signatures."""
+    digest = base64.b64encode(bytes.fromhex(checkpoint.commit)).decode()
+    return f"{_ORIGIN}{checkpoint.registry}\n{checkpoint.steps}\n{digest}\ntime {format_time(checkpoint.at)}\n"
 
 
 def read_note(data: bytes, *, key: PublicKey, registry: str) -> Checkpoint:

@@ -2,6 +2,8 @@
 
 import io
 import json
+import os
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -91,3 +93,22 @@ def test_wrong_words_are_refused_with_what_to_do_and_nothing_is_written_over(sha
         assert "do now: " in said
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "there"]
     assert (full / "note").read_text(encoding="utf-8") == there.read_text(encoding="utf-8") == "mine"
+
+
+def test_nothing_is_exported_from_a_commit_that_is_not_valid(town: Town, tmp_path: Path) -> None:
+    reader = town.human("east")
+    reader.run("sync")
+    copy = reader.workspace().copy
+
+    def git(*words: str) -> str:
+        who = {f"GIT_{role}_{part}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+        environ = {**os.environ, **who}
+        done = subprocess.run(["git", "-C", copy, *words], capture_output=True, text=True, check=True, env=environ)
+        return done.stdout.strip()
+
+    older = git("rev-parse", f"{town.main}~1^{{tree}}")  # takes records away again
+    bad = git("commit-tree", older, "-p", town.main, "-m", "x")
+    words = ("citation", "--benchmark", BENCHMARK, "--at", bad, "--out", tmp_path / "new")
+    said = reader.run("leaderboard", "export", *words, code=5).err
+    assert f"commit {bad[:12]} is not valid; nothing is exported from it" in said
+    assert not (tmp_path / "new").exists()

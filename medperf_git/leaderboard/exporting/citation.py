@@ -5,7 +5,7 @@ from typing import Any
 
 from medperf_git.leaderboard.exporting.document import rests_on, without_empty
 from medperf_git.leaderboard.exporting.linked import PAPER_DOI, PAPER_JOURNAL, PAPER_TITLE, PAPER_YEAR
-from medperf_git.leaderboard.exporting.release import Person, Release, evidence, iter_values, left_out
+from medperf_git.leaderboard.exporting.release import Person, Release, account
 from medperf_git.records.quoted_yaml import render_yaml
 
 FILE = "CITATION.cff"
@@ -52,15 +52,13 @@ def _entity(person: Person) -> dict[str, Any]:
 
 def _identifiers(release: Release) -> list[dict[str, Any]]:
     table, origin = release.table, release.origin
-    plain, out = sum(1 for _ in iter_values(release)), len(left_out(release))
-    counts = f"{plain} plain values, {out} left out; {len(evidence(release))} records"
     told = (
         (str(table.ref), "The benchmark version in its registry"),
         (origin.registry_id, "The registry: SHA-256 of its genesis"),
         (table.source.digest, f"SHA-256 of {table.source.path}"),
         (
             origin.urn(f"benchmarks/{table.ref.path}@{origin.commit}"),
-            f"The release as of {origin.step_time}: {counts}",
+            f"The release as of {origin.step_time}: {account(release)}",
         ),
     )
     return [{"type": "other", "value": value, "description": text} for value, text in told]

@@ -75,7 +75,7 @@ def render(view: RecordView, origin: Origin, refs: tuple[Ref, ...], benchmark: s
     for ref in refs:
         path, dataset = layout.dataset_path(ref), dataset_of(view, ref)
         if (reason := _why_not(view, path, dataset)) or dataset is None:
-            out.append(LeftOut(str(ref), reason, path))
+            out.append(LeftOut("marked" if dataset else "unreadable", str(ref), reason, path))
             continue
         data = view.blob(path) or b""
         records.append(Evidence(path, digest_of(data)))

@@ -55,7 +55,8 @@ def render_manifest(
             "benchmark": benchmark or None,
             "records": [{"path": record.path, "digest": record.digest} for record in records],
             "left_out": [
-                without_empty({"subject": one.subject, "reason": one.reason, "path": one.path}) for one in out
+                without_empty({"kind": one.kind, "subject": one.subject, "reason": one.reason, "path": one.path})
+                for one in out
             ],
         }
     )

@@ -4,6 +4,7 @@ Rules kept here: a value is exported only from a complete result that nothing ma
 lost approval); a score only if every value behind it is such a one. Everything else is listed with its reason.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -87,8 +88,9 @@ class PlainScore:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """Something that is not exported as a plain value, and why."""
+    """Something that is not exported as a plain value, and why; `kind` is the reason in one word."""
 
+    kind: str
     subject: str
     reason: str
     path: str = ""
@@ -130,11 +132,18 @@ def read_origin(view: RecordView, *, commit: str, registry_id: str, step_time: s
 
 def read_release(view: RecordView, ref: Ref, origin: Origin) -> Release:
     """Read a benchmark version; UsageProblem when its record cannot be read."""
-    table = read_benchmark(view, ref, brief=False)
+    table = read_table(view, ref, brief=False)
     record = record_at(view, layout.benchmark_path(ref), Benchmark)
-    if table is None or record is None:
-        raise UsageProblem(f"the benchmark {ref} cannot be read", hint="`medperf-git benchmark ls` lists them")
+    assert record is not None  # noqa: S101 - its table was read from it
     return Release(origin, view, record, analyse(table), read_people(view))
+
+
+def read_table(view: RecordView, ref: Ref, *, brief: bool = True) -> BenchmarkTable:
+    """Read a benchmark version's cells; UsageProblem when its record cannot be read."""
+    table = read_benchmark(view, ref, brief=brief)
+    if table is None:
+        raise UsageProblem(f"the benchmark {ref} cannot be read", hint="`medperf-git benchmark ls` lists them")
+    return table
 
 
 def read_people(view: RecordView) -> Mapping[str, Person]:
@@ -189,7 +198,7 @@ def iter_scores(release: Release) -> Iterator[PlainScore | LeftOut]:
         for score in standing.scores:
             subject = f"score of {standing.model.ref} in {score.metric.id}"
             if standing.rank is None or score.value is None:
-                yield LeftOut(subject, standing.unranked or "it has no score")
+                yield LeftOut("score", subject, standing.unranked or "it has no score")
                 continue
             cells = tuple(release.table.cells[standing.model.ref, site] for site in counted)
             yield _plain_score(subject, standing, score, cells)
@@ -199,12 +208,11 @@ def _plain_score(subject: str, standing: Standing, score: Score, cells: tuple[Ce
     for cell in cells:
         if not is_plain(cell):
             marks = "; ".join(cell.marks)
-            return LeftOut(
-                subject, f"it rests on {cell.dataset}, which is {cell.state}{f' ({marks})' if marks else ''}"
-            )
+            stands = f"{cell.state} ({marks})" if marks else str(cell.state)
+            return LeftOut("score", subject, f"it rests on {cell.dataset}, which is {stands}")
         measured = cell.measured(score.metric.id)
         if measured is None or measured.value is None:
-            return LeftOut(subject, f"it rests on {cell.dataset}, which has no value there")
+            return LeftOut("score", subject, f"it rests on {cell.dataset}, which has no value there")
     assert score.value is not None  # noqa: S101 - checked by the caller
     return PlainScore(standing, score, round(score.value, 12), cells)
 
@@ -220,12 +228,14 @@ def _iter_cells_out(table: BenchmarkTable) -> Iterator[LeftOut]:
         path = cell.result.source.path if cell.result else ""
         if not is_plain(cell):
             words = (str(cell.state), cell.reason, *cell.marks)
-            yield LeftOut(subject, "; ".join(filter(None, words)), path)
+            kind = "marked" if cell.state is CellState.COMPLETE else str(cell.state)
+            yield LeftOut(kind, subject, "; ".join(filter(None, words)), path)
             continue
         for metric in table.metrics:
             measured = cell.measured(metric.id)
             if measured is None or measured.value is None:
-                yield LeftOut(f"{subject} in {metric.id}", "no value: undefined, failed or held back", path)
+                about = f"{subject} in {metric.id}"
+                yield LeftOut("undefined", about, "no value: undefined, failed or held back", path)
 
 
 def _iter_scores_out(release: Release) -> Iterator[LeftOut]:
@@ -233,7 +243,16 @@ def _iter_scores_out(release: Release) -> Iterator[LeftOut]:
 
 
 def _iter_hidden(table: BenchmarkTable) -> Iterator[LeftOut]:
-    return (LeftOut("result", item.reason, item.path) for item in table.hidden)
+    return (LeftOut("hidden", "result", item.reason, item.path) for item in table.hidden)
+
+
+def account(release: Release) -> str:
+    """Count in one line what is exported and what is not: `30 values and 3 scores; left out: 1 failed, 2 missing`."""
+    values = sum(1 for _ in iter_values(release))
+    scores = sum(isinstance(one, PlainScore) for one in iter_scores(release))
+    kinds = Counter(one.kind for one in left_out(release))
+    gone = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))
+    return f"{values} values and {scores} scores; left out: {gone or 'nothing'}"
 
 
 def evidence(release: Release) -> tuple[Evidence, ...]:

@@ -4,7 +4,6 @@ The checkpoint is the text of the registry's note of freshness for this commit, 
 registry publishes starts with the same lines if it is about the same commit. https://w3id.org/ro/crate/1.1
 """
 
-import base64
 import hashlib
 from collections.abc import Iterator, Mapping
 
@@ -16,7 +15,9 @@ from medperf_git.leaderboard.exporting.release import Origin, Release, evidence_
 from medperf_git.leaderboard.exports import ranking_csv, whole_results_csv
 from medperf_git.records import layout
 from medperf_git.records.names import Ref
+from medperf_git.records.times import parse_time
 from medperf_git.records.view import RecordView, bundles_of
+from medperf_git.signing.note import Checkpoint, note_text
 
 METADATA = "ro-crate-metadata.json"
 CONFORMS = "https://w3id.org/ro/crate/1.1"
@@ -58,9 +59,8 @@ def render(release: Release) -> Mapping[str, bytes]:
 
 
 def checkpoint_text(origin: Origin) -> str:
-    """Write what a note of freshness says of this commit (C2SP tlog-checkpoint): origin, steps, commit, time."""
-    digest = base64.b64encode(bytes.fromhex(origin.commit)).decode()
-    return f"medperf-git/{origin.registry_id}\n{origin.steps}\n{digest}\ntime {origin.step_time}\n"
+    """Write what a note of freshness says of this commit, at the time of its step."""
+    return note_text(Checkpoint(origin.registry_id, origin.steps, origin.commit, parse_time(origin.step_time)))
 
 
 def iter_record_paths(release: Release) -> Iterator[str]:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from medperf_git.leaderboard.exporting.document import render_script_json, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, metric_node, named, organisation, paper, technique
-from medperf_git.leaderboard.exporting.release import Origin, Person, Release, evidence, iter_values, left_out
+from medperf_git.leaderboard.exporting.release import Origin, Person, Release, account, evidence
 from medperf_git.leaderboard.tables import BenchmarkTable
 
 CONTEXT = "https://schema.org"
@@ -60,8 +60,7 @@ def render(release: Release) -> Mapping[str, bytes]:
         named("commit", origin.commit),
     ]
     node["dateModified"] = origin.step_time
-    plain, out = sum(1 for _ in iter_values(release)), left_out(release)
-    node["abstract"] = f"{plain} plain values; {len(out)} entries are no plain value (missing, failed, partial, …)"
+    node["abstract"] = f"As of {origin.step_time}: {account(release)}."
     node["isBasedOn"] = [
         {"@type": "CreativeWork", "@id": origin.urn(record.path), "identifier": record.digest}
         for record in evidence(release)

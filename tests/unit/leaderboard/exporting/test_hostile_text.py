@@ -16,7 +16,6 @@ from medperf_git.leaderboard.exporting import citation, every_eval_ever, hugging
 from medperf_git.leaderboard.exporting.document import script_json
 from medperf_git.leaderboard.exporting.release import Person, Release
 from medperf_git.leaderboard.spreadsheet import safe_cell
-from medperf_git.records.quoted_yaml import render_yaml
 from tests.support import leaderboard_registry as lr
 from tests.support.exports import CONTROL, LINES, TEXTS, exported, hostile, release_of
 
@@ -177,12 +176,6 @@ def test_control_characters_come_back_equal_though_no_record_can_hold_them() -> 
     assert eee["source_metadata"]["source_name"] == CONTROL
     crate = json.loads(ro_crate.render(release)["ro-crate-metadata.json"])
     assert crate["@graph"][1]["name"] == CONTROL
-
-
-@pytest.mark.parametrize("text", [*LINES, *TEXTS, CONTROL], ids=str.__len__)
-def test_text_is_the_same_as_key_and_value_of_yaml_of_both_versions(text: str) -> None:
-    value = {"key": text, "list": [text, 1, 0.00001, True, None], text: {"inner": text}}
-    assert load(render_yaml(value)) == value
 
 
 class Scripts(HTMLParser):

@@ -44,6 +44,16 @@ def test_failed_partial_disputed_superseded_and_missing_results_are_no_values_an
     assert told["result"].startswith("superseded by ")
 
 
+def test_the_single_files_count_what_is_left_out_by_its_kind() -> None:
+    told = "30 values and 3 scores; left out: 1 disputed, 1 failed, 1 hidden, 2 missing, 1 partial, 2 score"
+    (node,) = map(json.loads, exported("schema-org", lr.demo()).values())
+    assert node["abstract"] == f"As of {lr.STEP_TIME}: {told}."
+    cff = yaml.safe_load(exported("citation", lr.demo())["CITATION.cff"])
+    assert cff["identifiers"][-1]["description"].endswith(told)
+    (empty,) = map(json.loads, exported("schema-org", Rich().filled()).values())
+    assert empty["abstract"].endswith("18 values and 2 scores; left out: nothing.")
+
+
 def test_a_score_that_rests_on_a_partial_result_is_no_plain_score() -> None:
     scores = list(iter_scores(release_of(lr.demo())))
     plain = {str(one.standing.model.ref) for one in scores if isinstance(one, PlainScore)}
@@ -63,7 +73,7 @@ def test_a_withdrawn_dataset_takes_its_values_and_the_scores_on_it_out_of_every_
     files = exported("croissant", registry)
     assert not any(name.startswith("north.") for name in files)
     assert json.loads(files["export.json"])["left_out"] == [
-        {"subject": "north/tumours@1", "reason": "withdrawn", "path": "datasets/north/tumours/1.yaml"}
+        {"kind": "marked", "subject": "north/tumours@1", "reason": "withdrawn", "path": "datasets/north/tumours/1.yaml"}
     ]
     assert not any("/.eval_results/" in name for name in exported("eval-results", registry))
 
