@@ -130,15 +130,8 @@ def _registered(table: BenchmarkTable) -> tuple[rk.Rule, rk.Counted, rk.Weights]
 
 def grid_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> rk.Grid:
     """Lay the counted cells out as (metric, model, site) arrays."""
-    shape = len(metrics), len(table.models), len(table.sites)
-    values, cases = np.full(shape, np.nan), np.full(shape, np.nan)
-    for m, s in np.ndindex(shape[1:]):
-        cell = table.cells[table.models[m].ref, table.sites[s].ref]
-        for k, metric in enumerate(metrics):
-            measured = cell.measured(metric) if cell.counts else None
-            if measured is not None and measured.value is not None:
-                values[k, m, s] = measured.value
-                cases[k, m, s] = np.nan if measured.n is None else measured.n
+    values = np.stack([table.values(metric) for metric in metrics])
+    cases = np.stack([table.cases_of(metric) for metric in metrics])
     columns = tuple(_column(table.metric(metric)) for metric in metrics)
     names = tuple(str(model.ref) for model in table.models), tuple(str(site.ref) for site in table.sites)
     return rk.Grid(*names, columns, values, cases)

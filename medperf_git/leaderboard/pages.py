@@ -70,7 +70,7 @@ def benchmark_context(analysis: Analysis, *, step_time: str) -> Context:
     """Say what a benchmark's page shows."""
     table = analysis.table
     scale = ranking_scale(analysis)
-    gaps = [cell for cell in table.cells.values() if not cell.counts]
+    gaps = list(table.iter_gaps())
     return {
         "trail": [{"url": "", "text": table.title}],
         "table": table,

@@ -75,7 +75,7 @@ def records_behind(table: BenchmarkTable) -> list[Context]:
 def key_facts(table: BenchmarkTable) -> list[Context]:
     """Count models, sites, cases and cells."""
     sizes = [site.cases for site in table.sites]
-    cells, pairs = sum(cell.counts for cell in table.cells.values()), len(table.cells)
+    cells, pairs = table.counted, len(table.cells)
     facts = [
         (whole(len(table.models)), "model" if len(table.models) == 1 else "models"),
         (whole(len(table.sites)), "site" if len(table.sites) == 1 else "sites"),

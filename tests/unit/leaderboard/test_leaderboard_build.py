@@ -110,11 +110,18 @@ def test_a_benchmark_without_results_says_that_there_is_no_ranking_yet():
 
 
 def test_the_page_answers_who_is_first_and_how_sure_that_is():
-    page = site_of(lr.demo())[PAGE].decode()
+    files = site_of(lr.demo())
+    page = files[PAGE].decode()
     assert "Logistic regression is first of four, but not everywhere" in page
     assert "it needed more memory than it was given" in page
     assert "not ranked: no value at any site" in page
-    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in page
+    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in files["index.html"].decode()
+
+
+def test_only_the_index_and_one_style_sheet_name_the_commit():
+    files = site_of(lr.demo())
+    naming = {name for name, data in files.items() if lr.COMMIT.encode() in data}
+    assert naming == {"index.html", "index.json", "assets/as-of.css"}
 
 
 def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
@@ -268,7 +275,7 @@ def test_json_and_csv_say_the_same_as_the_page():
     files = site_of(lr.demo())
     table = json.loads(files[PAGE.replace("index.html", "table.json")])
     rows = list(csv.DictReader(io.StringIO(files[PAGE.replace("index.html", "results.csv")].decode())))
-    assert table["counts"] == {"results": 14, "shown": 13, "hidden": 1}
+    assert table["counts"] == {"results": 14, "shown": 13, "hidden": 1, "counted": 11}
     assert len(table["cells"]) == 15
     assert len(rows) == 15 * 3
     failed = next(row for row in rows if row["state"] == "failed")
