@@ -39,6 +39,7 @@ _ARRAYS: tuple[tuple[str, str, tuple[str | int, ...]], ...] = (
     ("value", "<f8", ("rows", "wide")),
     ("sd", "<f8", ("rows", "wide")),
     ("counts", "<i8", ("rows", "wide", 3)),
+    ("pooled", "<i4", ("rows", "wide")),
     ("given", "?", ("rows", "wide")),
 )
 

@@ -67,7 +67,7 @@ class ColumnWriter:
         frame.reader.touched.clear()
         there = [ref for name in folders(self._view, work.folder) if (ref := ref_of(name)) is not None]
         dataset = Ref.from_folder(work.folder.rpartition("/")[2])
-        pages = ResultPages(frame.column_table(dataset, there, {}))
+        pages = ResultPages(frame.column_table(dataset, there, {}), self._view)
         files: dict[str, int] = {}
 
         def on_cell(cell: Cell) -> None:

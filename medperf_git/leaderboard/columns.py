@@ -41,7 +41,8 @@ class Column:
 
     `numbers[offsets[i]:offsets[i + 1]]` are the links of the i-th chain, the last of them live. Of the live link:
     `outcome` and `state` (positions in `STATES`), `reason` and the words of `facts` (positions in `texts`), `digest`
-    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined). `given` tells
+    (32 bytes), and in each metric `value` and `sd` (NaN: none) and `counts` (n, failed, undefined), and `pooled`
+    (position in `texts` of the counts that can be pooled, as whole numbers, empty where there are none). `given` tells
     whether the record has that metric at all. `newest` is when its youngest record was written.
     """
 
@@ -60,6 +61,7 @@ class Column:
     value: Floats
     sd: Floats
     counts: NDArray[np.int64]
+    pooled: NDArray[np.int32]
     given: NDArray[np.bool_]
     newest: str
     broken: tuple[tuple[str, str], ...]
@@ -92,7 +94,13 @@ class Column:
         if not self.given[row, metric]:
             return None
         n, failed, undefined = (None if count == ABSENT else count for count in self.counts[row, metric].tolist())
-        return Measured(_number(self.value[row, metric]), _number(self.sd[row, metric]), n, failed, undefined)
+        value, sd = _number(self.value[row, metric]), _number(self.sd[row, metric])
+        return Measured(value, sd, n, failed, undefined, self.pooled_at(row, metric))
+
+    def pooled_at(self, row: int, metric: int) -> tuple[int, ...] | None:
+        """Return the counts of a live link that can be pooled."""
+        text = self.texts[self.pooled[row, metric]]
+        return tuple(map(int, text.split())) if text else None
 
 
 FACTS = ("signers", "model_image", "metrics_image", "assurance")  # the columns of `Column.facts`
@@ -113,6 +121,7 @@ class ColumnBuilder:
         self._offsets = [0]
         self._rows: list[tuple[int, int, int, tuple[int, ...], bytes]] = []
         self._values: list[list[tuple[float, float, int, int, int, bool]]] = []
+        self._pooled: list[list[int]] = []
         self.newest = ""
         self.broken: list[tuple[str, str]] = []
         self.strays: list[str] = []
@@ -130,7 +139,9 @@ class ColumnBuilder:
         state = STATES.index(live.state)
         words = tuple(self._text(fact) for fact in facts)
         self._rows.append((STATES.index(live.outcome), state, self._text(reason), words, digest))
-        self._values.append([_row_of(live.values.get(metric)) for metric in self._at[2]])
+        measured = [live.values.get(metric) for metric in self._at[2]]
+        self._values.append([_row_of(one) for one in measured])
+        self._pooled.append([self._text(" ".join(map(str, (one and one.counts) or ()))) for one in measured])
 
     def _text(self, text: str) -> int:
         return self._texts.setdefault(text, len(self._texts))
@@ -159,6 +170,7 @@ class ColumnBuilder:
             value=np.array(value, np.float64).reshape(shape),
             sd=np.array(sd, np.float64).reshape(shape),
             counts=np.array(counts, np.int64).reshape(3, *shape).transpose(1, 2, 0).copy(),
+            pooled=np.array(self._pooled, np.int32).reshape(shape),
             given=np.array(given, np.bool_).reshape(shape),
             newest=self.newest,
             broken=tuple(self.broken),
@@ -374,6 +386,23 @@ class Cells(CellGrid):
             return np.where((number == ABSENT) | np.isnan(column.value[rows, k]), np.nan, number)
 
         return self._metric(metric, cases)
+
+    def sds_of(self, metric: str) -> Floats:
+        """See `BenchmarkTable.sds_of`."""
+        return self._metric(
+            metric, lambda column, rows, k: np.where(np.isnan(column.value[rows, k]), np.nan, column.sd[rows, k])
+        )
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
+        for _, column, at, rows in self._filled():
+            if metric not in column.metrics or not any(column.texts[one] for one in set(column.pooled.flat)):
+                continue
+            k = column.metrics.index(metric)
+            for m, row in zip(at.tolist(), rows.tolist(), strict=True):
+                counts, value = column.pooled_at(row, k), _number(column.value[row, k])
+                if counts is not None and value is not None and _COUNTED[column.state[row]]:
+                    yield m, counts, value
 
     def _metric(self, metric: str, of: Callable[[Column, NDArray[np.int32], int], Floats]) -> Floats:
         found = np.full(self._rows.shape, np.nan)

@@ -6,7 +6,8 @@ from functools import partial
 from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.columns import Cells, LivesOfTable
 from medperf_git.leaderboard.page import DataFile, Page
-from medperf_git.leaderboard.pages import benchmark_context, index_context
+from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
+from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.stage_rows import stages_csv
 from medperf_git.leaderboard.stages import read_stages
@@ -31,9 +32,13 @@ def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
 
 def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield the page of each benchmark, and its tables as data."""
-    for analysis in site.analyses:
-        yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, step_time=site.step_time))
+    versions = tuple(analysis.table.ref for analysis in site.analyses)
+    for folder, analysis in site.iter_folders():
+        yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, versions=versions))
+        yield from metric_pages(analysis)
         yield from exports.benchmark_files(analysis, site.shards)
+        if has_pairs(analysis):
+            yield DataFile(f"{folder}/pairs.csv", partial(pairs_csv, analysis))
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:

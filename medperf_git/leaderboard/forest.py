@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from medperf_git.leaderboard import uncertainty as un
@@ -20,7 +22,7 @@ from medperf_git.leaderboard.widths import clip
 
 MOST_SITES = 60  # rows in one picture; more are the best and the worst half of it
 WIDTH, ROW, TOP = 680, 22, 26
-NAMES, COUNT, LEFT, RIGHT, VALUE = 0, 236, 252, 520, WIDTH
+LEFT, RIGHT = 252, 520
 _SIZE = 12
 _NAME_ROOM = 190
 
@@ -35,11 +37,6 @@ class Spot:
     low: float | None
     high: float | None
     n: int | None
-
-    @property
-    def counted(self) -> bool:
-        """Whether there is a value, and it counts."""
-        return self.value is not None and self.cell.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +71,25 @@ class Forest:
     foot: Line
 
 
-def spots_of(metric: MetricInfo, sites: Sequence[Subject], cells: Sequence[Cell]) -> tuple[Spot, ...]:
-    """Pair every site with what it says of one metric."""
-    return tuple(_spot(metric, site, cell) for site, cell in zip(sites, cells, strict=True))
+def picked(values: NDArray[np.float64], *, higher: bool) -> tuple[list[int], str]:
+    """Choose the sites to draw: all that have a value, or the best and the worst where those are too many.
+
+    Returns their places, in the order of the sites, and a sentence that says what was left out.
+    """
+    there = np.flatnonzero(~np.isnan(values))
+    if len(there) <= MOST_SITES:
+        return there.tolist(), ""
+    merit = np.round(values[there] * (-1 if higher else 1), 12)
+    order, half = there[np.argsort(merit, kind="stable")], MOST_SITES // 2
+    kept = sorted([*order[:half].tolist(), *order[-half:].tolist()])
+    return (
+        kept,
+        f"Drawn are the {half} best and the {half} worst of {some(len(there), 'site')}: more would not be read.",
+    )
 
 
-def _spot(metric: MetricInfo, site: Subject, cell: Cell) -> Spot:
+def spot_of(metric: MetricInfo, site: Subject, cell: Cell) -> Spot:
+    """Say what one site says of a metric."""
     measured = cell.measured(metric.id)
     if measured is None or measured.value is None:
         return Spot(site, cell, None, None, None, None)
@@ -96,12 +106,10 @@ def _student(freedom: int) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
-def draw(name: str, model: str, score: Score, spots: Sequence[Spot]) -> Forest | None:
-    """Lay out the plot of a model in one metric; None where no site has a counted value."""
-    counted = [spot for spot in spots if spot.counted]
-    if not counted:
+def draw(name: str, model: str, score: Score, shown: Sequence[Spot], *, note: str = "") -> Forest | None:
+    """Lay out the plot of a model in one metric over sites with a counted value; None where there are none."""
+    if not shown:
         return None
-    shown, note = _few(counted, higher=score.metric.higher_is_better)
     interval = score.interval if isinstance(score.interval, un.Interval) else None
     middle = interval.mean if interval else score.value
     ends = [x for spot in shown for x in (spot.value, spot.low, spot.high) if x is not None]
@@ -127,17 +135,6 @@ def draw(name: str, model: str, score: Score, spots: Sequence[Spot]) -> Forest |
     )
 
 
-def _few(counted: list[Spot], *, higher: bool) -> tuple[list[Spot], str]:
-    """Keep the best and the worst where there are too many for one picture, in the order of the sites."""
-    if len(counted) <= MOST_SITES:
-        return counted, ""
-    order = sorted(counted, key=lambda spot: (round(spot.value or 0.0, 12) * (-1 if higher else 1), spot.site.ref))
-    half = MOST_SITES // 2
-    kept = {spot.site.ref for spot in (*order[:half], *order[-half:])}
-    note = f"Drawn are the {half} best and the {half} worst of {some(len(counted), 'site')}: more would not be read."
-    return [spot for spot in counted if spot.site.ref in kept], note
-
-
 @dataclass(frozen=True, slots=True)
 class _Scale:
     low: float
@@ -148,7 +145,8 @@ class _Scale:
         low, high = min(values), max(values)
         if low == high:
             low, high = low - abs(low or 1) * 0.05, high + abs(high or 1) * 0.05
-        return cls(low, high)
+        edge = (high - low) * 0.04
+        return cls(low - edge, high + edge)
 
     def at(self, value: float) -> str:
         return f"{LEFT + (RIGHT - LEFT) * (value - self.low) / (self.high - self.low):.1f}"
@@ -189,7 +187,7 @@ def _value(value: float, low: float | None, high: float | None, decimals: int) -
 
 
 def _diamond(scale: _Scale, interval: un.Interval | None, y: float) -> str:
-    if interval is None:
+    if interval is None or interval.sites == 1:
         return ""
     low, middle, high = (scale.at(x) for x in (interval.low, interval.mean, interval.high))
     return f"{low},{y:.1f} {middle},{y - 6:.1f} {high},{y:.1f} {middle},{y + 6:.1f}"
@@ -199,7 +197,7 @@ def _foot(score: Score, interval: un.Interval | None, middle: float | None, y: f
     decimals = score.metric.decimals
     low, high = (interval.low, interval.high) if interval and interval.sites > 1 else (None, None)
     value = NOTHING if middle is None else _value(middle, low, high, decimals)
-    name = "Mean of its sites" if interval is None else f"Mean, {_kind(interval)}"
+    name = "Mean of its sites" if interval is None or interval.sites == 1 else f"Mean, {_kind(interval)}"
     return Line(f"{y:.1f}", f"{y + 4:.1f}", name, "", value, None, None)
 
 
@@ -212,8 +210,10 @@ def _description(shown: Sequence[Spot], score: Score, interval: un.Interval | No
     decimals = score.metric.decimals
     order = sorted(shown, key=lambda spot: (spot.value or 0.0, spot.site.ref))
     low, high = order[0], order[-1]
-    told = f"From {fixed(low.value, decimals)} at {low.site.title} to {fixed(high.value, decimals)} at {high.site.title}"
-    if interval is not None:
+    told = (
+        f"From {fixed(low.value, decimals)} at {low.site.title} to {fixed(high.value, decimals)} at {high.site.title}"
+    )
+    if interval is not None and interval.sites > 1:
         ends = f"{fixed(interval.low, decimals)} to {fixed(interval.high, decimals)}"
         told += f"; mean {fixed(interval.mean, decimals)}, {_kind(interval)} {ends}"
     return f"{told}. The table below says the same."

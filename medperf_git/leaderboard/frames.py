@@ -24,6 +24,7 @@ from medperf_git.leaderboard.tables import (
 )
 from medperf_git.records import folds, layout, models
 from medperf_git.records.names import Ref
+from medperf_git.records.ranking_rules import RULES, alpha_of
 from medperf_git.records.record import Stored
 from medperf_git.records.standings import iter_associated
 from medperf_git.records.view import RecordView, chain, folders, record_at, stored_at
@@ -140,7 +141,7 @@ class Frame:
             hidden=HiddenResults(self.ref, list(columns.values()), read),
             seen=sum(column.seen for column in columns.values()),
             waiting=tuple(self._iter_waiting()),
-            comparisons=() if self._brief else read_comparisons(self.view, self.ref),
+            comparisons=read_comparisons(self.view, self.ref) if self._needs_comparisons else (),
         )
 
     @cached_property
@@ -172,6 +173,11 @@ class Frame:
             hidden=(),
             seen=0,
         )
+
+    @property
+    def _needs_comparisons(self) -> bool:
+        """Whether the comparisons are shown, or ranked by."""
+        return not self._brief or RULES[self.record.ranking.rule].comparisons
 
     def _subjects(self, kind: str) -> set[Ref]:
         return {
@@ -261,7 +267,18 @@ def _metric(metric: models.Metric) -> MetricInfo:
 
 
 def _ranking(ranking: models.Ranking) -> RankingSpec:
-    return RankingSpec(ranking.rule, ranking.version, ranking.metrics, ranking.weights, ranking.missing, ranking.seed)
+    return RankingSpec(
+        rule=ranking.rule,
+        version=ranking.version,
+        metrics=ranking.metrics,
+        weights=ranking.weights,
+        missing=ranking.missing,
+        seed=ranking.seed,
+        cap=ranking.cap,
+        alpha=float(alpha_of(ranking)),
+        adjust=ranking.adjust or "holm",
+        method=ranking.method or "DL",
+    )
 
 
 def _policy(view: RecordView, benchmark: Ref) -> PolicyFacts | None:

@@ -159,4 +159,5 @@ def _iter_notices(view: RecordView, record_path: str) -> Iterator[Notice]:
 
 def _measured(value: models.MetricValue) -> Measured:
     number = None if value.value is None else float(value.value)
-    return Measured(number, None if value.sd is None else float(value.sd), value.n, value.n_failed, value.n_undefined)
+    sd = None if value.sd is None else float(value.sd)
+    return Measured(number, sd, value.n, value.n_failed, value.n_undefined, value.counts)

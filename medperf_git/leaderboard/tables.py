@@ -6,13 +6,15 @@ the results there are; what is missing or failed is a cell too. Nothing here com
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.errors import IntegrityBroken
+from medperf_git.leaderboard.block import Block
+from medperf_git.leaderboard.ranking import Weights
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
 
@@ -83,6 +85,7 @@ class Measured:
     n: int | None
     n_failed: int | None
     n_undefined: int | None
+    counts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,9 +205,13 @@ class RankingSpec:
     rule: str
     version: int
     metrics: tuple[str, ...]
-    weights: str
+    weights: Weights
     missing: str
     seed: int
+    cap: int | None = None
+    alpha: float = 0.05
+    adjust: str = "holm"
+    method: str = "DL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +233,7 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonEntry:
-    """A site's comparison of models on the same cases by one metric, and how it stands."""
+    """A site's comparison of models on the same cases by one metric, and how it stands; `block` where it is live."""
 
     path: str
     digest: Digest
@@ -235,6 +242,7 @@ class ComparisonEntry:
     models: tuple[Ref, ...]
     n: int
     state: str
+    block: Block | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -262,6 +270,14 @@ class CellGrid(Mapping[tuple[Ref, Ref], Cell]):
     @abstractmethod
     def cases_of(self, metric: str) -> NDArray[np.float64]:
         """See `BenchmarkTable.cases_of`."""
+
+    @abstractmethod
+    def sds_of(self, metric: str) -> NDArray[np.float64]:
+        """See `BenchmarkTable.sds_of`."""
+
+    @abstractmethod
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
 
     @abstractmethod
     def iter_gaps(self) -> Iterator[Cell]:
@@ -324,6 +340,23 @@ class BenchmarkTable:
         if isinstance(self.cells, CellGrid):
             return self.cells.cases_of(metric)
         return self._array(lambda measured: None if measured.value is None else measured.n, metric)
+
+    def sds_of(self, metric: str) -> NDArray[np.float64]:
+        """Give the standard deviation behind each counted value of a metric as (model, site), NaN where not known."""
+        if isinstance(self.cells, CellGrid):
+            return self.cells.sds_of(metric)
+        return self._array(lambda measured: None if measured.value is None else measured.sd, metric)
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """Yield the row of a model, the counts of a counted value, and that value, wherever counts are published."""
+        if isinstance(self.cells, CellGrid):
+            yield from self.cells.iter_pooled(metric)
+            return
+        rows = {model.ref: row for row, model in enumerate(self.models)}
+        for cell in self.cells.values():
+            measured = cell.measured(metric) if cell.counts else None
+            if measured is not None and measured.counts is not None and measured.value is not None:
+                yield rows[cell.model], measured.counts, measured.value
 
     def iter_gaps(self) -> Iterator[Cell]:
         """Yield the cells that count in no ranking, in order."""
