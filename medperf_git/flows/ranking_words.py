@@ -189,9 +189,9 @@ def _figures(then: Spot | None, now: Spot | None, quote: Callable[[str], str]) -
     earlier = {score.metric.id: score for score in then.scores}
     for score in now.scores:
         old = earlier.get(score.metric.id)
-        was, now_is = _number(old) if old else "none", _number(score)
+        was_text, text = _number(old) if old else "none", _number(score)
         name = f"{quote(score.metric.title)} {score.metric.arrow}"
-        yield f"{name} {now_is}" if was == now_is else f"{name} {was} → {now_is}"
+        yield f"{name} {text}" if was_text == text else f"{name} {was_text} → {text}"
 
 
 def _kinds_of_ranks(spot: Spot) -> tuple[tuple[str, tuple[int, int] | None], ...]:

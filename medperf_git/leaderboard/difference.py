@@ -277,8 +277,7 @@ def _spots(analysis: Analysis | None) -> dict[Ref, tuple[str, Spot]]:
 
 
 def _spot(row: Standing, of: int) -> Spot:
-    interval = getattr(row, "rank_interval", None)
-    tested = interval if isinstance(interval, tuple) else None
+    tested = None if isinstance(row.rank_interval, un.Undefined) else row.rank_interval
     return Spot(row.rank, of, row.rank_range, tested, row.scores, row.beside_first, row.unranked)
 
 
