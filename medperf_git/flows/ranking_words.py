@@ -29,6 +29,10 @@ from medperf_git.leaderboard.text import fixed, listing, some, span, word
 from medperf_git.records.names import Ref
 
 NOTHING = "Nothing in any ranking changes"
+LEGEND = (
+    "In brackets: the interval over the sites, or their range where there are fewer than five. Rank without a site: "
+    "the ranks when each site is left out in turn. Rank by tests: those that tests of all pairs leave open.\n"
+)
 _EVENTS: Mapping[Event, str] = {
     Event.NEW: "a new result",
     Event.SUPERSEDED: "a new result in place of",
@@ -69,6 +73,8 @@ def render_difference(difference: Difference, style: Style, *, most: Limits = WH
         yield "".join(_benchmark(one, style, most.lines))
     if (more := len(difference.benchmarks) - most.benchmarks) > 0:
         yield f"\nAnd in {some(more, 'more benchmark')}.\n"
+    if any(one.shifts for one in difference.benchmarks):
+        yield f"\n{LEGEND}"
     for ref, reason in difference.left[: most.benchmarks]:
         yield f"\nNot looked at: {style.quote(str(ref))} ({style.quote(reason)}).\n"
     if (more := len(difference.left) - most.benchmarks) > 0:
@@ -169,26 +175,32 @@ def _place(spot: Spot | None) -> str:
 
 def _spot(spot: Spot | None, quote: Callable[[str], str]) -> str:
     scores = "".join(f"; {_score(score, quote)}" for score in spot.scores) if spot else ""
-    ranks = f"; ranks {span(*map(str, spot.ranks))}" if spot and spot.ranks else ""
-    return _place(spot) + ranks + scores
+    ranks = [f"; {name} {_ranks(one)}" for name, one in _kinds_of_ranks(spot) if one] if spot else []
+    return _place(spot) + "".join(ranks[:1]) + scores
 
 
 def _figures(then: Spot | None, now: Spot | None, quote: Callable[[str], str]) -> Iterator[str]:
-    """Yield the figures that changed: the ranks it may have, and each score with its interval."""
+    """Yield the figures that changed: the ranks that stay possible, and each score with its interval."""
     if then is None or now is None:
         return
-    if then.ranks != now.ranks:
-        yield f"ranks {_ranks(then)} → {_ranks(now)}" if now.ranks else f"ranks {_ranks(then)} before"
+    for (name, was), (_, is_now) in zip(_kinds_of_ranks(then), _kinds_of_ranks(now), strict=True):
+        if was != is_now:
+            yield f"{name} {_ranks(was)} → {_ranks(is_now)}"
     earlier = {score.metric.id: score for score in then.scores}
     for score in now.scores:
         old = earlier.get(score.metric.id)
-        was, now_is = _number(old) if old else "none", _number(score)
+        was_text, text = _number(old) if old else "none", _number(score)
         name = f"{quote(score.metric.title)} {score.metric.arrow}"
-        yield f"{name} {now_is}" if was == now_is else f"{name} {was} → {now_is}"
+        yield f"{name} {text}" if was_text == text else f"{name} {was_text} → {text}"
 
 
-def _ranks(spot: Spot) -> str:
-    return span(*map(str, spot.ranks)) if spot.ranks else "not known"
+def _kinds_of_ranks(spot: Spot) -> tuple[tuple[str, tuple[int, int] | None], ...]:
+    """Return the ranks that stay possible, the firmest kind first."""
+    return ("rank by tests", spot.tested), ("rank without a site", spot.without)
+
+
+def _ranks(ranks: tuple[int, int] | None) -> str:
+    return span(*map(str, ranks)) if ranks else "not known"
 
 
 def _score(score: Score, quote: Callable[[str], str]) -> str:

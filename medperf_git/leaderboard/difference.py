@@ -67,11 +67,15 @@ class Event(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a model stands in one ranking of `of` models; `ranks` are the ranks it may have, where that is known."""
+    """Where a model stands in one ranking of `of` models.
+
+    `without` are its ranks when a site is left out, `tested` those that tests of all pairs leave open; None: not known.
+    """
 
     rank: int | None
     of: int
-    ranks: tuple[int, int] | None
+    without: tuple[int, int] | None
+    tested: tuple[int, int] | None
     scores: tuple[Score, ...]
     beside_first: bool
     unranked: str
@@ -273,7 +277,8 @@ def _spots(analysis: Analysis | None) -> dict[Ref, tuple[str, Spot]]:
 
 
 def _spot(row: Standing, of: int) -> Spot:
-    return Spot(row.rank, of, row.rank_range, row.scores, row.beside_first, row.unranked)
+    tested = None if isinstance(row.rank_interval, un.Undefined) else row.rank_interval
+    return Spot(row.rank, of, row.rank_range, tested, row.scores, row.beside_first, row.unranked)
 
 
 def _shifts(old: Analysis | None, new: Analysis | None) -> Iterator[Shift]:
@@ -300,7 +305,7 @@ def _move(then: Spot | None, now: Spot | None) -> Move | None:
 
 def _figures(spot: Spot) -> list[Any]:
     """Return the figures that a reader sees of a place, with as many decimals."""
-    return [spot.ranks, *(figure for score in spot.scores for figure in _figures_of(score))]
+    return [spot.without, spot.tested, *(figure for score in spot.scores for figure in _figures_of(score))]
 
 
 def _figures_of(score: Score) -> tuple[str, ...]:

@@ -68,7 +68,8 @@ def _spot(spot: Spot | None) -> dict[str, Any] | None:
     return {
         "rank": spot.rank,
         "of": spot.of,
-        "ranks": list(spot.ranks) if spot.ranks else None,
+        "ranks_without_a_site": list(spot.without) if spot.without else None,
+        "ranks_by_tests": list(spot.tested) if spot.tested else None,
         "not_ranked_because": spot.unranked or None,
         "cannot_be_told_from_first": spot.beside_first,
         "scores": [_score(score) for score in spot.scores],

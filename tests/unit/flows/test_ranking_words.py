@@ -197,6 +197,6 @@ def test_t25_t41_t49_what_records_say_is_inert_in_a_difference(payload: str) -> 
 def test_a_score_without_an_interval_stands_alone() -> None:
     single = un.Interval(un.IntervalKind.SINGLE, 0.9, 0.9, 0.9, 1)
     score = replace(next(shift.after for shift in ONE.shifts if shift.after).scores[0], value=0.9, interval=single)
-    spot = replace(next(shift.after for shift in ONE.shifts if shift.after), scores=(score,), ranks=None)
+    spot = replace(next(shift.after for shift in ONE.shifts if shift.after), scores=(score,), without=None, tested=None)
     one = replace(ONE, shifts=(replace(ONE.shifts[0], before=None, after=spot, move=ONE.shifts[0].move),))
     assert "(0.9" not in "".join(render_difference(Difference((one,)), PLAIN))
