@@ -39,6 +39,7 @@ What a schema cannot say is refused by these rules as well:
 | `duplicate-entry` | a maintainer, committee or listed member, metric, ranked metric, compared model or key twice |
 | `threshold` | a threshold above the number of maintainers or of the committee |
 | `ranking-metric` | a ranked metric that the benchmark does not define |
+| `ranking-parameter` | weights, a missing rule or a parameter that the ranking rule does not take; `cap` without `capped-cases`, or the reverse; a level of 0 |
 | `json-pointer` | a `~` in a metric's path or its counts' path that is not followed by `0` or `1` |
 | `worst` | a worst value outside the metric's range, or without `undefined: worst` |
 | `quantiles` | quantiles out of order, not between 0 and 1, or of a metric without `*` in its path |

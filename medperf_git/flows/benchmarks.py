@@ -49,10 +49,10 @@ metrics:
     # quantiles: [0.25, 0.5, 0.75]
     # counts: {path: /cases/*/confusion, length: 4}    # added up over cases
 ranking:
-  rule: mean-of-sites       # or mean-then-rank
+  rule: mean-of-sites       # or mean-then-rank, meta; with comparisons rank-then-mean, fets-2022, brats, test-then-rank
   version: 1
   metrics: [auroc]
-  weights: equal            # or cases
+  weights: equal            # or cases, sqrt-cases, capped-cases (with `cap`)
   missing: exclude-site     # or exclude-model, worst
   seed: 1
 partial: false              # whether a result may rest on a part of the cases

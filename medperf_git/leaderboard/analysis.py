@@ -4,7 +4,7 @@ Rules kept here: the registered rule leads and every other rule stands beside it
 reason, never a number; a claim about first place names what it rests on.
 """
 
-from collections.abc import Mapping
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,202 +12,209 @@ import numpy as np
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
-from medperf_git.leaderboard.tables import BenchmarkTable, CellState, MetricInfo, Subject
-from medperf_git.leaderboard.text import listing, some, word
+from medperf_git.leaderboard.basis import Basis, basis_of
+from medperf_git.leaderboard.by_rule import Computed, compute
+from medperf_git.leaderboard.effects import effects_of
+from medperf_git.leaderboard.intervals_of import intervals_of
+from medperf_git.leaderboard.meaning import explain, headline
+from medperf_git.leaderboard.pairwise import Pairwise, pairwise
+from medperf_git.leaderboard.pooling import pooled_of
+from medperf_git.leaderboard.resampling import contest_of
+from medperf_git.leaderboard.rules import Settings, in_order, rule_named, settings_for
+from medperf_git.leaderboard.standing import Analysis, Other, Reversal, Score, Standing
+from medperf_git.leaderboard.tables import BenchmarkTable, Subject
+from medperf_git.leaderboard.without import Orders, leave_one_out, one_site_each
 from medperf_git.records.names import Ref
 
-
-@dataclass(frozen=True, slots=True)
-class Score:
-    """A model's score in one ranking metric, and its interval over every site the model has."""
-
-    metric: MetricInfo
-    value: float | None
-    interval: un.Interval | un.Undefined
-    per_site: Mapping[Ref, float]
-
-    @property
-    def own_sites_differ(self) -> bool:
-        """Whether the interval rests on other sites than the score."""
-        mean = self.interval.mean if isinstance(self.interval, un.Interval) else None
-        return self.value is not None and mean is not None and round(mean - self.value, 9) != 0
+__all__ = ["Analysis", "Other", "Reversal", "Score", "Standing", "analyse", "grid_of", "rank_table"]
+EQUAL = "mean-of-sites"
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """One row of the ranking; `rank` is None with `unranked` saying why."""
+class _Found:
+    """What the rows of a ranking are made from."""
 
-    model: Subject
-    rank: int | None
-    unranked: str
-    scores: tuple[Score, ...]
-    others: tuple[int | None, ...]
-    without: Mapping[str, int]
-    alone: Mapping[str, int]
-    beside_first: bool
-    not_behind: float | None
-    first_share: float | None
-    sites: int
-    cases: int | None
-    coverage: float | None
-
-    @property
-    def rank_range(self) -> tuple[int, int] | None:
-        """The lowest and the highest rank when one site is left out."""
-        return (min(self.without.values()), max(self.without.values())) if self.without else None
-
-
-@dataclass(frozen=True, slots=True)
-class Other:
-    """Another rule's ranking, or why there is none; `tau` compares it with the registered one."""
-
-    rule: rk.Rule
-    ranking: rk.Ranking | un.Undefined
-    tau: float | un.Undefined
-
-
-@dataclass(frozen=True, slots=True)
-class Analysis:
-    """Everything a page says about one benchmark; `ranking` is a reason where nothing can be ranked."""
-
-    table: BenchmarkTable
-    rule: rk.Rule | None
-    ranking: rk.Ranking | un.Undefined
+    basis: Basis
+    computed: Computed | un.Undefined
     contest: un.Contest | un.Undefined
     others: tuple[Other, ...]
-    standings: tuple[Standing, ...]
-    without_taus: Mapping[str, float | un.Undefined]
-    headline: str
-    explanation: str
+    without: Orders | un.Undefined
+    alone: Orders | un.Undefined
+    pairs: tuple[Pairwise | un.Undefined, ...]
+    settings: Settings
 
     @property
-    def metrics(self) -> tuple[MetricInfo, ...]:
-        """The ranking metrics, the first of which leads the page."""
-        return tuple(self.table.metric(name) for name in self.table.ranking.metrics)
+    def ranking(self) -> rk.Ranking | un.Undefined:
+        """The registered ranking."""
+        return self.computed if isinstance(self.computed, un.Undefined) else self.computed.ranking
 
 
 def analyse(table: BenchmarkTable) -> Analysis:
     """Rank a benchmark under its registered rule and every other one."""
+    basis = basis_of(table, table.ranking.metrics)
+    settings = _settings(table)
+    rule: rk.Rule | None = None
     try:
-        rule, counted, weights = _registered(table)
+        rule = rule_named(table.ranking.rule, table.ranking.version)
+        computed = compute(basis, rule, settings)
     except UsageProblem as problem:
-        return _unranked(table, f"{problem.message}; {problem.hint}")
-    found = _rank(table, counted, rule, weights=weights)
-    contest = un.contest(found, seed=table.ranking.seed) if isinstance(found, rk.Ranking) else found
-    others = tuple(_other(table, counted, other, found) for other in rk.RULES.values() if other != rule)
-    without = dict(un.leave_one_out(found)) if isinstance(found, rk.Ranking) else {}
-    alone = dict(un.one_site_each(found)) if isinstance(found, rk.Ranking) else {}
-    standings = [
-        _standing(table, model, found, contest=contest, others=others, without=without, alone=alone, weights=weights)
-        for model in table.models
-    ]
-    standings.sort(key=lambda standing: (standing.rank is None, standing.rank or 0, standing.model.ref))
-    taus = {
-        site: un.kendall_tau(found.ranks, again.ranks)
-        for site, again in without.items()
-        if isinstance(found, rk.Ranking)
-    }
-    headline, explanation = _headline(table, standings, found, contest)
-    return Analysis(table, rule, found, contest, others, tuple(standings), taus, headline, explanation)
+        return _unranked(basis, f"{problem.message}; {problem.hint}")
+    count = range(len(table.ranking.metrics))
+    contest: un.Contest | un.Undefined
+    without: Orders | un.Undefined
+    alone: Orders | un.Undefined
+    pairs: tuple[Pairwise | un.Undefined, ...]
+    if isinstance(computed, un.Undefined):
+        contest, without, alone, pairs = computed, computed, computed, tuple(computed for _ in count)
+    else:
+        contest = contest_of(computed, seed=table.ranking.seed)
+        without, alone = leave_one_out(computed), one_site_each(computed)
+        pairs = tuple(pairwise(basis, k, computed.ranking, alpha=settings.alpha) for k in count)
+    others = tuple(_others(basis, rule, settings, computed))
+    found = _Found(basis, computed, contest, others, without, alone, pairs, settings)
+    standings = _standings(found)
+    return Analysis(
+        table=table,
+        rule=rule,
+        ranking=found.ranking,
+        contest=contest,
+        others=others,
+        standings=standings,
+        without_taus=_taus(found.ranking, without),
+        headline=headline(standings, found.ranking, contest, pairs),
+        explanation=explain(table, found.ranking, settings),
+        settings=settings,
+        own_name=computed.own.name if isinstance(computed, Computed) and computed.own else "",
+        without=without.reason if isinstance(without, un.Undefined) else "",
+        alone=alone.reason if isinstance(alone, un.Undefined) else "",
+        pairs=pairs,
+        effects=tuple(effects_of(basis, k, method=settings.method) for k in count),
+        pools=tuple(pooled_of(basis, k) for k in count),
+        reversals=tuple(_reversals(basis, found.ranking)),
+        shared=basis.shared,
+    )
 
 
 def rank_table(table: BenchmarkTable) -> rk.Ranking | un.Undefined:
     """Rank a benchmark under its registered rule only, as its page does."""
     try:
-        rule, counted, weights = _registered(table)
+        rule = rule_named(table.ranking.rule, table.ranking.version)
+        found = compute(basis_of(table, table.ranking.metrics), rule, _settings(table))
     except UsageProblem as problem:
         return un.Undefined(f"{problem.message}; {problem.hint}")
-    return _rank(table, counted, rule, weights=weights)
-
-
-def _registered(table: BenchmarkTable) -> tuple[rk.Rule, rk.Counted, rk.Weights]:
-    """Find the registered rule, what it counts and how sites weigh; UsageProblem for a rule that is not known here."""
-    spec = table.ranking
-    rule = rk.rule_named(spec.rule, spec.version)
-    counted = rk.apply_missing_rule(grid_of(table, spec.metrics), spec.missing)
-    return rule, counted, "cases" if spec.weights == "cases" else "equal"
+    return found if isinstance(found, un.Undefined) else found.ranking
 
 
 def grid_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> rk.Grid:
     """Lay the counted cells out as (metric, model, site) arrays."""
-    shape = len(metrics), len(table.models), len(table.sites)
-    values, cases = np.full(shape, np.nan), np.full(shape, np.nan)
-    for m, s in np.ndindex(shape[1:]):
-        cell = table.cells[table.models[m].ref, table.sites[s].ref]
-        for k, metric in enumerate(metrics):
-            measured = cell.measured(metric) if cell.counts else None
-            if measured is not None and measured.value is not None:
-                values[k, m, s] = measured.value
-                cases[k, m, s] = np.nan if measured.n is None else measured.n
-    columns = tuple(_column(table.metric(metric)) for metric in metrics)
-    names = tuple(str(model.ref) for model in table.models), tuple(str(site.ref) for site in table.sites)
-    return rk.Grid(*names, columns, values, cases)
+    return basis_of(table, metrics).grid
 
 
-def _column(metric: MetricInfo) -> rk.Metric:
-    return rk.Metric(metric.id, metric.higher_is_better, metric.low if metric.higher_is_better else metric.high)
+def _settings(table: BenchmarkTable) -> Settings:
+    spec = table.ranking
+    return Settings(spec.weights, spec.missing, spec.cap, spec.alpha, spec.adjust, spec.method)
 
 
-def _rank(
-    table: BenchmarkTable, counted: rk.Counted, rule: rk.Rule, *, weights: rk.Weights
-) -> rk.Ranking | un.Undefined:
-    grid = counted.grid
-    if not grid.models:
-        return un.Undefined("no model has a counted result yet" if not table.shown else "no model has a value to rank")
-    if not grid.sites:
-        return un.Undefined("no site has a value of every model")
-    if rule.weights_for(weights) == "cases":
-        if table.policy and not table.policy.exact_n:
-            return un.Undefined("this rule needs the number of cases, which the policy publishes only as a range")
-        if np.isnan(grid.cases).any():
-            return un.Undefined("this rule needs the number of cases of every cell")
-    return rk.rank(counted, rule, weights=weights)
+def _others(basis: Basis, rule: rk.Rule, settings: Settings, computed: Computed | un.Undefined) -> list[Other]:
+    """Rank under every other rule, and with equal weights where others are registered."""
+    found = []
+    for other in in_order():
+        if other != rule or (rule.name == EQUAL and settings.weights != "equal"):
+            own = settings_for(other, settings)
+            again = compute(basis, other, own) if isinstance(computed, Computed) else computed
+            found.append(_other(other, computed, again))
+    return found
 
 
-def _other(table: BenchmarkTable, counted: rk.Counted, rule: rk.Rule, found: rk.Ranking | un.Undefined) -> Other:
-    if isinstance(found, un.Undefined):
-        return Other(rule, found, found)
-    again = _rank(table, counted, rule, weights="equal")
-    tau = again if isinstance(again, un.Undefined) else un.kendall_tau(found.ranks, again.ranks)
-    return Other(rule, again, tau)
+def _other(rule: rk.Rule, registered: Computed | un.Undefined, again: Computed | un.Undefined) -> Other:
+    if isinstance(registered, un.Undefined):
+        return Other(rule, registered, registered)
+    if isinstance(again, un.Undefined):
+        return Other(rule, again, again)
+    mine, theirs = registered.ranking, again.ranking
+    names = [name for name in mine.counted.grid.models if name in theirs.counted.grid.models]
+    ranks = tuple(tuple(one.ranks[one.counted.grid.models.index(name)] for name in names) for one in (mine, theirs))
+    return Other(rule, theirs, un.kendall_tau(*ranks))
 
 
-def _standing(
-    table: BenchmarkTable,
-    model: Subject,
-    found: rk.Ranking | un.Undefined,
-    *,
-    contest: un.Contest | un.Undefined,
-    others: tuple[Other, ...],
-    without: Mapping[str, rk.Ranking],
-    alone: Mapping[str, rk.Ranking],
-    weights: rk.Weights,
-) -> Standing:
-    name = str(model.ref)
-    ranked = isinstance(found, rk.Ranking) and name in found.counted.grid.models
-    at = found.counted.grid.models.index(name) if isinstance(found, rk.Ranking) and ranked else None
-    judged = contest if isinstance(contest, un.Contest) and at is not None else None
-    cells = [table.cells[model.ref, site.ref] for site in table.sites]
-    first = [cell.measured(table.ranking.metrics[0]) for cell in cells if cell.counts]
-    sizes = [measured.n for measured in first if measured is not None and measured.value is not None]
-    cases = sum(n for n in sizes if n is not None) if all(n is not None for n in sizes) else None
+def _taus(ranking: rk.Ranking | un.Undefined, without: Orders | un.Undefined) -> dict[str, float | un.Undefined]:
+    if isinstance(ranking, un.Undefined) or isinstance(without, un.Undefined):
+        return {}
+    return {site: un.kendall_tau(ranking.ranks, ranks) for site, ranks in without.items()}
+
+
+def _reversals(basis: Basis, ranking: rk.Ranking | un.Undefined) -> list[Reversal]:
+    """Find neighbours of the ranking whose order depends on whether sites weigh the same or by their cases."""
+    if isinstance(ranking, un.Undefined) or (basis.table.policy and not basis.table.policy.exact_n):
+        return []
+    missing = basis.table.ranking.missing
+    orders = [compute(basis, rule_named(EQUAL, 1), Settings(weights, missing)) for weights in ("equal", "cases")]
+    if any(isinstance(one, un.Undefined) for one in orders):
+        return []
+    equal, by_cases = (one.ranking for one in orders if isinstance(one, Computed))
+    names = sorted(equal.counted.grid.models, key=lambda name: (equal.rank_of(name) or 0, name))
+    found = []
+    for first, second in itertools.pairwise(names):
+        one, other = (by_cases.rank_of(name) or 0 for name in (first, second))
+        if (equal.rank_of(first) or 0) < (equal.rank_of(second) or 0) and one > other:
+            found.append(Reversal(Ref.parse(first), Ref.parse(second)))
+    return found
+
+
+def _standings(found: _Found) -> tuple[Standing, ...]:
+    scores = _scores(found)
+    rows = [_standing(found, row, model, scores[row]) for row, model in enumerate(found.basis.table.models)]
+    rows.sort(key=lambda standing: (standing.rank is None, standing.rank or 0, standing.model.ref))
+    return tuple(rows)
+
+
+def _standing(found: _Found, row: int, model: Subject, scores: tuple[Score, ...]) -> Standing:
+    table, ranking, name = found.basis.table, found.ranking, str(model.ref)
+    ranked = isinstance(ranking, rk.Ranking) and name in ranking.counted.grid.models
+    at = ranking.counted.grid.models.index(name) if isinstance(ranking, rk.Ranking) and ranked else None
+    own = found.computed.own if isinstance(found.computed, Computed) else None
+    judged = found.contest if isinstance(found.contest, un.Contest) and at is not None else None
+    has = ~np.isnan(found.basis.grid.values[0, row])
+    sizes = found.basis.grid.cases[0, row][has]
+    cases = None if np.isnan(sizes).any() else int(sizes.sum())
     known = [site.cases for site in table.sites]
     offered = sum(n for n in known if n is not None) if all(n is not None for n in known) else 0
     return Standing(
         model=model,
-        rank=found.ranks[at] if isinstance(found, rk.Ranking) and at is not None else None,
-        unranked="" if ranked else why_unranked(found, name),
-        scores=_scores(table, model, found, at=at, weights=weights),
-        others=tuple(o.ranking.rank_of(name) if isinstance(o.ranking, rk.Ranking) else None for o in others),
-        without={site: again.ranks[at] for site, again in without.items() if at is not None},
-        alone={site: again.ranks[at] for site, again in alone.items() if at is not None},
-        beside_first=bool(judged and at is not None and judged.within[at]),
+        rank=ranking.ranks[at] if isinstance(ranking, rk.Ranking) and at is not None else None,
+        unranked="" if ranked else why_unranked(ranking, name),
+        scores=scores,
+        others=tuple(
+            one.ranking.rank_of(name) if isinstance(one.ranking, rk.Ranking) else None for one in found.others
+        ),
+        without=_at(found.without, at),
+        alone=_at(found.alone, at),
+        beside_first=_beside_first(found, model.ref, at),
         not_behind=judged.not_behind[at] if judged and at is not None else None,
         first_share=judged.first_share[at] if judged and at is not None else None,
-        sites=len(sizes),
+        sites=int(has.sum()),
         cases=cases,
         coverage=cases / offered if cases is not None and offered else None,
+        own=float(own.values[at]) if own is not None and at is not None else None,
     )
+
+
+def _at(orders: Orders | un.Undefined, at: int | None) -> dict[str, int]:
+    if isinstance(orders, un.Undefined) or at is None:
+        return {}
+    return {site: ranks[at] for site, ranks in orders.items()}
+
+
+def _beside_first(found: _Found, model: Ref, at: int | None) -> bool:
+    """Tell whether a model cannot be told from first place: by resamples of sites, else by tests of pairs."""
+    if at is None or isinstance(found.computed, un.Undefined):
+        return False
+    if isinstance(found.contest, un.Contest):
+        return found.contest.within[at]
+    ranking = found.computed.ranking
+    tested = [one for one in found.pairs if isinstance(one, Pairwise)]
+    leader = Ref.parse(ranking.counted.grid.models[ranking.ranks.index(1)])
+    return ranking.ranks[at] == 1 or (bool(tested) and not any(one.beaten_by(leader, model) for one in tested))
 
 
 def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
@@ -217,77 +224,41 @@ def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
     return next((out.reason for out in found.counted.models_out if out.name == name), "not counted")
 
 
-def _scores(
-    table: BenchmarkTable, model: Subject, found: rk.Ranking | un.Undefined, *, at: int | None, weights: rk.Weights
-) -> tuple[Score, ...]:
-    grid = grid_of(table, table.ranking.metrics)
-    row = grid.models.index(str(model.ref))
-    used = found.weights if isinstance(found, rk.Ranking) else weights
-    scores = []
+def _scores(found: _Found) -> list[tuple[Score, ...]]:
+    """Give the scores of every model of the table, in its order."""
+    table, ranking = found.basis.table, found.ranking
+    weights = ranking.weights if isinstance(ranking, rk.Ranking) else "equal"
+    rows: list[list[Score]] = [[] for _ in table.models]
+    counted = ranking.counted.grid.models if isinstance(ranking, rk.Ranking) else ()
+    places = {name: at for at, name in enumerate(counted)}
     for k, name in enumerate(table.ranking.metrics):
-        value = float(found.scores[k, at]) if isinstance(found, rk.Ranking) and at is not None else None
-        interval = un.own_interval(grid, used, metric=k, model=row, seed=table.ranking.seed)
-        places = {
-            site.ref: float(grid.values[k, row, s])
-            for s, site in enumerate(table.sites)
-            if not np.isnan(grid.values[k, row, s])
-        }
-        scores.append(Score(table.metric(name), value, interval, places))
-    return tuple(scores)
+        metric, values = table.metric(name), found.basis.grid.values[k]
+        intervals = intervals_of(found.basis, k, weights, by=found.computed)
+        for row, model in enumerate(table.models):
+            at = places.get(str(model.ref))
+            value = float(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None
+            there = np.flatnonzero(~np.isnan(values[row]))
+            per_site = {table.sites[s].ref: float(values[row, s]) for s in there}
+            rows[row].append(Score(metric, value, intervals[row], per_site, _rank_interval(found.pairs[k], model.ref)))
+    return [tuple(scores) for scores in rows]
 
 
-def _unranked(table: BenchmarkTable, reason: str) -> Analysis:
-    why = un.Undefined(reason)
-    standings = tuple(
-        _standing(table, model, why, contest=why, others=(), without={}, alone={}, weights="equal")
-        for model in table.models
-    )
-    return Analysis(table, None, why, why, (), standings, {}, "There is no ranking.", f"{reason}.")
+def _rank_interval(pairs: Pairwise | un.Undefined, model: Ref) -> tuple[int, int] | un.Undefined:
+    if isinstance(pairs, un.Undefined):
+        return pairs
+    if pairs.interval:
+        return un.Undefined(pairs.interval)
+    if model not in pairs.models:
+        return un.Undefined("not ranked")
+    at = pairs.models.index(model)
+    return int(pairs.low[at]), int(pairs.high[at])
 
 
-def _headline(
-    table: BenchmarkTable,
-    standings: list[Standing],
-    found: rk.Ranking | un.Undefined,
-    contest: un.Contest | un.Undefined,
-) -> tuple[str, str]:
-    """Answer "who is first, and is it sure?": one sentence, and one that says what it rests on."""
-    if not isinstance(found, rk.Ranking) or not isinstance(contest, un.Contest):
-        reason = found.reason if isinstance(found, un.Undefined) else "nothing is ranked"
-        return "There is no ranking yet.", f"{reason[:1].upper()}{reason[1:]}."
-    first = [standing.model.title for standing in standings if standing.rank == 1]
-    ranked = [standing for standing in standings if standing.rank is not None]
-    rivals = [standing.model.title for standing in ranked if standing.beside_first and standing.rank != 1]
-    if len(ranked) == 1:
-        return f"{first[0]} is the only model ranked so far.", _basis(table, found)
-    if len(first) > 1:
-        return f"{listing(first)} share first place of {word(len(ranked))}.", _basis(table, found)
-    return f"{first[0]} is first of {word(len(ranked))}{_how_sure(contest, rivals)}", _basis(table, found)
-
-
-def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
-    if contest.sites == 1:
-        return ", at a single site: no claim beyond it can be made."
-    if contest.tested:
-        if not rivals:
-            return ", and no other model comes within its margin of error."
-        return f", but {listing(rivals)} cannot be told from it."
-    if not rivals:
-        return f" and best at every one of the {word(contest.sites)} sites, too few for a test."
-    if len(rivals) == 1:
-        share = next(contest.not_behind[i] for i, held in enumerate(contest.within) if held and i != contest.leader)
-        where = f"{word(round(share * contest.sites))} of {word(contest.sites)} sites"
-        return f", but not everywhere: {rivals[0]} did at least as well at {where}."
-    return f", but not everywhere: {listing(rivals)} did at least as well at one site or more."
-
-
-def _basis(table: BenchmarkTable, found: rk.Ranking) -> str:
-    grid = found.counted.grid
-    names = listing([table.metric(metric.id).title for metric in grid.metrics])
-    weighing = "every site weighing the same" if found.weights == "equal" else "each site weighing its cases"
-    text = f"Ranked by {names}, averaged over {some(len(grid.sites), 'site')}, {weighing}."
-    left_out = [out.name for out in found.counted.sites_out]
-    if left_out:
-        text += f" {some(len(left_out), 'site')} left out of the ranking because a model has no value there."
-    failed = sum(cell.state is CellState.FAILED for cell in table.cells.values())
-    return text + (f" {some(failed, 'run')} failed, shown below." if failed else "")
+def _unranked(basis: Basis, reason: str) -> Analysis:
+    table, why = basis.table, un.Undefined(reason)
+    nothing = tuple(why for _ in table.ranking.metrics)
+    standings = _standings(_Found(basis, why, why, (), why, why, nothing, Settings()))
+    return Analysis(
+        table, None, why, why, (), standings, {}, "There is no ranking.", f"{reason}.", without=reason, alone=reason,
+        pairs=nothing, effects=nothing, pools=nothing,
+    )  # fmt: skip

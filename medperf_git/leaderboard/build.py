@@ -1,145 +1,210 @@
-"""A commit's records → the files of a site.
+"""A commit's records → the files of a site, one by one.
 
-Rules kept here: a pure function, the same view and arguments give the same bytes; no clock, no locale, no
-environment; everything that a record says is escaped by the templates; nothing is fetched from anywhere.
+Rules kept here: a pure function, the same view and arguments give the same bytes, whatever was kept of an earlier
+build and however many processes work; no clock, no locale, no environment; everything that a record says is escaped
+by the templates; nothing is fetched from anywhere. The commit and its time stand in the pages that are about it and
+in `assets/as-of.css`, and nowhere else: what did not change keeps its bytes.
 
-    files = build_site(view, commit="1f0c…", registry_id="mg1:…", step_time="2026-11-25T10:00:00Z")
+    files = iter_site(view, commit="1f0c…", registry_id="mg1:…", step_time="2026-11-25T10:00:00Z")
     write_site(files, Path("site"))
+
+    build_folder(view, Path("site"), commit=…, registry_id=…, step_time=…)   # the same, for a site of any size
 """
 
-import json
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from importlib import resources
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jinja2 import Environment, FunctionLoader, StrictUndefined
+from typing import TypeAlias
 
 from medperf_git import __version__
-from medperf_git.errors import EnvironmentProblem, UsageProblem
-from medperf_git.leaderboard import exports
-from medperf_git.leaderboard.analysis import Analysis, analyse
-from medperf_git.leaderboard.pages import benchmark_context, index_context
-from medperf_git.leaderboard.reading import read_tables
-from medperf_git.leaderboard.result_page import result_context
-from medperf_git.leaderboard.stage_rows import stages_csv
-from medperf_git.leaderboard.stages import read_stages
-from medperf_git.leaderboard.status_page import status_context
-from medperf_git.leaderboard.tables import BenchmarkTable, ResultEntry
-from medperf_git.records.times import parse_time
-from medperf_git.records.view import RecordView
+from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
+from medperf_git.leaderboard.analysis import analyse
+from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
+from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, urls_of
+from medperf_git.leaderboard.frames import Frame
+from medperf_git.leaderboard.identified import has_ids
+from medperf_git.leaderboard.page import DataFile, Page
+from medperf_git.leaderboard.reading import iter_frames, tables_of
+from medperf_git.leaderboard.rendering import CSP, SCHEMAS, STATIC, as_of_css, asset, render_page
+from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.steps import Step
+from medperf_git.leaderboard.tables import RegistryTables
+from medperf_git.leaderboard.workers import OpenView, Pool
+from medperf_git.leaderboard.writing import INDEX, SiteFolder, claim, disk_errors, prepare, write_site
+from medperf_git.records.names import Ref
+from medperf_git.records.view import RecordView, folders
 
-CSP = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+__all__ = ["CSP", "FAMILIES", "build_folder", "build_site", "iter_site", "write_site"]
+
+Family: TypeAlias = Callable[[SiteData], Iterator[Page | DataFile]]
+
+# Every family of pages and data files of a site but the pages and shards of results, which are made column by column
+# (`column_files`). The index is last: what it lists is there before it.
+FAMILIES: tuple[Family, ...] = (
+    families.status_pages,
+    families.benchmark_pages,
+    subject_families.subject_pages,
+    embed_page.embed_pages,
+    badges.badge_files,
+    news_page.news_pages,
+    methods_page.methods_pages,
+    families.index_pages,
 )
-STATIC = ("leaderboard.css", "leaderboard.js", "icon.svg")
+LAST = ("index.html", INDEX)
 
 
-def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Mapping[str, bytes]:
-    """Build every file of the site, by relative path; `step_time` is the time of the commit's step."""
-    tables = read_tables(view)
-    analyses = tuple(analyse(table) for table in tables.benchmarks)
-    common = {
-        "registry": tables,
-        "commit": commit,
-        "registry_id": registry_id,
-        "step_time": step_time,
+@dataclass(frozen=True, slots=True)
+class About:
+    """Of which commit a site is: `step_time` is the time of the commit's step, `steps` the last ones of main."""
+
+    commit: str
+    registry_id: str
+    step_time: str
+    steps: tuple[Step, ...] = ()
+
+
+def build_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Sequence[Step] = ()
+) -> Mapping[str, bytes]:
+    """Build every file of a site in memory, by relative path."""
+    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time, steps=steps)))
+
+
+def iter_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Sequence[Step] = ()
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a site, each when it is made, by relative path; the index comes last.
+
+    `steps` are the last ones of main, the newest first, for the news.
+    """
+    about = About(commit, registry_id, step_time, tuple(steps))
+    made: list[tuple[str, bytes]] = []
+
+    def keep(url: str, data: bytes) -> int:
+        made.append((url, data))
+        return 0
+
+    frames = list(iter_frames(view))
+    writer = ColumnWriter(view, _column_words(view, about), keep)
+    columns = {}
+    for work in _iter_work(view, frames):
+        columns[work.folder] = writer.write(work)[0]
+        yield from made
+        made.clear()
+    yield from _iter_rest(view, _tables(view, frames, columns), about, columns)
+
+
+def build_folder(
+    view: RecordView,
+    out: Path,
+    *,
+    commit: str,
+    registry_id: str,
+    step_time: str,
+    steps: Sequence[Step] = (),
+    cache: BuildCache | None = None,
+    open_view: OpenView | None = None,
+    processes: int = 2,
+) -> int:
+    """Make `out` hold exactly the site of a commit; return how many files it has.
+
+    What `cache` says to be as it was is left alone. `open_view` opens the same view in another process. UsageProblem:
+    the folder holds anything but a site. EnvironmentProblem: the disk refuses, or a process was killed.
+    """
+    out, about = out.absolute(), About(commit, registry_id, step_time, tuple(steps))
+    folder = SiteFolder(out, fresh=prepare(out))
+    frames = list(iter_frames(view))
+    words = _column_words(view, about)
+    works = list(_iter_work(view, frames))
+    with disk_errors(out):
+        claim(folder)
+        ids = Ids(view, {frame.ref: frame for frame in frames}, words) if cache is not None and has_ids(view) else None
+        last = cache.load() if cache is not None and ids is not None and not folder.fresh else NOTHING
+        columns = _still_good(last, works, ids, folder) if ids is not None and last.out == str(out) else {}
+        if cache is not None:
+            cache.forget()
+        passing: set[str] = set()
+        with Pool(view, folder, words, open_view=open_view, processes=processes) as pool:
+            for kept, lasting in pool.run([work for work in works if work.folder not in columns]):
+                columns[kept.column.folder] = kept
+                passing.update(() if lasting else (kept.column.folder,))
+        done = {work.folder: columns[work.folder] for work in works}
+        known = {url for kept in done.values() for url in kept.files}
+        index = []
+        for url, data in _iter_rest(view, _tables(view, frames, done), about, done):
+            known.add(url)
+            if url in LAST:
+                index.append((url, data))
+            else:
+                folder.put(url, data)
+        if not folder.fresh:
+            folder.remove_others(known, leave=frozenset(done))
+        for url, data in index:
+            folder.put(url, data)
+        if cache is not None and ids is not None:
+            cache.save(_to_keep(str(out), {name: one for name, one in done.items() if name not in passing}, ids))
+    return len(known) + sum(len(kept.column.numbers) for kept in done.values())
+
+
+def _to_keep(out: str, columns: Mapping[str, Kept], ids: Ids) -> LastBuild:
+    names = sorted({name for kept in columns.values() for name in kept.rests_on})
+    return LastBuild(out, columns, {name: ids[name] for name in names})
+
+
+def _still_good(last: LastBuild, works: list[Work], ids: Ids, folder: SiteFolder) -> dict[str, Kept]:
+    """Return the columns of the last build that rest on nothing that changed, and whose files are as they were."""
+    changed = {name for name, before in last.ids.items() if ids[name] != before}
+    good = {}
+    for work in works:
+        kept = last.columns.get(work.folder)
+        if kept is None or not changed.isdisjoint(kept.rests_on):
+            continue
+        if all(folder.mark(url) == mark for url, mark in zip(urls_of(kept), kept.marks.tolist(), strict=True)):
+            good[work.folder] = kept
+    return good
+
+
+def _iter_work(view: RecordView, frames: list[Frame]) -> Iterator[Work]:
+    for frame in frames:
+        for _, folder in frame.iter_folders():
+            yield Work(frame.ref, folder, len(folders(view, folder)))
+
+
+def _tables(view: RecordView, frames: list[Frame], done: Mapping[str, Kept]) -> RegistryTables:
+    by_frame: dict[Frame, dict[Ref, Kept]] = {frame: {} for frame in frames}
+    for frame, columns in by_frame.items():
+        columns |= {ref: done[folder] for ref, folder in frame.iter_folders()}
+    return tables_of(view, {f: {ref: kept.column for ref, kept in there.items()} for f, there in by_frame.items()})
+
+
+def _column_words(view: RecordView, about: About) -> dict[str, object]:
+    """Return the words that the pages of results share: none of them is about a commit."""
+    return {
+        "registry": Masthead.of(view),
+        "registry_id": about.registry_id,
         "version": __version__,
         "csp": CSP,
     }
-    pages = _environment()
-    files = {f"assets/{name}": _asset(name) for name in STATIC}
-    files["index.html"] = _page(pages, "index.html", "index.html", {**common, **index_context(tables, analyses)})
-    files["index.json"] = exports.index_json(
-        tables, analyses, commit=commit, registry_id=registry_id, step_time=step_time
-    )
-    for analysis in analyses:
-        files.update(_benchmark_files(pages, analysis, common))
-        files.update(_status_files(pages, view, analysis.table, common))
-    return dict(sorted(files.items()))
 
 
-def write_site(files: Mapping[str, bytes], out: Path) -> None:
-    """Put a site at `out` in one step, in place of an older site; refuses a folder that holds anything else."""
-    out = out.absolute()
-    if out.exists() and not _is_site(out):
-        raise UsageProblem(f"{out} holds something that is no site of ours", hint="choose a new or empty folder")
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as waiting:
-            fresh, old = Path(waiting) / "new", Path(waiting) / "old"
-            for name, data in files.items():
-                (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-                (fresh / name).write_bytes(data)
-            if out.exists():
-                out.rename(old)
-            fresh.rename(out)
-            shutil.rmtree(old, ignore_errors=True)
-    except OSError as error:
-        raise EnvironmentProblem(
-            f"the site could not be written to {out}: {error.strerror}", hint="check free space and permissions"
-        ) from error
-
-
-def _is_site(folder: Path) -> bool:
-    if not folder.is_dir():
-        return False
-    if not any(folder.iterdir()):
-        return True
-    try:
-        index = json.loads((folder / "index.json").read_bytes())
-    except (OSError, ValueError):
-        return False
-    return isinstance(index, dict) and index.get("made_by") == "medperf-git leaderboard"
-
-
-def _benchmark_files(pages: Environment, analysis: Analysis, common: Mapping[str, Any]) -> Iterator[tuple[str, bytes]]:
-    table = analysis.table
-    folder = f"benchmarks/{table.ref.path}"
-    context = benchmark_context(analysis, step_time=common["step_time"])
-    yield table.url, _page(pages, "benchmark.html", table.url, {**common, **context})
-    yield f"{folder}/table.json", exports.table_json(analysis, commit=common["commit"])
-    yield f"{folder}/results.csv", exports.results_csv(table)
-    yield f"{folder}/ranking.csv", exports.ranking_csv(analysis)
-    for chain in _iter_chains(table):
-        for entry in chain:
-            words = result_context(table, chain, entry, commit=common["commit"])
-            yield entry.url, _page(pages, "result.html", entry.url, {**common, **words})
-
-
-def _status_files(
-    pages: Environment, view: RecordView, table: BenchmarkTable, common: Mapping[str, Any]
+def _iter_rest(
+    view: RecordView, tables: RegistryTables, about: About, columns: Mapping[str, Kept]
 ) -> Iterator[tuple[str, bytes]]:
-    as_of = parse_time(common["step_time"])
-    stages = read_stages(view, table.ref, reference=table.reference_model, as_of=as_of)
-    context = status_context(table, stages, as_of=as_of)
-    yield table.status_url, _page(pages, "status.html", table.status_url, {**common, **context})
-    yield f"benchmarks/{table.ref.path}/status.csv", stages_csv(stages, benchmark=table.ref, as_of=as_of)
-
-
-def _iter_chains(table: BenchmarkTable) -> Iterator[tuple[ResultEntry, ...]]:
-    for cell in table.cells.values():
-        if cell.result is not None:
-            yield (*cell.earlier, cell.result)
-
-
-def _page(pages: Environment, template: str, url: str, context: Mapping[str, Any]) -> bytes:
-    root = "../" * url.count("/")
-    return (pages.get_template(template).render(root=root, **context).rstrip("\n") + "\n").encode()
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=FunctionLoader(lambda name: _asset(name).decode()),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=False,
-    )
-
-
-def _asset(name: str) -> bytes:
-    return (resources.files("medperf_git.leaderboard") / "assets" / name).read_bytes()
+    """Yield all files but those of columns."""
+    analyses = tuple(analyse(table) for table in tables.benchmarks)
+    shards = {name: kept.files for name, kept in columns.items()}
+    site = SiteData(view, tables, analyses, about.commit, about.registry_id, about.step_time, shards, about.steps)
+    for name in STATIC:
+        yield f"assets/{name}", asset(name)
+    for name in SCHEMAS:
+        yield f"schemas/{name}", asset(f"schemas/{name}")
+    yield "assets/as-of.css", as_of_css(about.commit, about.step_time)
+    words = {
+        **_column_words(view, about),
+        "registry": tables,
+        "commit": about.commit,
+        "step_time": about.step_time,
+    }
+    for family in FAMILIES:
+        for one in family(site):
+            yield one.url, render_page(one, words) if isinstance(one, Page) else one.content()

@@ -161,8 +161,7 @@ class _Tables:
         row, column = grid.models.index(name), grid.sites.index(str(cell.dataset))
         here, there = grid.values[k, :, column], grid.values[k, row, :]
         ranked = isinstance(self.after, rk.Ranking) and name in self.after.counted.grid.models
-        score, weights = None, self.table.ranking.weights
-        used: rk.Weights = "cases" if weights == "cases" else "equal"
+        score, used = None, self.table.ranking.weights
         if isinstance(self.after, rk.Ranking):
             used = self.after.weights
             score = float(self.after.scores[k, self.after.counted.grid.models.index(name)]) if ranked else None

@@ -1,65 +1,101 @@
-"""The tables as data: JSON and long CSV.
+"""The tables as data: JSON and CSV, no file over 1 MB.
 
-Rules kept here: keys and rows stand in a fixed order; what is absent is null or an empty cell.
+Rules kept here: keys and rows stand in a fixed order; what is absent is null or an empty cell; a table that is too
+large lies in shards, and a small file names them. Addresses are stable: the results on a dataset always lie in
+`results/<dataset>.csv` and `table/<dataset>.json`, which nothing but these results changes; what would pass the limit
+goes on in `…-0002`. The shapes of `table.json`, its shards and `index.json` are published beside them, in `schemas/`.
 """
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.cell_files import (
+    FORMAT,
+    MAX_BYTES,
+    RESULT_COLUMNS,
+    cell_value,
+    csv_files,
+    iter_lines,
+    iter_placed,
+    render_json,
+)
+from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
-    Cell,
     ComparisonEntry,
     Hidden,
     RegistryTables,
-    ResultEntry,
     Source,
+    Subject,
 )
 
-FORMAT = 1
-RESULT_COLUMNS = (
-    *("benchmark", "model", "dataset", "metric", "state", "counted", "reason", "marks"),
-    *("value", "sd", "n", "n_failed", "n_undefined"),
-    *("result", "record", "record_sha256", "signers", "model_image", "metrics_image", "assurance"),
-)
+WHOLE = 4000  # cells times metrics up to which one file holds a whole table
+SCHEMA = "schemas/leaderboard-{}.1.json"
+SHARD_COLUMNS = ("benchmark", "dataset", "title", "results", "shard")
+HIDDEN_COLUMNS = ("benchmark", "record", "result", "reason")
 RANKING_COLUMNS = (
     *("benchmark", "model", "title", "rank", "not_ranked_because", "metric", "direction", "score"),
     *("interval", "low", "high", "interval_sites", "interval_mean"),
     *("rank_without_a_site_low", "rank_without_a_site_high", "beside_first", "sites", "cases"),
 )
 
-
-def render_json(value: object) -> bytes:
-    """Write JSON, UTF-8, one space of indent, in the order given."""
-    return (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
+Shards = Mapping[str, Sequence[str]]  # the files that hold a column, by the folder of its results
 
 
-def results_csv(table: BenchmarkTable) -> bytes:
-    """Write one line per model, site and metric."""
-    return render_csv(
-        RESULT_COLUMNS, (_line(table, cell, m.id) for cell in table.cells.values() for m in table.metrics)
+def benchmark_files(analysis: Analysis, shards: Shards) -> Iterator[DataFile]:
+    """Yield the data files of a benchmark that are about all of it."""
+    table = analysis.table
+    folder = f"benchmarks/{table.ref.path}"
+    yield DataFile(f"{folder}/results.csv", partial(results_csv, table, shards))
+    yield from wide_files(table)
+    yield from hidden_files(table)
+    yield DataFile(f"{folder}/ranking.csv", partial(ranking_csv, analysis))
+    yield DataFile(f"{folder}/table.json", partial(table_json, analysis, shards))
+
+
+def is_whole(table: BenchmarkTable) -> bool:
+    """Tell whether one file holds every cell of a table."""
+    return len(table.cells) * len(table.metrics) <= WHOLE
+
+
+def results_csv(table: BenchmarkTable, shards: Shards) -> bytes:
+    """Write one line per model, site and metric; for a large table one line per site, which names its shards."""
+    if is_whole(table):
+        whole = render_csv(RESULT_COLUMNS, (row for placed in iter_placed(table) for row in iter_lines(table, *placed)))
+        if len(whole) <= MAX_BYTES:
+            return whole
+    lines = (
+        (str(table.ref), str(one["dataset"]), str(one["title"]), one["results"], name)
+        for one in _shards_of(table, shards)
+        for name in one["csv"]
     )
+    return render_csv(SHARD_COLUMNS, lines)
 
 
-def _line(table: BenchmarkTable, cell: Cell, metric: str) -> Sequence[CellText]:
-    measured, entry = cell.measured(metric), cell.result
-    numbers: tuple[CellText, ...] = (None,) * 5
-    if measured:
-        numbers = measured.value, measured.sd, measured.n, measured.n_failed, measured.n_undefined
-    origin: tuple[CellText, ...] = (None,) * 7
-    if entry:
-        source = entry.source
-        signers = " ".join(sorted({signature.signer for signature in source.signatures}))
-        images = entry.images["model"], entry.images["metrics"]
-        origin = source.id, source.path, source.digest.removeprefix("sha256:"), signers, *images, entry.assurance
-    counted = cell.counts and measured is not None and measured.value is not None
-    names = str(table.ref), str(cell.model), str(cell.dataset), metric
-    return (*names, str(cell.state), counted, cell.reason, "; ".join(cell.marks), *numbers, *origin)
+def wide_files(table: BenchmarkTable) -> Iterator[DataFile]:
+    """Yield, for each metric, the counted values as model by site; split at models, in the order of the table."""
+    folder = f"benchmarks/{table.ref.path}"
+    names = [str(site.ref) for site in table.sites]
+    for metric in table.metrics:
+        rows = [
+            [str(model.ref), *(None if value != value else value for value in row)]  # noqa: PLR0124 - NaN
+            for model, row in zip(table.models, table.values(metric.id).tolist(), strict=True)
+        ]
+        yield from csv_files(f"{folder}/wide/{metric.id}", ("model", *names), rows)
+
+
+def hidden_files(table: BenchmarkTable) -> Iterator[DataFile]:
+    """Yield the results that are no cell, each with the reason."""
+    rows = [
+        (str(table.ref), item.path, item.entry.source.id if item.entry else None, item.reason) for item in table.hidden
+    ]
+    yield from csv_files(f"benchmarks/{table.ref.path}/hidden", HIDDEN_COLUMNS, rows)
 
 
 def ranking_csv(analysis: Analysis) -> bytes:
@@ -86,31 +122,61 @@ def _short(number: float | None) -> float | None:
     return None if number is None or number != number else round(number, 12)  # noqa: PLR0124 - NaN
 
 
-def table_json(analysis: Analysis, *, commit: str) -> bytes:
-    """Write everything a benchmark's page shows."""
+def table_json(analysis: Analysis, shards: Shards) -> bytes:
+    """Write everything a benchmark's page shows; `cells` is null where the shards hold them."""
     table = analysis.table
-    return render_json(
-        {
-            "format": FORMAT,
-            "commit": commit,
-            "benchmark": str(table.ref),
-            "title": table.title,
-            "record": _source(table.source),
-            "marks": list(table.marks),
-            "headline": analysis.headline,
-            "explanation": analysis.explanation,
-            "metrics": [_metric(table, name.id) for name in table.metrics],
-            "ranking": _ranking(analysis),
-            "sites": [
-                {"dataset": str(s.ref), "title": s.title, "cases": s.cases_text, "marks": list(s.marks)}
-                for s in table.sites
-            ],
-            "cells": [_cell(cell) for cell in table.cells.values()],
-            "hidden": [_hidden(item) for item in table.hidden],
-            "counts": {"results": table.seen, "shown": table.shown, "hidden": len(table.hidden)},
-            **({"comparisons": [_comparison(one) for one in table.comparisons]} if table.comparisons else {}),
-        }
-    )
+    value = {
+        "format": FORMAT,
+        "$schema": "../" * (table.url.count("/")) + SCHEMA.format("table"),
+        "benchmark": str(table.ref),
+        "title": table.title,
+        "record": _source(table.source),
+        "marks": list(table.marks),
+        "headline": analysis.headline,
+        "explanation": analysis.explanation,
+        "metrics": [_metric(table, name.id) for name in table.metrics],
+        "ranking": _ranking(analysis),
+        "sites": [_site(site) for site in table.sites],
+        "cells": [cell_value(*placed) for placed in iter_placed(table)] if is_whole(table) else None,
+        "hidden": [_hidden(item) for item in table.hidden] if len(table.hidden) <= WHOLE // 4 else None,
+        "counts": {"results": table.seen, "shown": table.shown, "hidden": len(table.hidden), "counted": table.counted},
+        "shards": _shards_of(table, shards),
+        "comparisons": [_comparison(one) for one in table.comparisons],
+    }
+    whole = render_json(value)
+    for large in (("cells",), ("hidden",), ("ranking", "models")):
+        if len(whole) > MAX_BYTES:
+            holder = value if len(large) == 1 else value[large[0]]
+            assert isinstance(holder, dict)  # noqa: S101 - as written above
+            holder[large[-1]] = None
+            whole = render_json(value)
+    return whole
+
+
+def _site(site: Subject) -> Mapping[str, Any]:
+    return {"dataset": str(site.ref), "title": site.title, "cases": site.cases_text, "marks": list(site.marks)}
+
+
+def _shards_of(table: BenchmarkTable, shards: Shards) -> list[Mapping[str, Any]]:
+    """List the files that hold each site, from the folder of the benchmark's page."""
+    if not isinstance(table.cells, Cells):
+        return []
+    start = len(f"benchmarks/{table.ref.path}/")
+    titles = {site.ref: site.title for site in table.sites}
+    found: list[Mapping[str, Any]] = []
+    for column in table.cells.columns:
+        if column is not None:
+            files = [url[start:] for url in shards.get(column.folder, ())]
+            found.append(
+                {
+                    "dataset": str(column.dataset),
+                    "title": titles[column.dataset],
+                    "results": len(column.models),
+                    "csv": [url for url in files if url.endswith(".csv")],
+                    "json": [url for url in files if url.endswith(".json")],
+                }
+            )
+    return found
 
 
 def _comparison(one: ComparisonEntry) -> Mapping[str, Any]:
@@ -198,36 +264,6 @@ def _score(score: Score) -> Mapping[str, Any]:
     return {"metric": score.metric.id, "score": _short(score.value), "interval": found}
 
 
-def _cell(cell: Cell) -> Mapping[str, Any]:
-    return {
-        "model": str(cell.model),
-        "dataset": str(cell.dataset),
-        "state": str(cell.state),
-        "counted": cell.counts,
-        "reason": cell.reason or None,
-        "marks": list(cell.marks),
-        "result": _entry(cell.result) if cell.result else None,
-        "superseded": [entry.source.id for entry in cell.earlier],
-    }
-
-
-def _entry(entry: ResultEntry) -> Mapping[str, Any]:
-    return {
-        "id": entry.source.id,
-        **_source(entry.source),
-        "page": entry.url,
-        "values": {
-            name: {"value": m.value, "sd": m.sd, "n": m.n, "n_failed": m.n_failed, "n_undefined": m.n_undefined}
-            for name, m in entry.values.items()
-        },
-        "cases": entry.cases,
-        "attempt": entry.attempt,
-        "images": dict(entry.images),
-        "sandbox": entry.sandbox,
-        "assurance": entry.assurance,
-    }
-
-
 def _source(source: Source) -> Mapping[str, Any]:
     signed = [{"signer": s.signer, "key": s.key, "bundle": s.path} for s in source.signatures]
     return {"path": source.path, "digest": source.digest, "signatures": signed}
@@ -244,6 +280,7 @@ def index_json(
     return render_json(
         {
             "format": FORMAT,
+            "$schema": SCHEMA.format("index"),
             "made_by": "medperf-git leaderboard",
             "registry": {"id": registry_id, "name": tables.name, "title": tables.title},
             "commit": commit,

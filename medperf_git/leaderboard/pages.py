@@ -3,18 +3,45 @@
 Rules kept here: only text leaves these modules, and the templates escape all of it.
 """
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import partial
+
 from medperf_git.leaderboard.analysis import Analysis
-from medperf_git.leaderboard.section_cells import account, gap, heat_map, hidden_result, metrics_in_order
-from medperf_git.leaderboard.section_firm import firmness
+from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.plots import TALL
+from medperf_git.leaderboard.section_cells import (
+    account,
+    gaps,
+    heat_map,
+    hidden_results,
+    map_url,
+    metrics_here,
+    metrics_in_order,
+    window,
+)
+from medperf_git.leaderboard.section_firm import firmness, usable_others
 from medperf_git.leaderboard.section_ranking import (
+    ROWS_SHOWN,
+    SCORES_APART,
     how_to_read,
     interval_name,
+    rank_meaning,
     ranking_caption,
     ranking_notes,
     ranking_row,
     ranking_scale,
+    rows_left_out,
 )
-from medperf_git.leaderboard.section_rules import definition, key_facts, metric_facts, policy_facts, records_behind
+from medperf_git.leaderboard.section_rules import (
+    bias_facts,
+    definition,
+    key_facts,
+    metric_facts,
+    policy_facts,
+    records_behind,
+    version_facts,
+)
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
     ComparisonEntry,
@@ -22,6 +49,10 @@ from medperf_git.leaderboard.tables import (
 )
 from medperf_git.leaderboard.text import fixed, listing, some, whole
 from medperf_git.leaderboard.words import Context
+from medperf_git.records.names import Ref
+
+LISTED = 300  # members or stray results on the index
+FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
 
 
 def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Context:
@@ -32,14 +63,37 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
     hidden = sum(len(table.hidden) for table in tables.benchmarks) + len(tables.strays)
     sites = {site.ref.member for table in tables.benchmarks for site in table.sites}
     counted = some(len(tables.benchmarks), "benchmark"), some(len(sites), "site"), some(tables.seen, "result")
+    members = [{"name": name, "title": title} for name, title in tables.members.items()]
     return {
         "trail": [],
         "sentence": f"{', '.join(counted)}: signed where the data are, and checked before they count.",
         "benchmarks": [_entry(analysis) for analysis in analyses],
+        "filtered": len(analyses) >= FILTER_FROM,
         "account": rows,
         "total": _account_row("", tables.seen, hidden),
-        "strays": tables.strays,
+        "reasons": _reasons(tables),
+        "strays": tables.strays[:LISTED],
+        "more_strays": _more(len(tables.strays)),
+        "members": members[:LISTED],
+        "more_members": _more(len(members)),
     }
+
+
+def _more(number: int) -> str:
+    return f"And {whole(number - LISTED)} more: see index.json." if number > LISTED else ""
+
+
+def _reasons(tables: RegistryTables) -> list[Context]:
+    """Count the hidden results by what is said of each, the words before the first colon or the digest."""
+    counted = Counter(
+        "superseded by a newer result of the same model on the same data"
+        if item.reason.startswith("superseded by ")
+        else item.reason.partition(":")[0]
+        for table in tables.benchmarks
+        for item in table.hidden
+    )
+    ordered = sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    return [{"number": whole(number), "text": text} for text, number in ordered]
 
 
 def _account_row(name: str, seen: int, hidden: int) -> Context:
@@ -50,7 +104,12 @@ def _entry(analysis: Analysis) -> Context:
     table = analysis.table
     metric = analysis.metrics[0]
     podium = [
-        {"rank": row.rank, "title": row.model.title, "score": fixed(row.scores[0].value, metric.decimals)}
+        {
+            "rank": row.rank,
+            "title": row.model.title,
+            "score": fixed(row.scores[0].value, metric.decimals),
+            "beside": row.beside_first and row.rank != 1,
+        }
         for row in analysis.standings
         if row.rank is not None
     ][:3]
@@ -61,41 +120,82 @@ def _entry(analysis: Analysis) -> Context:
         "marks": table.marks,
         "headline": analysis.headline,
         "podium": podium,
+        "tinted": any(place["beside"] for place in podium),
         "measure": f"{metric.title} {metric.arrow}, {metric_facts(metric)['better']}",
         "facts": key_facts(table),
     }
 
 
-def benchmark_context(analysis: Analysis, *, step_time: str) -> Context:
-    """Say what a benchmark's page shows."""
+def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Context:
+    """Say what a benchmark's page shows; `versions` are the benchmarks that have a page beside it."""
     table = analysis.table
     scale = ranking_scale(analysis)
-    gaps = [cell for cell in table.cells.values() if not cell.counts]
+    seen = window(analysis)
+    here, ordered = metrics_here(analysis, seen), metrics_in_order(analysis)
+    listed, more_gaps = gaps(table)
+    hidden, more_hidden = hidden_results(table)
     return {
         "trail": [{"url": "", "text": table.title}],
         "table": table,
         "headline": analysis.headline,
         "explanation": analysis.explanation,
+        "meaning": rank_meaning(analysis),
         "facts": key_facts(table),
         "metrics": [metric_facts(metric) for metric in analysis.metrics],
         "interval_name": interval_name(analysis),
+        "together": len(analysis.metrics) > SCORES_APART,
         "scale": scale,
-        "others": [{"title": other.rule.title, "key": other.rule.name} for other in analysis.others],
-        "rows": [ranking_row(analysis, row, scale, place) for place, row in enumerate(analysis.standings)],
+        "others": [
+            {"title": other.rule.title, "key": other.rule.name}
+            for other in map(analysis.others.__getitem__, usable_others(analysis))
+        ],
+        "rows": [ranking_row(analysis, row, scale, k) for k, row in enumerate(analysis.standings[:ROWS_SHOWN])],
+        "tall": min(len(analysis.standings), ROWS_SHOWN) > TALL,
+        "rows_left_out": rows_left_out(analysis),
         "ranking_caption": ranking_caption(analysis),
         "reading": how_to_read(analysis),
         "notes": ranking_notes(analysis),
-        "maps": [heat_map(analysis, metric) for metric in metrics_in_order(analysis)],
+        "maps": [heat_map(analysis, metric, seen, anchored=k == 0) for k, metric in enumerate(here)],
+        "elsewhere": [
+            {"title": metric.title, "url": map_url(table, metric)} for metric in ordered if metric not in here
+        ],
         "firm": firmness(analysis),
-        "gaps": [gap(cell, table) for cell in gaps],
+        "gaps": listed,
+        "more_gaps": more_gaps,
         "account": account(table),
-        "hidden": [hidden_result(item, table) for item in table.hidden],
+        "hidden": hidden,
+        "more_hidden": more_hidden,
         "waiting": listing(table.waiting, most=12),
         "definitions": [definition(metric, table.ranking.metrics) for metric in table.metrics],
-        "policy": policy_facts(table, step_time),
-        "bias": [{"name": name.replace("_", " "), "text": text} for name, text in table.bias.items()],
+        "policy": policy_facts(table),
+        "bias": bias_facts(table),
+        "versions": version_facts(table, versions),
         "records": records_behind(table),
         "comparisons": [comparison_facts(one, table) for one in table.comparisons],
+    }
+
+
+def metric_pages(analysis: Analysis) -> Iterator[Page]:
+    """Give each metric whose map is too large for the benchmark's page a page of its own."""
+    seen = window(analysis)
+    here = metrics_here(analysis, seen)
+    for metric in metrics_in_order(analysis):
+        if metric not in here:
+            yield Page(map_url(analysis.table, metric), "metric.html", partial(_metric_context, analysis, metric.id))
+
+
+def _metric_context(analysis: Analysis, name: str) -> Context:
+    table, seen = analysis.table, window(analysis)
+    here = metrics_here(analysis, seen)
+    return {
+        "trail": [{"url": table.url, "text": table.title}, {"url": "", "text": table.metric(name).title}],
+        "table": table,
+        "maps": [heat_map(analysis, table.metric(name), seen, anchored=False)],
+        "elsewhere": [
+            {"title": metric.title, "url": table.url if metric in here else map_url(table, metric)}
+            for metric in metrics_in_order(analysis)
+            if metric.id != name
+        ],
     }
 
 

@@ -12,6 +12,8 @@ from medperf_git.leaderboard.text import fixed
 
 WIDTH = 240
 MARGIN = 14
+TALL = 14  # rows: a longer table scrolls below its headings
+SITES_APART = 12  # up to so many sites a strip has a named dot for each, from there on fine strokes
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """One model's row: a dot per site, a bar for interval or range, a mark at the score."""
+    """One model's row: a dot or a fine stroke per site, a bar for interval or range, a mark at the score."""
 
     id: str
     title: str
@@ -56,7 +58,13 @@ class Strip:
     mark: str
     sampled: bool
     grid: tuple[str, ...]
+    strokes: str = ""
     width: int = WIDTH
+
+
+def strokes_at(places: Iterable[str]) -> str:
+    """Draw one short upright stroke at each place, as the path of an SVG; strokes on top of each other once."""
+    return "".join(f"M{x} 9v8" for x in sorted(set(places), key=float))
 
 
 def scale_for(values: Iterable[float]) -> Scale | None:

@@ -10,20 +10,21 @@ the ranks are averaged, and the averages are ranked.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from medperf_git.errors import UsageProblem
+from medperf_git.leaderboard.statistics.exact import exact_sums
+from medperf_git.leaderboard.statistics.ranks import DECIMALS as DECIMALS  # noqa: PLC0414 — its users import it from here
+from medperf_git.leaderboard.statistics.ranks import Floats as Floats  # noqa: PLC0414 — its users import it from here
+from medperf_git.leaderboard.statistics.ranks import smallest_ranks as smallest_ranks  # noqa: PLC0414 — its users import it from here
 
-Floats = NDArray[np.float64]
-Weights = Literal["equal", "cases"]
-DECIMALS = 12
+Weights = Literal["equal", "cases", "sqrt-cases", "capped-cases"]
+MOST_NAMES = 8  # of the models or sites that a reason lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,23 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Site summaries; `values` and `cases` are (metric, model, site), NaN where there is nothing."""
+    """Site summaries; `values` and `cases` are (metric, model, site), NaN where there is nothing.
+
+    `cap` is how many cases a site counts for at most, where the registered weights are capped cases.
+    """
 
     models: tuple[str, ...]
     sites: tuple[str, ...]
     metrics: tuple[Metric, ...]
     values: Floats
     cases: Floats
+    cap: float | None = None
 
     def keep(self, models: Sequence[int], sites: Sequence[int]) -> Grid:
         """Take some models and some sites, in the order given."""
         window = np.ix_(range(len(self.metrics)), list(models), list(sites))
         names = tuple(self.models[i] for i in models), tuple(self.sites[i] for i in sites)
-        return Grid(*names, self.metrics, self.values[window], self.cases[window])
+        return Grid(*names, self.metrics, self.values[window], self.cases[window], self.cap)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,11 +139,6 @@ def rule_named(name: str, version: int) -> Rule:
         ) from None
 
 
-def smallest_ranks(merit: Floats) -> NDArray[np.int64]:
-    """Rank along the last axis, the largest first; ties share the smallest rank."""
-    return np.asarray(rankdata(-np.round(merit, DECIMALS), method="min", axis=-1), dtype=np.int64)
-
-
 def merit_of(scores: Floats, metrics: Sequence[Metric]) -> Floats:
     """Fold (…, metric, model) scores into one merit (…, model), larger is better."""
     signs = np.array([1.0 if metric.higher_is_better else -1.0 for metric in metrics])
@@ -149,18 +149,58 @@ def merit_of(scores: Floats, metrics: Sequence[Metric]) -> Floats:
 
 
 def site_weights(grid: Grid, weights: Weights) -> Floats:
-    """Give each (metric, model, site) cell its weight."""
-    return np.ones(grid.values.shape) if weights == "equal" else grid.cases
+    """Give each (metric, model, site) cell its weight: 1, n, sqrt(n) or min(n, cap), NaN where n is not known.
+
+    Raises UsageProblem for capped cases without a cap.
+    """
+    match weights:
+        case "equal":
+            return np.ones(grid.values.shape)
+        case "cases":
+            return grid.cases
+        case "sqrt-cases":
+            return np.sqrt(grid.cases)
+        case "capped-cases":
+            if grid.cap is None:
+                raise UsageProblem(
+                    "sites weigh by their cases up to a cap, and no cap is given",
+                    hint="a new benchmark version says it: `cap` beside `weights: capped-cases`",
+                )
+            return np.minimum(grid.cases, grid.cap)
 
 
 def site_means(grid: Grid, weights: Weights) -> Floats:
     """Average over sites, (metric, model); sums are exact, so the order of sites cannot matter."""
     weight = site_weights(grid, weights)
-    scores = np.empty(grid.values.shape[:2])
-    for place in np.ndindex(scores.shape):
-        total = math.fsum(weight[place])
-        scores[place] = math.fsum(weight[place] * grid.values[place]) / total if total else math.nan
-    return scores
+    once = np.ones((1, len(grid.sites)), dtype=np.int64)
+    return np.asarray(weighted_means(grid.values, weight, once)[0])
+
+
+def weighted_means(values: Floats, weights: Floats, counts: NDArray[np.integer]) -> Floats:
+    """Average (…, site) values over sites that are taken `counts` (row, site) times: (row, …); NaN without weight.
+
+    Σ c·w·x / Σ c·w; a cell whose value or weight is NaN makes its mean NaN.
+    """
+    unknown = np.isnan(values) | np.isnan(weights)
+    weight = np.moveaxis(np.where(unknown, 0.0, weights), -1, 0)
+    top = exact_sums(counts, weight * np.moveaxis(np.where(unknown, 0.0, values), -1, 0))
+    bottom = _weight_sums(counts, weight)
+    means = np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+    if unknown.any():
+        means[exact_sums(counts, np.moveaxis(unknown, -1, 0).astype(np.float64)) > 0] = np.nan
+    return means
+
+
+def _weight_sums(counts: NDArray[np.integer], weight: Floats) -> Floats:
+    """Add up weights (site, …) in every row; once for all models where they weigh the same, as they mostly do."""
+    if not weight.size:
+        return exact_sums(counts, weight)
+    flat = weight.reshape(len(weight), -1)
+    if flat.shape[1] and (flat == flat[:, :1]).all():
+        return np.broadcast_to(
+            exact_sums(counts, flat[:, 0]).reshape(-1, *[1] * (weight.ndim - 1)), (len(counts), *weight.shape[1:])
+        )
+    return exact_sums(counts, weight)
 
 
 def apply_missing_rule(grid: Grid, missing: str) -> Counted:
@@ -187,7 +227,9 @@ def apply_missing_rule(grid: Grid, missing: str) -> Counted:
 
 
 def _without(names: Sequence[str], gap: NDArray[np.bool_]) -> str:
-    return "no value: " + ", ".join(name for name, lacks in zip(names, gap, strict=True) if lacks)
+    lacking = [name for name, lacks in zip(names, gap, strict=True) if lacks]
+    more = f" and {len(lacking) - MOST_NAMES} more" if len(lacking) > MOST_NAMES else ""
+    return "no value: " + ", ".join(lacking[:MOST_NAMES]) + more
 
 
 def _filled_with_worst(grid: Grid) -> Grid:
@@ -199,12 +241,11 @@ def _filled_with_worst(grid: Grid) -> Grid:
             continue
         seen = np.nanmin(values[m]) if metric.higher_is_better else np.nanmax(values[m])
         values[m][gaps] = seen if metric.worst is None else metric.worst
-    for model, site in zip(*np.nonzero(np.isnan(grid.values).any(axis=0)), strict=True):
-        known = grid.cases[:, :, site]
-        for m in range(len(grid.metrics)):
-            if np.isnan(grid.values[m, model, site]) and not np.isnan(known).all():
-                cases[m, model, site] = np.nanmax(known)
-    return Grid(grid.models, grid.sites, grid.metrics, values, cases)
+    gaps = np.isnan(grid.values)
+    largest = np.where(np.isnan(grid.cases), -np.inf, grid.cases).max(axis=(0, 1), initial=-np.inf)
+    filled = np.broadcast_to(np.where(np.isfinite(largest), largest, np.nan), cases.shape)
+    cases[gaps] = filled[gaps]
+    return Grid(grid.models, grid.sites, grid.metrics, values, cases, grid.cap)
 
 
 def rank(counted: Counted, rule: Rule, *, weights: Weights) -> Ranking:

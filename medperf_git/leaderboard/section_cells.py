@@ -1,9 +1,12 @@
 """Heat maps, gaps and hidden results of a benchmark page, as plain values for its template.
 
-Rules kept here: a missing or failed cell is shown with its reason, never left blank.
+Rules kept here: a missing or failed cell is shown with its reason, never left blank; what a page leaves out because
+there is too much of it is counted, and the page says where it is.
 """
 
 import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from medperf_git.leaderboard import plots
 from medperf_git.leaderboard.analysis import Analysis
@@ -18,6 +21,44 @@ from medperf_git.leaderboard.tables import (
 from medperf_git.leaderboard.text import NOTHING, fixed, some, whole, word
 from medperf_git.leaderboard.words import KINDS, REDUCTIONS, Context
 
+MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold: about 500 kB of page
+SITES_IN_MAP = 40
+CELLS_TOGETHER = 1500  # up to so many cells all metrics stand on one page, else each but the first has its own
+COMPACT_FROM = 9  # sites: from here on a map is set narrow, with upright names
+GAPS_LISTED = 200
+HIDDEN_LISTED = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The models and sites that a page's maps show; all of them where they fit."""
+
+    models: tuple[Subject, ...]
+    sites: tuple[Subject, ...]
+    left_out: str
+
+    @property
+    def cells(self) -> int:
+        """How many cells one map has."""
+        return len(self.models) * len(self.sites)
+
+
+def window(analysis: Analysis) -> Window:
+    """Choose the best models and the largest sites where a map of all would be too large for a page."""
+    table = analysis.table
+    models = tuple(row.model for row in analysis.standings)
+    sites = table.sites
+    if len(sites) > SITES_IN_MAP:
+        largest = sorted(sites, key=lambda site: (-(site.cases or 0), site.ref))[:SITES_IN_MAP]
+        sites = tuple(sorted(largest, key=lambda site: site.ref))
+    shown = models[:MODELS_IN_MAP]
+    cut = []
+    if len(shown) < len(models):
+        cut.append(f"the best {whole(len(shown))} of {whole(len(models))} models")
+    if len(sites) < len(table.sites):
+        cut.append(f"the {whole(len(sites))} largest of {whole(len(table.sites))} sites")
+    return Window(shown, sites, " at ".join(cut))
+
 
 def metrics_in_order(analysis: Analysis) -> list[MetricInfo]:
     """Give the ranking metrics first."""
@@ -26,49 +67,76 @@ def metrics_in_order(analysis: Analysis) -> list[MetricInfo]:
     return [*analysis.metrics, *rest]
 
 
-def heat_map(analysis: Analysis, metric: MetricInfo) -> Context:
-    """Say one metric, models by sites."""
+def metrics_here(analysis: Analysis, seen: Window) -> list[MetricInfo]:
+    """Give the metrics whose maps stand on the benchmark's own page: all, or the first where there are many cells."""
+    ordered = metrics_in_order(analysis)
+    return ordered if seen.cells * len(ordered) <= CELLS_TOGETHER else ordered[:1]
+
+
+def map_url(table: BenchmarkTable, metric: MetricInfo) -> str:
+    """Give the page of a metric's map, from the root of the site."""
+    return f"benchmarks/{table.ref.path}/metric-{metric.id}.html"
+
+
+def heat_map(analysis: Analysis, metric: MetricInfo, seen: Window, *, anchored: bool) -> Context:
+    """Say one metric, models by sites; `anchored` rows are where the ranking's names lead to."""
     table = analysis.table
-    shown = [measured.value for cell in table.cells.values() if cell.counts and (measured := cell.measured(metric.id))]
-    values = [value for value in shown if value is not None]
+    values = [value for model in seen.models for value in _values(table, model, seen.sites, metric)]
     bounds = (min(values), max(values)) if values else (0.0, 0.0)
     unit = f", in {metric.unit}" if metric.unit not in ("1", "-", "") else ""
     better = "higher is better" if metric.higher_is_better else "lower is better"
+    compact = len(seen.sites) >= COMPACT_FROM
     return {
+        "id": metric.id,
         "title": metric.title,
         "arrow": metric.arrow,
+        "higher": metric.higher_is_better,
+        "decimals": metric.decimals,
         "caption": f"{better}{unit}; {REDUCTIONS.get(metric.reduction, metric.reduction)}.",
-        "leads": metric.id == analysis.metrics[0].id,
+        "anchored": anchored,
+        "compact": compact,
+        "tall": len(seen.models) > plots.TALL,
+        "left_out": seen.left_out,
         "sites": [
-            {"title": site.title, "ref": site.ref, "cases": site.cases_text, "marks": site.marks}
-            for site in table.sites
+            {"title": site.title, "ref": site.ref, "cases": site.cases_text, "marks": site.marks} for site in seen.sites
         ],
-        "rows": [_map_row(table, row.model, metric, bounds) for row in analysis.standings],
+        "rows": [_map_row(table, model, metric, seen.sites, bounds, compact=compact) for model in seen.models],
     }
 
 
-def _map_row(table: BenchmarkTable, model: Subject, metric: MetricInfo, bounds: tuple[float, float]) -> Context:
-    cells = [table.cells[model.ref, site.ref] for site in table.sites]
-    counted = [measured.value for cell in cells if cell.counts and (measured := cell.measured(metric.id))]
-    values = [value for value in counted if value is not None]
+def _values(table: BenchmarkTable, model: Subject, sites: Iterable[Subject], metric: MetricInfo) -> list[float]:
+    cells = (table.cells[model.ref, site.ref] for site in sites)
+    measured = [cell.measured(metric.id) for cell in cells if cell.counts]
+    return [one.value for one in measured if one is not None and one.value is not None]
+
+
+def _map_row(
+    table: BenchmarkTable,
+    model: Subject,
+    metric: MetricInfo,
+    sites: Sequence[Subject],
+    bounds: tuple[float, float],
+    *,
+    compact: bool,
+) -> Context:
+    values = _values(table, model, table.sites, metric)
     return {
         "anchor": model.ref.folder,
         "title": model.title,
         "ref": model.ref,
-        "cells": [_map_cell(cell, metric, bounds) for cell in cells],
+        "cells": [_map_cell(table.cells[model.ref, site.ref], site, metric, bounds, compact=compact) for site in sites],
         "mean": fixed(math.fsum(values) / len(values), metric.decimals) if values else NOTHING,
-        "mean_of": some(len(values), "site") if 0 < len(values) < len(cells) else "",
+        "mean_of": some(len(values), "site") if 0 < len(values) < len(table.sites) else "",
     }
 
 
-def _map_cell(cell: Cell, metric: MetricInfo, bounds: tuple[float, float]) -> Context:
+def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float, float], *, compact: bool) -> Context:
     measured = cell.measured(metric.id)
     value = measured.value if measured else None
-    url = cell.result.url if cell.result else ""
-    small = f"n = {measured.n}" if measured and measured.n is not None else ""
+    n = measured.n if measured else None
+    small = f"n = {n}" if n is not None and n != site.cases else ""
     if cell.state is CellState.PARTIAL and value is not None:
         small = f"partial, {small}" if small else "partial"
-    title = f"{cell.model} at {cell.dataset}: {cell.state}" + (f", {cell.reason}" if cell.reason else "")
     level = None
     if cell.counts and value is not None:
         level = plots.level_of(value, *bounds, higher_is_better=metric.higher_is_better)
@@ -77,25 +145,54 @@ def _map_cell(cell: Cell, metric: MetricInfo, bounds: tuple[float, float]) -> Co
         text, small = fixed(value, metric.decimals), f"{cell.state}, not counted"
     elif cell.state in (CellState.COMPLETE, CellState.PARTIAL):
         text = "undefined"
-    elif cell.state is CellState.MISSING:
-        text, small = "missing", cell.reason
     else:
         text, small = str(cell.state), cell.reason
-    return {"kind": str(cell.state), "level": level, "text": text, "small": small, "url": url, "title": title}
+    plain = compact and cell.state is CellState.COMPLETE and not small
+    title = "" if plain else f"{cell.state}" + (f": {cell.reason}" if cell.reason else "")
+    if compact and small.startswith("n = "):
+        title, small = f"{title}, {small}" if title else small, ""
+    return {
+        "kind": str(cell.state),
+        "level": level,
+        "text": text,
+        "small": small,
+        "url": cell.result.url if cell.result else "",
+        "title": title,
+        "short": compact and level is None,
+    }
 
 
-def gap(cell: Cell, table: BenchmarkTable) -> Context:
-    """Say one cell that counts nowhere."""
+def gaps(table: BenchmarkTable) -> tuple[list[Context], str]:
+    """List the cells that count nowhere, and say how many more there are than a page lists."""
+    found = [cell for cell in table.cells.values() if not cell.counts]
+    more = len(found) - GAPS_LISTED
+    told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
+    models, sites = _titles(table.models), _titles(table.sites)
+    return [_gap(cell, models[cell.model], sites[cell.dataset]) for cell in found[:GAPS_LISTED]], told
+
+
+def _titles(subjects: Iterable[Subject]) -> dict[object, str]:
+    return {subject.ref: subject.title for subject in subjects}
+
+
+def _gap(cell: Cell, model: str, site: str) -> Context:
     why = cell.reason + "".join(f"; {mark}" for mark in cell.marks)
     return {
-        "model": table.model_title(cell.model),
-        "site": table.site_title(cell.dataset),
+        "model": model,
+        "site": site,
         "state": str(cell.state),
         "kind": KINDS[cell.state],
         "why": why,
         "url": cell.result.url if cell.result else "",
         "id": cell.result.source.id if cell.result else "",
     }
+
+
+def hidden_results(table: BenchmarkTable) -> tuple[list[Context], str]:
+    """List the hidden results, and say how many more there are than a page lists."""
+    more = len(table.hidden) - HIDDEN_LISTED
+    told = f"{some(more, 'more result')}: see table.json." if more > 0 else ""
+    return [hidden_result(item, table) for item in table.hidden[:HIDDEN_LISTED]], told
 
 
 def hidden_result(item: Hidden, table: BenchmarkTable) -> Context:

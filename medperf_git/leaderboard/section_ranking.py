@@ -4,8 +4,12 @@ from medperf_git.leaderboard import plots
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
+from medperf_git.leaderboard.meaning import weighing
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
 from medperf_git.leaderboard.words import MISSING_RULES, Context
+
+ROWS_SHOWN = 200  # with the plots about 400 kB of page
+SCORES_APART = 2  # ranking metrics: from there on an interval stands below its score, not beside it
 
 
 def ranking_scale(analysis: Analysis) -> plots.Scale | None:
@@ -17,6 +21,33 @@ def ranking_scale(analysis: Analysis) -> plots.Scale | None:
         values += (interval.low, interval.high) if isinstance(interval, un.Interval) else ()
         values += (row.scores[0].value,) if row.scores[0].value is not None else ()
     return plots.scale_for(values)
+
+
+def rank_meaning(analysis: Analysis) -> str:
+    """Say in one sentence what a rank means, and what it does not."""
+    if not isinstance(analysis.ranking, rk.Ranking):
+        return "Without a ranking the scores below stand side by side and claim nothing."
+    sites = len(analysis.ranking.counted.grid.sites)
+    where = "at this one site" if sites == 1 else f"at these {whole(sites)} sites"
+    tested = isinstance(analysis.contest, un.Contest) and analysis.contest.tested
+    tint = "cannot be told from first place" if tested else "are not behind first place everywhere"
+    close = f" Tinted rows {tint}." if _several_first(analysis) else ""
+    return (
+        f"A rank says how a model did {where}, on the cases they had, under the rule that the committee signed; "
+        f"it does not say how the model would do elsewhere.{close}"
+    )
+
+
+def _several_first(analysis: Analysis) -> bool:
+    return sum(row.beside_first or row.rank == 1 for row in analysis.standings) > 1
+
+
+def rows_left_out(analysis: Analysis) -> str:
+    """Say where the rows are that a page leaves out; empty where it has all."""
+    rows = len(analysis.standings)
+    if rows <= ROWS_SHOWN:
+        return ""
+    return f"The first {whole(ROWS_SHOWN)} of {whole(rows)} models; all of them are in ranking.csv."
 
 
 def interval_name(analysis: Analysis) -> str:
@@ -35,16 +66,24 @@ def interval_name(analysis: Analysis) -> str:
 def ranking_caption(analysis: Analysis) -> str:
     """Say in words what the rule does."""
     rule = f"{analysis.rule.title}: {analysis.rule.sentence}" if analysis.rule else "No rule could be applied."
-    weights = isinstance(analysis.ranking, rk.Ranking) and analysis.ranking.weights == "cases"
-    weighing = " Sites weigh by their cases." if weights and analysis.rule and analysis.rule.weights is None else ""
+    weighing = f" {weighing_of(analysis)}" if analysis.rule and analysis.rule.weights is None else ""
     several = " With several metrics, the ranks in each are averaged." if len(analysis.metrics) > 1 else ""
     missing = MISSING_RULES.get(analysis.table.ranking.missing, "")
     return f"{rule}{weighing}{several} {missing}"
 
 
+def weighing_of(analysis: Analysis) -> str:
+    """Say how sites weigh, where they do not weigh the same."""
+    if not isinstance(analysis.ranking, rk.Ranking) or analysis.settings.weights == "equal":
+        return ""
+    words = weighing(analysis.ranking, analysis.settings)
+    return f"{words[:1].upper()}{words[1:]}.".replace("site weighing", "site weighs")
+
+
 def how_to_read(analysis: Analysis) -> str:
     """Say how plot and tint are read."""
-    reading = "In the plot each dot is a site, the upright stroke the score"
+    few = len(analysis.table.sites) <= plots.SITES_APART
+    reading = f"In the plot each {'dot' if few else 'fine stroke'} is a site, the tall stroke the score"
     contest = analysis.contest
     if not isinstance(contest, un.Contest):
         return f"{reading}."
@@ -79,11 +118,14 @@ def ranking_notes(analysis: Analysis) -> list[str]:
 def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, place: int) -> Context:
     """Say one row."""
     lowest, highest = row.rank_range or (None, None)
+    usable = [isinstance(other.ranking, rk.Ranking) for other in analysis.others]
+    ranks = [rank for rank, shown in zip(row.others, usable, strict=False) if shown]
     return {
         "anchor": row.model.ref.folder,
         "rank": "" if row.rank is None else str(row.rank),
         "title": row.model.title,
         "ref": row.model.ref,
+        "state": _state(row),
         "beside": row.beside_first,
         "unranked": row.unranked,
         "tags": _tags(analysis, row),
@@ -91,13 +133,22 @@ def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, pl
         "plot": _strip(row, scale, place) if scale and row.scores[0].per_site else None,
         "without": NOTHING if lowest is None else span(str(lowest), str(highest)),
         "without_sort": "" if lowest is None else f"{lowest}.{highest:03d}",
-        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in row.others],
+        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in ranks],
         "sites": row.sites,
         "sites_of": len(analysis.table.sites),
         "cases": NOTHING if row.cases is None else whole(row.cases),
         "cases_sort": "" if row.cases is None else row.cases,
         "coverage": "" if row.coverage is None else percent(row.coverage),
     }
+
+
+def _state(row: Standing) -> str:
+    """Give the words by which a page's reader can choose rows."""
+    if row.rank is None:
+        return "unranked"
+    beside = " beside" if row.beside_first or row.rank == 1 else ""
+    gaps = "" if row.coverage is None or row.coverage == 1 else " gaps"
+    return f"ranked{beside}{gaps}"
 
 
 def _tags(analysis: Analysis, row: Standing) -> list[Context]:
@@ -139,20 +190,24 @@ def _score(score: Score) -> Context:
 def _strip(row: Standing, scale: plots.Scale, place: int) -> plots.Strip:
     score = row.scores[0]
     decimals = score.metric.decimals
+    few = len(score.per_site) <= plots.SITES_APART
     dots = tuple(
-        plots.Dot(scale.at(value), f"{site}: {fixed(value, decimals)}") for site, value in score.per_site.items()
+        plots.Dot(scale.at(value), f"{site}: {fixed(value, decimals)}") for site, value in score.per_site.items() if few
     )
+    low, high = (fixed(end(score.per_site.values()), decimals) for end in (min, max))
+    among = f"{some(len(score.per_site), 'site')}, from {low} to {high}"
     interval = score.interval if isinstance(score.interval, un.Interval) else None
     told = f"; {interval.kind.value} {_words_of(interval, decimals)}" if interval else ""
     return plots.Strip(
         id=f"strip-{place}",
         title=f"{row.model.title}: {score.metric.title} {fixed(score.value, decimals)}",
-        description="; ".join(dot.text for dot in dots) + told,
+        description=("; ".join(dot.text for dot in dots) if few else among) + told,
         dots=dots,
         bar=(scale.at(interval.low), scale.at(interval.high)) if interval and interval.sites > 1 else None,
         mark=scale.at(score.value) if score.value is not None else "",
         sampled=interval is not None and interval.sites >= un.FEWEST_SITES,
         grid=tuple(tick.x for tick in scale.ticks),
+        strokes="" if few else plots.strokes_at(scale.at(value) for value in score.per_site.values()),
     )
 
 

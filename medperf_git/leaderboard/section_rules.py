@@ -1,5 +1,8 @@
 """What is measured and by which rules, as plain values for the benchmark page."""
 
+from collections.abc import Sequence
+
+from medperf_git.leaderboard.bias import checklist, opening
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
     MetricInfo,
@@ -9,6 +12,7 @@ from medperf_git.leaderboard.tables import (
 )
 from medperf_git.leaderboard.text import NOTHING, some, whole
 from medperf_git.leaderboard.words import REDUCTIONS, Context
+from medperf_git.records.names import Ref
 
 
 def definition(metric: MetricInfo, ranking: tuple[str, ...]) -> Context:
@@ -25,7 +29,7 @@ def definition(metric: MetricInfo, ranking: tuple[str, ...]) -> Context:
     }
 
 
-def policy_facts(table: BenchmarkTable, step_time: str) -> list[Context]:
+def policy_facts(table: BenchmarkTable) -> list[Context]:
     """Say rule and policy as pairs."""
     spec, policy = table.ranking, table.policy
     pairs = [
@@ -43,7 +47,7 @@ def policy_facts(table: BenchmarkTable, step_time: str) -> list[Context]:
     pairs += [
         ("Committee", ", ".join(policy.committee)),
         ("Signatures", f"{some(policy.change, 'member')} for a change, {policy.events} for a decision"),
-        ("Open", _opening(policy.opens, policy.closes, step_time)),
+        ("Open", opening(policy.opens, policy.closes)),
         ("Approved at once", f"datasets: {policy.auto_datasets}; models: {policy.auto_models}"),
         ("Published", _published(policy)),
     ]
@@ -55,12 +59,26 @@ def _published(policy: PolicyFacts) -> str:
     return f"from {some(policy.min_cases, 'case')} on, {policy.decimals} decimals, number of cases {cases}"
 
 
-def _opening(opens: str, closes: str, now: str) -> str:
-    if opens and now < opens:
-        return f"from {opens}"
-    if closes and now >= closes:
-        return f"closed since {closes}"
-    return f"until {closes}" if closes else "without an end"
+def bias_facts(table: BenchmarkTable) -> Context:
+    """Say the checklist of a benchmark's design with its gaps."""
+    found = checklist(table)
+    return {"sentence": found.sentence, "answers": found.answers, "gaps": found.gaps}
+
+
+def version_facts(table: BenchmarkTable, versions: Sequence[Ref]) -> list[Context]:
+    """List the versions of the same benchmark that have a page, newest first; one alone needs no list."""
+    same = [ref for ref in versions if ref.unversioned == table.ref.unversioned]
+    newest = max((ref.version for ref in same), default=table.ref.version)
+    return [
+        {
+            "ref": ref,
+            "url": f"benchmarks/{ref.path}/index.html",
+            "here": ref == table.ref,
+            "newest": ref.version == newest,
+        }
+        for ref in sorted(same, key=lambda ref: -ref.version)
+        if len(same) > 1
+    ]
 
 
 def records_behind(table: BenchmarkTable) -> list[Context]:
@@ -75,7 +93,7 @@ def records_behind(table: BenchmarkTable) -> list[Context]:
 def key_facts(table: BenchmarkTable) -> list[Context]:
     """Count models, sites, cases and cells."""
     sizes = [site.cases for site in table.sites]
-    cells, pairs = sum(cell.counts for cell in table.cells.values()), len(table.cells)
+    cells, pairs = table.counted, len(table.cells)
     facts = [
         (whole(len(table.models)), "model" if len(table.models) == 1 else "models"),
         (whole(len(table.sites)), "site" if len(table.sites) == 1 else "sites"),

@@ -7,6 +7,7 @@ from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing, analyse
 from medperf_git.leaderboard.reading import read_tables
+from medperf_git.leaderboard.section_firm import firm_notes, usable_others
 from medperf_git.leaderboard.section_ranking import ranking_notes
 from medperf_git.leaderboard.text import NOTHING, fixed, some, span
 from medperf_git.records.names import Ref
@@ -41,14 +42,23 @@ def _shown(analysis: Analysis) -> Shown:
     table = analysis.table
     heads = [(f"{metric.title} {metric.arrow}", "range or interval") for metric in analysis.metrics]
     scores = tuple(name for pair in heads for name in pair)
-    others = tuple(f"by {other.rule.title.lower()}" for other in analysis.others)
+    others = tuple(f"by {analysis.others[place].rule.title}" for place in usable_others(analysis))
+    own = (analysis.own_name,) if analysis.own_name else ()
+    open_ranks = ("ranks left open",) if _has_intervals(analysis) else ()
     return Shown(
         benchmark=str(table.ref),
         title=table.title,
         headline=analysis.headline,
         explanation=analysis.explanation,
-        columns=("rank", "model", *scores, "sites", "cases", "without a site", *others),
-        numeric=(True, False, *(True for _ in scores), True, True, True, *(True for _ in others)),
+        columns=("rank", "model", *own, *scores, "sites", "cases", *open_ranks, "without a site", *others),
+        numeric=(
+            True,
+            False,
+            *(True for _ in (*own, *scores)),
+            True,
+            True,
+            *(True for _ in (*open_ranks, "", *others)),
+        ),
         rows=tuple(_row(analysis, row) for row in analysis.standings),
         notes=tuple(_notes(analysis)),
     )
@@ -59,15 +69,27 @@ def _row(analysis: Analysis, row: Standing) -> tuple[str, ...]:
     for score in row.scores:
         scores.append(fixed(score.value, score.metric.decimals))
         scores.append(_bounds(score))
-    ranks = row.others or (None,) * len(analysis.others)
+    ranks = [row.others[place] for place in usable_others(analysis)]
+    own = (fixed(row.own, 3),) if analysis.own_name else ()
+    open_ranks = (_interval(row),) if _has_intervals(analysis) else ()
     return (
         _rank(row.rank),
         str(row.model.ref),
+        *own,
         *scores,
         *_counted(analysis, row),
+        *open_ranks,
         span(*map(str, row.rank_range)) if row.rank_range else NOTHING,
         *(_rank(rank) for rank in ranks),
     )
+
+
+def _has_intervals(analysis: Analysis) -> bool:
+    return any(isinstance(row.rank_interval, tuple) for row in analysis.standings)
+
+
+def _interval(row: Standing) -> str:
+    return NOTHING if isinstance(row.rank_interval, un.Undefined) else span(*map(str, row.rank_interval))
 
 
 def _counted(analysis: Analysis, row: Standing) -> tuple[str, str]:
@@ -95,15 +117,15 @@ def _rank(rank: int | None) -> str:
 
 def _notes(analysis: Analysis) -> Iterator[str]:
     yield from ranking_notes(analysis)
+    yield from firm_notes(analysis)
     for row in analysis.standings:
         if row.rank is None:
             yield f"{row.model.ref} is not ranked: {row.unranked}"
         elif row.beside_first and row.rank > 1:
             yield f"{row.model.ref} cannot be told from first place"
         yield from (_own_sites(row, score) for score in row.scores if score.own_sites_differ)
-    for cell in analysis.table.cells.values():
-        if not cell.counts:
-            yield f"{cell.model} at {cell.dataset}: {cell.state} ({cell.reason})"
+    for cell in analysis.table.iter_gaps():
+        yield f"{cell.model} at {cell.dataset}: {cell.state} ({cell.reason})"
     if hidden := len(analysis.table.hidden):
         yield f"{some(hidden, 'result is', 'results are')} hidden:"
     for one in analysis.table.hidden:

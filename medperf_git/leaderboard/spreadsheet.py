@@ -8,6 +8,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 _FORMULA = tuple(
     "=+-@\N{FULLWIDTH EQUALS SIGN}\N{FULLWIDTH PLUS SIGN}\N{FULLWIDTH HYPHEN-MINUS}\N{FULLWIDTH COMMERCIAL AT}"
@@ -22,8 +23,11 @@ def safe_cell(value: CellText) -> str | int | float:
         return ""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if not isinstance(value, str):
-        return value
+    return _safe_text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=8192)  # the same words stand in many lines
+def _safe_text(value: str) -> str:
     value = _INSIDE.sub(r"\1'", value)
     if value[:1] in ("\t", "\r", "\n") or value.lstrip()[:1] in _FORMULA:
         return "'" + value

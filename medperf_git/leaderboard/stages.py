@@ -8,7 +8,7 @@ the moment that is asked about.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from medperf_git.records import layout
 from medperf_git.records.folds import AssociationState, Status, live_of, member_state, policy_state, result_chain
@@ -56,30 +56,44 @@ class Stage:
         return f"{' or '.join(self.waits_for)}: {self.command}" if self.waits_for else self.note
 
 
+class Lives(Protocol):
+    """Which live results a benchmark has, and when each dataset last had one, live or not."""
+
+    def newest(self, dataset: Ref) -> str:
+        """Return when the newest result on a dataset was written, empty when there is none."""
+        ...
+
+    def count(self, datasets: Iterable[Ref], models: Iterable[Ref]) -> tuple[int, int]:
+        """Return how many of these pairs have a result with values, and how many a failed one."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class _Lives:
-    """The results of a benchmark: those that are live, and when each dataset last had one, live or not."""
+    """`Lives` as the records themselves tell them."""
 
-    live: Mapping[tuple[Ref, Ref], Result]
-    newest: Mapping[Ref, str]
+    failed: Mapping[tuple[Ref, Ref], bool]
+    last: Mapping[Ref, str]
 
     @classmethod
     def of(cls, view: RecordView, benchmark: Ref) -> "_Lives":
-        live: dict[tuple[Ref, Ref], Result] = {}
-        newest: dict[Ref, str] = {}
+        failed: dict[tuple[Ref, Ref], bool] = {}
+        last: dict[Ref, str] = {}
         for dataset, model in iter_results(view, benchmark):
             links = result_chain(view, benchmark, dataset, model)
-            newest[dataset] = max([newest.get(dataset, ""), *(link.record.created for link in links)])
+            last[dataset] = max([last.get(dataset, ""), *(link.record.created for link in links)])
             stored = live_of(view, links)
             if stored is not None and isinstance(stored.record, Result):
-                live[dataset, model] = stored.record
-        return cls(live, newest)
+                failed[dataset, model] = stored.record.outcome == "failed"
+        return cls(failed, last)
 
-    def count(self, pairs: Iterable[tuple[Ref, Ref]]) -> tuple[int, int]:
-        """Return how many of these have a result with values, and how many a failed one."""
-        found = [self.live[pair] for pair in pairs if pair in self.live]
-        failed = sum(result.outcome == "failed" for result in found)
-        return len(found) - failed, failed
+    def newest(self, dataset: Ref) -> str:
+        return self.last.get(dataset, "")
+
+    def count(self, datasets: Iterable[Ref], models: Iterable[Ref]) -> tuple[int, int]:
+        there = list(models)
+        found = [self.failed[d, m] for d in datasets for m in there if (d, m) in self.failed]
+        return len(found) - sum(found), sum(found)
 
 
 def models_of(view: RecordView, benchmark: Ref, *, reference: Ref) -> list[Ref]:
@@ -87,11 +101,16 @@ def models_of(view: RecordView, benchmark: Ref, *, reference: Ref) -> list[Ref]:
     return _models(reference, list_standings(view, benchmark))
 
 
-def read_stages(view: RecordView, benchmark: Ref, *, reference: Ref, as_of: datetime) -> tuple[Stage, ...]:
-    """Return every site, then every model of a benchmark, as things stand at a moment."""
+def read_stages(
+    view: RecordView, benchmark: Ref, *, reference: Ref, as_of: datetime, lives: Lives | None = None
+) -> tuple[Stage, ...]:
+    """Return every site, then every model of a benchmark, as things stand at a moment.
+
+    Results are read from the records, unless somebody who has read them gives `lives`.
+    """
     standings = list_standings(view, benchmark)
     models = _models(reference, standings)
-    lives, policy = _Lives.of(view, benchmark), policy_state(view, benchmark)
+    lives, policy = lives or _Lives.of(view, benchmark), policy_state(view, benchmark)
     sites = [one for one in standings if one.kind == "dataset"]
     open_sites = [one.subject for one in sites if one.state.status is Status.APPROVED and not one.withdrawn]
     always = Standing(benchmark, "cube", reference, AssociationState(Status.APPROVED), withdrawn=False)
@@ -118,10 +137,10 @@ def _models(reference: Ref, standings: Iterable[Standing]) -> list[Ref]:
 
 
 def _site(
-    view: RecordView, one: Standing, models: list[Ref], lives: _Lives, *, policy: Policy | None, as_of: datetime
+    view: RecordView, one: Standing, models: list[Ref], lives: Lives, *, policy: Policy | None, as_of: datetime
 ) -> Stage:
     dataset = record_at(view, layout.dataset_path(one.subject), Dataset)
-    results, failed = lives.count((one.subject, model) for model in models)
+    results, failed = lives.count([one.subject], models)
     missing = len(models) - results - failed
     status, who, command, note = _answer(one, policy)
     if status == Status.APPROVED:
@@ -130,7 +149,7 @@ def _site(
         if missing and not note:
             who, command = (one.subject.member,), f"medperf-git run {one.benchmark} --dataset {one.subject}"
     return Stage(
-        **_common(view, one, dataset, newest=lives.newest.get(one.subject, ""), as_of=as_of),
+        **_common(view, one, dataset, newest=lives.newest(one.subject), as_of=as_of),
         status=status,
         results=results,
         failed=failed,
@@ -142,10 +161,10 @@ def _site(
 
 
 def _model(
-    view: RecordView, one: Standing, sites: list[Ref], lives: _Lives, *, policy: Policy | None, as_of: datetime
+    view: RecordView, one: Standing, sites: list[Ref], lives: Lives, *, policy: Policy | None, as_of: datetime
 ) -> Stage:
     cube = record_at(view, layout.cube_path(one.subject), Cube)
-    results, failed = lives.count((site, one.subject) for site in sites)
+    results, failed = lives.count(sites, [one.subject])
     status, who, command, note = _answer(one, policy)
     return Stage(
         **_common(view, one, cube, newest="", as_of=as_of),

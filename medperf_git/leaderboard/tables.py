@@ -4,17 +4,29 @@ Rules kept here: a result ends as shown (it is a cell) or as hidden with a reaso
 the results there are; what is missing or failed is a cell too. Nothing here computes a score.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
 
+if TYPE_CHECKING:  # they bring scipy, of which who writes the pages of results needs nothing
+    from medperf_git.leaderboard.block import Block
+    from medperf_git.leaderboard.ranking import Weights
+
 
 class CellState(StrEnum):
-    """How a cell stands; only complete and partial cells count in a ranking."""
+    """How a cell stands; only complete and partial cells count in a ranking.
+
+    No record makes a cell `sealed` yet: the word is kept for values that are published later (DESIGN, visibility).
+    """
 
     COMPLETE = "complete"
     PARTIAL = "partial"
@@ -22,6 +34,7 @@ class CellState(StrEnum):
     MISSING = "missing"
     WITHDRAWN = "withdrawn"
     DISPUTED = "disputed"
+    SEALED = "sealed"
 
 
 COUNTED = frozenset({CellState.COMPLETE, CellState.PARTIAL})
@@ -75,6 +88,7 @@ class Measured:
     n: int | None
     n_failed: int | None
     n_undefined: int | None
+    counts: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +104,11 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class ResultEntry:
-    """A result as its record says it, with the state that notices give it."""
+    """A result as its record says it, with the state that notices give it.
+
+    One that a table gives knows where it lies, its state and its values; what else its record says is read from the
+    record when it is asked for (`columns.StoredEntry`).
+    """
 
     source: Source
     benchmark: Ref
@@ -113,6 +131,7 @@ class ResultEntry:
     created: str
     assurance: str
     notices: tuple[Notice, ...]
+    outcome: CellState
 
     @property
     def url(self) -> str:
@@ -189,9 +208,13 @@ class RankingSpec:
     rule: str
     version: int
     metrics: tuple[str, ...]
-    weights: str
+    weights: "Weights"
     missing: str
     seed: int
+    cap: int | None = None
+    alpha: float = 0.05
+    adjust: str = "holm"
+    method: str = "DL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +236,7 @@ class PolicyFacts:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonEntry:
-    """A site's comparison of models on the same cases by one metric, and how it stands."""
+    """A site's comparison of models on the same cases by one metric, and how it stands; `block` where it is live."""
 
     path: str
     digest: Digest
@@ -222,11 +245,46 @@ class ComparisonEntry:
     models: tuple[Ref, ...]
     n: int
     state: str
+    block: "Block | None" = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
         """The first 12 hexadecimal digits."""
         return short(self.digest)
+
+
+class CellGrid(Mapping[tuple[Ref, Ref], Cell]):
+    """The cells of a table that keeps them as arrays; a cell is made when it is asked for."""
+
+    @property
+    @abstractmethod
+    def shown(self) -> int:
+        """How many cells have a result."""
+
+    @property
+    @abstractmethod
+    def counted(self) -> int:
+        """How many cells count in a ranking."""
+
+    @abstractmethod
+    def values_of(self, metric: str) -> NDArray[np.float64]:
+        """See `BenchmarkTable.values`."""
+
+    @abstractmethod
+    def cases_of(self, metric: str) -> NDArray[np.float64]:
+        """See `BenchmarkTable.cases_of`."""
+
+    @abstractmethod
+    def sds_of(self, metric: str) -> NDArray[np.float64]:
+        """See `BenchmarkTable.sds_of`."""
+
+    @abstractmethod
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """See `BenchmarkTable.iter_pooled`."""
+
+    @abstractmethod
+    def iter_gaps(self) -> Iterator[Cell]:
+        """See `BenchmarkTable.iter_gaps`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,7 +308,7 @@ class BenchmarkTable:
     sites: tuple[Subject, ...]
     waiting: tuple[str, ...]
     cells: Mapping[tuple[Ref, Ref], Cell]
-    hidden: tuple[Hidden, ...]
+    hidden: Sequence[Hidden]
     seen: int
     comparisons: tuple[ComparisonEntry, ...] = ()
 
@@ -265,7 +323,59 @@ class BenchmarkTable:
     @property
     def shown(self) -> int:
         """How many results are a cell."""
-        return sum(cell.result is not None for cell in self.cells.values())
+        cells = self.cells
+        return cells.shown if isinstance(cells, CellGrid) else sum(one.result is not None for one in cells.values())
+
+    @property
+    def counted(self) -> int:
+        """How many cells take part in a ranking."""
+        cells = self.cells
+        return cells.counted if isinstance(cells, CellGrid) else sum(one.counts for one in cells.values())
+
+    def values(self, metric: str) -> NDArray[np.float64]:
+        """Give the counted values of a metric as (model, site), NaN where there is none."""
+        if isinstance(self.cells, CellGrid):
+            return self.cells.values_of(metric)
+        return self._array(lambda measured: measured.value, metric)
+
+    def cases_of(self, metric: str) -> NDArray[np.float64]:
+        """Give the number of cases behind each counted value of a metric as (model, site), NaN where not known."""
+        if isinstance(self.cells, CellGrid):
+            return self.cells.cases_of(metric)
+        return self._array(lambda measured: None if measured.value is None else measured.n, metric)
+
+    def sds_of(self, metric: str) -> NDArray[np.float64]:
+        """Give the standard deviation behind each counted value of a metric as (model, site), NaN where not known."""
+        if isinstance(self.cells, CellGrid):
+            return self.cells.sds_of(metric)
+        return self._array(lambda measured: None if measured.value is None else measured.sd, metric)
+
+    def iter_pooled(self, metric: str) -> Iterator[tuple[int, tuple[int, ...], float]]:
+        """Yield the row of a model, the counts of a counted value, and that value, wherever counts are published."""
+        if isinstance(self.cells, CellGrid):
+            yield from self.cells.iter_pooled(metric)
+            return
+        rows = {model.ref: row for row, model in enumerate(self.models)}
+        for cell in self.cells.values():
+            measured = cell.measured(metric) if cell.counts else None
+            if measured is not None and measured.counts is not None and measured.value is not None:
+                yield rows[cell.model], measured.counts, measured.value
+
+    def iter_gaps(self) -> Iterator[Cell]:
+        """Yield the cells that count in no ranking, in order."""
+        if isinstance(self.cells, CellGrid):
+            yield from self.cells.iter_gaps()
+        else:
+            yield from (cell for cell in self.cells.values() if not cell.counts)
+
+    def _array(self, of: Callable[[Measured], float | None], metric: str) -> NDArray[np.float64]:
+        found = np.full((len(self.models), len(self.sites)), np.nan)
+        for m, s in np.ndindex(found.shape):
+            cell = self.cells[self.models[m].ref, self.sites[s].ref]
+            measured = cell.measured(metric) if cell.counts else None
+            number = of(measured) if measured is not None else None
+            found[m, s] = np.nan if number is None else number
+        return found
 
     @property
     def url(self) -> str:

@@ -2,39 +2,34 @@
 
 Rules kept here: with 5 to 9 sites every distinct resample is enumerated with its exact multinomial weight
 (no seed, no noise); from 10 sites on 10 000 draws of PCG64 with the record's seed; below 5 there is no
-interval, only the range over the sites. A quantile is the smallest x with F(x) >= q, in integers.
+interval, only the range over the sites. A quantile is the smallest x with F(x) >= q, in integers. Sums over sites
+are exact, so the same numbers come out on every machine; work is cut into pieces, so memory stays bounded.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
-from functools import lru_cache
-from itertools import combinations_with_replacement
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
-from medperf_git.leaderboard.ranking import (
-    DECIMALS,
-    Counted,
-    Floats,
-    Grid,
-    Ranking,
-    Weights,
-    merit_of,
-    rank,
-    site_weights,
-    smallest_ranks,
-)
+from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
+from medperf_git.leaderboard.statistics import bootstrap
+from medperf_git.leaderboard.statistics.agreement import kendall_taus
+from medperf_git.leaderboard.statistics.bootstrap import Resamples as Resamples  # noqa: PLC0414 — used from here
+from medperf_git.leaderboard.statistics.bootstrap import at_most, quantiles
+from medperf_git.leaderboard.statistics.bootstrap import resamples as resamples  # noqa: PLC0414
+from medperf_git.leaderboard.statistics.exact import pieces
+from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, smallest_ranks
 
 FEWEST_SITES = 5
-EXACT_BELOW = 10
-DRAWS = 10_000
+EXACT_BELOW, DRAWS = bootstrap.EXACT_BELOW, bootstrap.DRAWS
 TAIL = (25, 1000)  # 2.5 % on each side, as integers
+MODELS_AT_ONCE = 256
+MOST_SIGNS = 50_000_000  # pairs of models times resamples that Kendall's tau is averaged over: below half a second
 
 
 class IntervalKind(Enum):
@@ -44,6 +39,7 @@ class IntervalKind(Enum):
     DRAWN = "site bootstrap"
     RANGE = "range over sites"
     SINGLE = "one site"
+    EFFECTS = "random effects"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +61,12 @@ class Undefined:
 
 
 @dataclass(frozen=True, slots=True)
-class Resamples:
-    """How often each site is taken, (resample, site), and each resample's integer weight; they add up to `total`."""
-
-    counts: NDArray[np.int64]
-    weights: NDArray[np.int64]
-    total: int
-    exact: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Contest:
     """Who stands beside first place: per counted model, how sure it is that first place is better.
 
     `within[i]` says that model i cannot be told from first place; `not_behind[i]` is the share of resamples
     (or of single sites, below five) in which it scored at least as well; `first_share[i]` how often it came first.
+    `tau_resamples` is how many resamples the mean tau rests on: all, unless pairs of models are too many for that.
     """
 
     leader: int
@@ -89,81 +76,92 @@ class Contest:
     not_behind: tuple[float, ...]
     first_share: tuple[float, ...]
     mean_tau: float | Undefined
-
-
-@lru_cache(maxsize=32)
-def resamples(sites: int, seed: int) -> Resamples:
-    """Enumerate or draw the resamples of `sites` sites; the seed matters only from ten sites on."""
-    if sites < EXACT_BELOW:
-        picks = np.array(list(combinations_with_replacement(range(sites), sites)), dtype=np.int64)
-        counts = np.stack([(picks == site).sum(axis=1) for site in range(sites)], axis=1)
-        weights = [math.factorial(sites) // math.prod(math.factorial(c) for c in row) for row in counts.tolist()]
-        return Resamples(counts, np.array(weights, dtype=np.int64), sites**sites, exact=True)
-    picks = np.random.Generator(np.random.PCG64(seed)).integers(0, sites, size=(DRAWS, sites))
-    counts = np.stack([(picks == site).sum(axis=1) for site in range(sites)], axis=1).astype(np.int64)
-    return Resamples(counts, np.ones(DRAWS, dtype=np.int64), DRAWS, exact=False)
-
-
-def quantile(values: Floats, draws: Resamples, *, numerator: int, denominator: int) -> float:
-    """Give the smallest x with F(x) >= numerator/denominator, compared in integers."""
-    rounded = np.round(values, DECIMALS)
-    order = np.argsort(rounded, kind="stable")
-    reached = np.cumsum(draws.weights[order]) * denominator >= numerator * draws.total
-    return float(rounded[order][int(np.argmax(reached))])
+    tau_resamples: int = 0
 
 
 def resampled_means(values: Floats, weights: Floats, draws: Resamples) -> Floats:
     """Average over sites in every resample: (…, site) values become (resample, …) means."""
-    shape = (len(draws.weights),) + (1,) * (values.ndim - 1)
-    top, bottom = np.zeros((len(draws.weights), *values.shape[:-1])), np.zeros((len(draws.weights), *values.shape[:-1]))
-    for site in range(values.shape[-1]):  # in a fixed order: the same bits with every BLAS
-        taken = draws.counts[:, site].reshape(shape)
-        top += taken * (weights[..., site] * values[..., site])[None]
-        bottom += taken * weights[..., site][None]
-    return np.divide(top, bottom, out=np.full_like(top, np.nan), where=bottom > 0)
+    return weighted_means(values, weights, draws.counts)
 
 
 def score_interval(values: Floats, weights: Floats, *, seed: int) -> Interval:
     """Interval of a model's mean over the sites it has; `values` and `weights` are (site,) without gaps."""
-    sites = len(values)
-    mean = math.fsum(values * weights) / math.fsum(weights)
+    return score_intervals(values[None], weights[None], seed=seed)[0]
+
+
+def score_intervals(values: Floats, weights: Floats, *, seed: int) -> list[Interval]:
+    """Intervals of the means of several models over the same sites; `values` and `weights` are (model, site)."""
+    sites = values.shape[1]
+    means = weighted_means(values, weights, np.ones((1, sites), dtype=np.int64))[0].tolist()
     if sites < FEWEST_SITES:
         kind = IntervalKind.SINGLE if sites == 1 else IntervalKind.RANGE
-        return Interval(kind, float(values.min()), float(values.max()), mean, sites)
-    draws = resamples(sites, seed)
-    means = resampled_means(values, weights, draws)
-    part, whole = TAIL
-    low = quantile(means, draws, numerator=part, denominator=whole)
-    high = quantile(means, draws, numerator=whole - part, denominator=whole)
-    return Interval(IntervalKind.EXACT if draws.exact else IntervalKind.DRAWN, low, high, mean, sites)
+        ends = zip(values.min(axis=1).tolist(), values.max(axis=1).tolist(), means, strict=True)
+        return [Interval(kind, low, high, mean, sites) for low, high, mean in ends]
+    draws, (part, whole) = resamples(sites, seed), TAIL
+    kind = IntervalKind.EXACT if draws.exact else IntervalKind.DRAWN
+    found = []
+    for first in range(0, len(values), MODELS_AT_ONCE):
+        some = slice(first, first + MODELS_AT_ONCE)
+        again = resampled_means(values[some], weights[some], draws)
+        lows = quantiles(again, draws, numerator=part, denominator=whole).tolist()
+        highs = quantiles(again, draws, numerator=whole - part, denominator=whole).tolist()
+        ends = zip(lows, highs, means[some], strict=True)
+        found += [Interval(kind, low, high, mean, sites) for low, high, mean in ends]
+    return found
 
 
 def own_interval(grid: Grid, weights: Weights, *, metric: int, model: int, seed: int) -> Interval | Undefined:
     """Interval of one model in one metric over every site where it has a value."""
-    values, weight = grid.values[metric, model], site_weights(grid, weights)[metric, model]
+    return own_intervals(grid.keep([model], range(len(grid.sites))), weights, metric=metric, seed=seed)[0]
+
+
+def own_intervals(grid: Grid, weights: Weights, *, metric: int, seed: int) -> list[Interval | Undefined]:
+    """Intervals of all models in one metric, each over every site where it has a value; in the grid's order.
+
+    Models that have the same sites are worked out together.
+    """
+    values, weight = grid.values[metric], site_weights(grid, weights)[metric]
     has = ~np.isnan(values) & (weight > 0)
-    if not has.any():
-        return Undefined("no value at any site")
-    return score_interval(values[has], weight[has], seed=seed)
+    found: list[Interval | Undefined] = [Undefined("no value at any site")] * len(grid.models)
+    patterns, which = np.unique(has, axis=0, return_inverse=True)
+    for number, pattern in enumerate(patterns):
+        if pattern.any():
+            members = np.flatnonzero(which.reshape(-1) == number)
+            window = np.ix_(members, np.flatnonzero(pattern))
+            for member, one in zip(members, score_intervals(values[window], weight[window], seed=seed), strict=True):
+                found[member] = one
+    return found
 
 
 def leave_one_out(ranking: Ranking) -> Iterator[tuple[str, Ranking]]:
-    """Rank again without each site in turn; nothing where fewer than two sites count."""
-    grid = ranking.counted.grid
-    places = range(len(grid.sites))
-    for gone in places if len(grid.sites) > 1 else ():
-        rest = grid.keep(range(len(grid.models)), [s for s in places if s != gone])
-        yield grid.sites[gone], rank(Counted(rest, (), ()), ranking.rule, weights=ranking.weights)
+    """Rank again without each site in turn; nothing where fewer than two sites count.
+
+    Only scores, merit and ranks are those without the site: what is counted stays that of the whole ranking.
+    """
+    places = len(ranking.counted.grid.sites)
+    if places > 1:
+        yield from _again(ranking, 1 - np.eye(places, dtype=np.int64), ranking.weights)
 
 
 def one_site_each(ranking: Ranking) -> Iterator[tuple[str, Ranking]]:
-    """Rank at each counted site alone."""
+    """Rank at each counted site alone; what is counted stays that of the whole ranking."""
+    yield from _again(ranking, np.eye(len(ranking.counted.grid.sites), dtype=np.int64), "equal")
+
+
+def _again(ranking: Ranking, counts: Ints, weights: Weights) -> Iterator[tuple[str, Ranking]]:
+    """Rank with each site taken as often as a row of `counts` (row, site) says; one row for each site."""
     grid = ranking.counted.grid
-    for site, name in enumerate(grid.sites):
-        yield name, rank(Counted(grid.keep(range(len(grid.models)), [site]), (), ()), ranking.rule, weights="equal")
+    weight = site_weights(grid, weights)
+    for rows in pieces(len(counts), grid.values[..., 0].size):
+        scores = weighted_means(grid.values, weight, counts[rows])
+        merits = merit_of(scores, grid.metrics)
+        ranks = smallest_ranks(merits).tolist()
+        for place, (score, merit, rank) in enumerate(zip(scores, merits, ranks, strict=True), start=rows.start):
+            again = replace(ranking, weights=weights, scores=score, merit=merit, ranks=tuple(rank))
+            yield grid.sites[place], again
 
 
-def kendall_tau(one: tuple[int, ...], other: tuple[int, ...]) -> float | Undefined:
+def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | Undefined:
     """Kendall's tau-b of two rankings; undefined where one of them is all tied, or for fewer than two models."""
     if len(one) < 2:
         return Undefined("fewer than two models")
@@ -181,52 +179,77 @@ def contest(ranking: Ranking, *, seed: int) -> Contest | Undefined:
     grid = ranking.counted.grid
     if not ranking.ranks:
         return Undefined("nothing is ranked")
-    leader = ranking.ranks.index(1)
-    if len(grid.sites) < FEWEST_SITES:
-        merits = np.stack([alone.merit for _, alone in one_site_each(ranking)])
-        draws = Resamples(np.eye(len(merits), dtype=np.int64), np.ones(len(merits), dtype=np.int64), len(merits), True)
-        threshold = (0, 1)
+    tested = len(grid.sites) >= FEWEST_SITES
+    if tested:
+        draws, weights, threshold = resamples(len(grid.sites), seed), ranking.weights, TAIL
     else:
-        draws = resamples(len(grid.sites), seed)
-        means = resampled_means(grid.values, site_weights(grid, ranking.weights), draws)
-        merits = merit_of(means, grid.metrics)
-        threshold = TAIL
-    return _contest_of(ranking, merits, draws, leader=leader, threshold=threshold)
-
-
-def _contest_of(
-    ranking: Ranking, merits: Floats, draws: Resamples, *, leader: int, threshold: tuple[int, int]
-) -> Contest:
+        once, weights = np.eye(len(grid.sites), dtype=np.int64), "equal"
+        draws, threshold = Resamples(once, np.ones(len(once), dtype=np.int64), len(once), exact=True), (0, 1)
+    again = _Resampled(grid, site_weights(grid, weights))
+    beside, first = _tallies(again, draws, leader=ranking.ranks.index(1))
     part, whole = threshold
-    beside = (draws.weights[:, None] * (merits >= merits[:, [leader]])).sum(axis=0)
-    ranks = smallest_ranks(merits)
-    first = (draws.weights[:, None] * (ranks == 1)).sum(axis=0)
     within = [int(count) * whole >= part * draws.total and int(count) > 0 for count in beside]
-    within = [held or place == 1 for held, place in zip(within, ranking.ranks, strict=True)]
+    tau, rests_on = _tau_of(ranking.ranks, again, draws, seed=seed)
     return Contest(
-        leader=leader,
-        tested=len(ranking.counted.grid.sites) >= FEWEST_SITES,
-        sites=len(ranking.counted.grid.sites),
-        within=tuple(within),
+        leader=ranking.ranks.index(1),
+        tested=tested,
+        sites=len(grid.sites),
+        within=tuple(held or place == 1 for held, place in zip(within, ranking.ranks, strict=True)),
         not_behind=tuple(float(count) / draws.total for count in beside.tolist()),
         first_share=tuple(float(count) / draws.total for count in first.tolist()),
-        mean_tau=_mean_tau(ranking.ranks, ranks, draws),
+        mean_tau=tau,
+        tau_resamples=rests_on,
     )
 
 
-def _mean_tau(full: tuple[int, ...], ranks: NDArray[np.int64], draws: Resamples) -> float | Undefined:
-    """Average tau-b of each resample's ranking with the full one; resamples that are all tied have none."""
+@dataclass(frozen=True, slots=True)
+class _Resampled:
+    """A grid whose merits are asked for again and again, with sites taken as often as a resample says."""
+
+    grid: Grid
+    weights: Floats
+
+    def merits(self, draws: Resamples) -> Floats:
+        """Merit of every model in each resample, (resample, model), to 12 decimals."""
+        return merit_of(resampled_means(self.grid.values, self.weights, draws), self.grid.metrics)
+
+
+def _tallies(again: _Resampled, draws: Resamples, *, leader: int) -> tuple[Ints, Ints]:
+    """Count, by weight, in how many resamples each model is at least as good as the leader, and in how many first."""
+    beside = np.zeros(len(again.grid.models), dtype=np.int64)
+    first = beside.copy()
+    for rows in pieces(len(draws.weights), again.grid.values[..., 0].size):
+        some = draws.take(rows)
+        merits = again.merits(some)
+        beside += some.weights @ (merits >= merits[:, [leader]])
+        first += some.weights @ (merits >= merits.max(axis=1, keepdims=True))
+    return beside, first
+
+
+def _tau_of(full: tuple[int, ...], again: _Resampled, draws: Resamples, *, seed: int) -> tuple[float | Undefined, int]:
+    """Average Kendall's tau over resamples, and say over how many.
+
+    Where pairs of models times resamples are too many, it rests on fewer resamples: the first of those drawn, or, of
+    those enumerated, some drawn with PCG64 of the record's seed, each as probable as its weight.
+    """
+    draws = at_most(draws, max(1, MOST_SIGNS // max(1, math.comb(len(full), 2))), seed=seed)
+    parts = pieces(len(draws.weights), again.grid.values[..., 0].size)
+    taus = [kendall_taus(full, again.merits(draws.take(rows))) for rows in parts]
+    tau = _mean_of(full, np.concatenate(taus), draws)
+    return tau, 0 if isinstance(tau, Undefined) else len(draws.weights)
+
+
+def _mean_tau(full: tuple[int, ...], ranks: Ints, draws: Resamples) -> float | Undefined:
+    """Average tau-b of each resample's ranking, (resample, model), with the full one."""
+    return _mean_of(full, kendall_taus(full, -ranks.astype(np.float64)), draws)
+
+
+def _mean_of(full: tuple[int, ...], taus: Floats, draws: Resamples) -> float | Undefined:
+    """Average the taus of resamples by their weight; resamples that are all tied have none."""
     if len(full) < 2 or len(set(full)) == 1:
         return Undefined("fewer than two models" if len(full) < 2 else "all models are tied")
-    left, right = np.triu_indices(len(full), k=1)
-    reference = np.sign(np.asarray(full)[left] - np.asarray(full)[right])
-    rows, where = np.unique(ranks, axis=0, return_inverse=True)
-    signs = np.sign(rows[:, left] - rows[:, right])
-    lengths = np.sqrt((signs != 0).sum(axis=1) * float((reference != 0).sum()))
-    taus = np.divide((signs * reference).sum(axis=1), lengths, out=np.full(len(rows), np.nan), where=lengths > 0)
-    each = taus[where.reshape(-1)]
-    defined = ~np.isnan(each)
+    defined = ~np.isnan(taus)
     if not defined.any():
         return Undefined("all models are tied in every resample")
-    total = float((draws.weights * np.where(defined, each, 0.0))[defined].sum())
-    return float(np.round(total / float(draws.weights[defined].sum()), DECIMALS))
+    weights = draws.weights[defined]
+    return float(np.round((weights * taus[defined]).sum() / weights.sum(), DECIMALS))

@@ -14,6 +14,7 @@ KINDS: Mapping[CellState, str] = {
     CellState.MISSING: "none",
     CellState.WITHDRAWN: "bad",
     CellState.DISPUTED: "warn",
+    CellState.SEALED: "none",
 }
 MISSING_RULES: Mapping[str, str] = {
     "exclude-site": "A site where a model has no value is left out of the ranking.",

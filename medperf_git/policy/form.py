@@ -12,6 +12,7 @@ from medperf_git.records.findings import Finding, Severity
 from medperf_git.records.folds import member_state, members
 from medperf_git.records.layout import CHAINS, Kind
 from medperf_git.records.names import Ref, confusable, skeleton, within_one_edit
+from medperf_git.records.ranking_rules import newer_parts
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, chain, folders, next_number
 
@@ -167,6 +168,9 @@ def _newer_in_benchmark(benchmark: models.Benchmark) -> Iterator[tuple[str, str]
         yield "/comparisons", "comparisons"
     if benchmark.tested is not None:
         yield "/tested", "tests of benchmarks"
+    for field in newer_parts(benchmark.ranking):
+        value = getattr(benchmark.ranking, field)
+        yield f"/ranking/{field}", f"rankings with `{field}: {value}`"
     for number, metric in enumerate(benchmark.metrics):
         for field, what in _NEWER_IN_METRICS.items():
             if getattr(metric, field) is not None:

@@ -9,6 +9,7 @@ from medperf_git.records import layout, models
 from medperf_git.records.digests import Digest
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import marks_of, policy_state
+from medperf_git.records.ranking_rules import needs_cases
 from medperf_git.records.view import record_at, stored_at
 
 
@@ -147,8 +148,7 @@ def check_ranking(case: Case) -> Iterator[Finding]:
     for stored, policy in case.of(models.Policy):
         benchmark = record_at(case.change.after, layout.benchmark_path(policy.benchmark.ref), models.Benchmark)
         ranking = benchmark.ranking if benchmark else None
-        by_cases = ranking is not None and (ranking.weights == "cases" or ranking.rule == "mean-then-rank")
-        if by_cases and policy.disclosure.n == "bucket":
+        if ranking is not None and needs_cases(ranking) and policy.disclosure.n == "bucket":
             message = "the benchmark ranks by numbers of cases, which this policy keeps back"
             fix = "publish exact numbers, or rank by the mean of sites with equal weights"
             pointer = "/disclosure/n"

@@ -7,6 +7,7 @@ from medperf_git.policy import (
     form,
     notices,
     people,
+    rankings,
     references,
     results,
     signatures,
@@ -258,6 +259,13 @@ RULES: tuple[Rule, ...] = (
         references.check_ranking,
     ),
     Rule(
+        "ranking-basis",
+        "A ranking rests on what sites are asked for",
+        "A rule that is computed from what no site publishes would rank nobody.",
+        "Ask for comparisons or standard deviations, or choose another rule.",
+        rankings.check_basis,
+    ),
+    Rule(
         "cube-task",
         "A container has the tasks of its role",
         "The runner must be able to run it.",
@@ -456,5 +464,6 @@ RULES: tuple[Rule, ...] = (
 )
 
 # By the number that the registry record in force names; a set that was released never changes, a stricter one is new.
-# The second brought comparisons, quantiles, pooled counts and worst values, which `newer-rules` refuses in the first.
+# The second brought comparisons, quantiles, pooled counts, worst values and five rankings; `newer-rules` refuses them
+# in the first.
 RULE_SETS: dict[int, tuple[Rule, ...]] = {1: RULES, 2: RULES}

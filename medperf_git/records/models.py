@@ -350,16 +350,31 @@ class Metric:
         return self.range.min if self.direction == "higher" else self.range.max
 
 
+RankingRule: TypeAlias = Literal[
+    "mean-of-sites",
+    "mean-then-rank",
+    "rank-then-mean",
+    "fets-2022",
+    "brats",
+    "test-then-rank",
+    "meta",
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The registered ranking rule."""
+    """The registered ranking rule; what a rule can take beside it is in `ranking_rules`."""
 
-    rule: Literal["mean-of-sites", "mean-then-rank"]
+    rule: RankingRule
     version: int
     metrics: tuple[str, ...]
-    weights: Literal["equal", "cases"]
+    weights: Literal["equal", "cases", "sqrt-cases", "capped-cases"]
     missing: Literal["exclude-site", "exclude-model", "worst"]
     seed: int
+    cap: int | None = None
+    alpha: Number | None = None
+    adjust: Literal["none", "holm"] | None = None
+    method: Literal["DL", "PM"] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,6 +96,14 @@ def _not_listed(error: "ValidationError") -> tuple[str, str]:
     return f"{_short(error.instance)!r} is not one of the allowed values", "use one of: " + ", ".join(map(str, allowed))
 
 
+def _other_than_known(error: "ValidationError") -> tuple[str, str]:
+    known: Any = error.validator_value
+    return (
+        f"{_short(error.instance)!r} is not known here, only {known!r} is",
+        f"write {known}, or use a newer medperf-git",
+    )
+
+
 def _said_by_schema(error: "ValidationError") -> tuple[str, str]:
     limit = error.validator_value if isinstance(error.validator_value, str | int | float) else ""
     return f"does not satisfy {error.validator} {_short(limit)}".strip(), "write what is expected there"
@@ -146,6 +154,7 @@ _WORDS = {
     "additionalProperties": _extra,
     "required": _missing,
     "enum": _not_listed,
+    "const": _other_than_known,
     "not": _not_together,
     "minItems": _empty,
     "minProperties": _empty,

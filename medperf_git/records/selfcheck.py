@@ -12,6 +12,7 @@ from typing import Any
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import Kind, is_house_file, place_of
 from medperf_git.records.names import Ref, name_fault
+from medperf_git.records.ranking_rules import RULES
 from medperf_git.records.schemas import schema_of
 from medperf_git.records.strict_yaml import Document, Value, pointer_step
 from medperf_git.records.text import SPACES
@@ -234,6 +235,7 @@ def _metrics(document: Document) -> Iterator[Finding]:
         yield from _worst(document, metric, where)
         yield from _quantiles(document, metric, where)
     yield from _ranked(document, declared)
+    yield from _ranking_parameters(document)
 
 
 def _worst(document: Document, metric: Value, where: str) -> Iterator[Finding]:
@@ -272,6 +274,34 @@ def _ranked(document: Document, declared: Container[object]) -> Iterator[Finding
         if name not in declared:
             fix = "rank by metrics that this benchmark defines"
             yield _found(document, "ranking-metric", where, message=f"no metric {name!r}", got=name, fix=fix)
+
+
+def _ranking_parameters(document: Document) -> Iterator[Finding]:
+    """Refuse weights, a missing rule or a parameter that the registered rule does not take."""
+    ranking = value_at(document.value, "/ranking")
+    facts = RULES.get(str(value_at(ranking, "/rule"))) if isinstance(ranking, dict) else None
+    if facts is None or not isinstance(ranking, dict):
+        return
+    rule, weights = str(ranking["rule"]), ranking.get("weights")
+    for field, taken in (("weights", facts.weights), ("missing", facts.missing)):
+        if ranking.get(field) not in taken:
+            message, fix = f"{rule} takes no `{field}: {ranking.get(field)}`", f"write {' or '.join(taken)}"
+            yield _found(
+                document, "ranking-parameter", f"/ranking/{field}", message=message, got=ranking.get(field), fix=fix
+            )
+    for field in ("adjust", "method"):
+        if field in ranking and field not in facts.parameters:
+            message, fix = f"{rule} takes no `{field}`", "leave it out"
+            yield _found(
+                document, "ranking-parameter", f"/ranking/{field}", message=message, got=ranking[field], fix=fix
+            )
+    if ("cap" in ranking) != (weights == "capped-cases"):
+        message, fix = "`cap` and `weights: capped-cases` go together", "write both, or neither"
+        where = "/ranking/cap" if "cap" in ranking else "/ranking/weights"
+        yield _found(document, "ranking-parameter", where, message=message, got=ranking.get("cap", weights), fix=fix)
+    if ranking.get("alpha") == 0:
+        message, fix = "a test at level 0 tells nothing apart", "write a number above 0, such as 0.05"
+        yield _found(document, "ranking-parameter", "/ranking/alpha", message=message, got=0, fix=fix)
 
 
 def _compared(document: Document) -> Iterator[Finding]:

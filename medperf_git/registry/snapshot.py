@@ -88,6 +88,10 @@ class Snapshot:
         mode, raw_id = self._folder(folder).get(name, (b"", b""))
         return raw_id if mode == FILE else None
 
+    def folder_id(self, path: str) -> bytes:
+        """Return the 20 raw bytes of the id of a folder's tree, no bytes where there is no folder."""
+        return self._tree_of(path.strip("/"))
+
     def names(self, folder: str) -> tuple[str, ...]:
         """Return the sorted entry names of a folder; names of folders end with `/`."""
         return tuple(

@@ -1,11 +1,7 @@
 """The printed pages in headless Chromium: on paper, on a telephone, for people who cannot see them, and hostile."""
 
-import os
-import shutil
-
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import sync_playwright
 
 from medperf_git.flows.paper_parts import Leaving
 from medperf_git.flows.papers import dataset_paper, review_paper
@@ -33,15 +29,6 @@ def folder(tmp_path_factory):
     paper = dataset_paper(made.view, WHERE, Leaving(path, made.files[path]), benchmark=benchmark, stays=("42 files",))
     (folder / "dataset.html").write_bytes(render_paper(paper))
     return folder
-
-
-@pytest.fixture(scope="module")
-def browser():
-    path = os.environ.get("CHROMIUM", "") or shutil.which("chromium") or "/usr/bin/chromium"
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ import numpy as np
 from medperf_git.leaderboard import ranking as rk
 
 
-def grid(values: Any, cases: Any = None, *, higher: bool = True, worst: float | None = None) -> rk.Grid:
+def grid(
+    values: Any, cases: Any = None, *, higher: bool = True, worst: float | None = None, cap: float | None = None
+) -> rk.Grid:
     """Lay out models m0, m1, … at sites s0, s1, …; a third dimension in front holds several metrics."""
     array = np.array(values, dtype=float)
     array = array[None] if array.ndim == 2 else array
@@ -16,7 +18,7 @@ def grid(values: Any, cases: Any = None, *, higher: bool = True, worst: float | 
     sizes[np.isnan(array)] = np.nan
     models, sites = (f"m{i}" for i in range(array.shape[1])), (f"s{i}" for i in range(array.shape[2]))
     metrics = tuple(rk.Metric(f"k{i}", higher, worst) for i in range(array.shape[0]))
-    return rk.Grid(tuple(models), tuple(sites), metrics, array, sizes)
+    return rk.Grid(tuple(models), tuple(sites), metrics, array, sizes, cap)
 
 
 def ranked(

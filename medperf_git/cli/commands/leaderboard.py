@@ -16,6 +16,7 @@ from medperf_git.errors import UsageProblem
 if TYPE_CHECKING:
     from medperf_git.flows.sites import BuiltSite
     from medperf_git.flows.workspace import Workspace
+    from medperf_git.leaderboard.build_cache import BuildCache
 
 
 @click.group()
@@ -33,15 +34,36 @@ leaderboard.add_command(export)
 @click.option(
     "--checkpoint-key", type=click.Path(path_type=Path, exists=True), metavar="FILE", help="Sign a note of freshness."
 )
+@click.option(
+    "--cache",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Remember there what was built, outside of the site (default: among this program's own files).",
+)
+@click.option("--no-cache", is_flag=True, help="Build everything, and remember nothing.")
 @json_option
-def build(at: str | None, out: Path, repo: Path | None, checkpoint_key: Path | None, as_json: bool) -> None:
-    """Write the site of a commit: pages, JSON and CSV; the same commit gives the same bytes."""
-    from medperf_git.flows.sites import build_from_repository, write_checkpoint  # noqa: PLC0415
+def build(
+    *,
+    at: str | None,
+    out: Path,
+    repo: Path | None,
+    checkpoint_key: Path | None,
+    cache: Path | None,
+    no_cache: bool,
+    as_json: bool,
+) -> None:
+    """Write the site of a commit: pages, JSON and CSV; the same commit gives the same bytes.
+
+    In a folder that holds a site already, only what changed since is written.
+    """
+    from medperf_git.flows.sites import build_from_repository, site_cache, write_checkpoint  # noqa: PLC0415
 
     if checkpoint_key is not None and repo is None:
         raise UsageProblem("a note of freshness is about a whole history", hint="say --repo PATH as well")
+    kept = None if no_cache else site_cache(open_context().home, out, cache)
     if repo is not None:
-        built = build_from_repository(repo, at=at or "main", out=out, now=open_context().clock(), progress=_progress)
+        now = open_context().clock()
+        built = build_from_repository(repo, at=at or "main", out=out, now=now, progress=_progress, cache=kept)
         if checkpoint_key is not None:
             context = open_context()
             ask = context.person.passphrase
@@ -49,7 +71,7 @@ def build(at: str | None, out: Path, repo: Path | None, checkpoint_key: Path | N
                 built, key=checkpoint_key, now=context.clock(), passphrase=lambda path: ask(f"Passphrase of {path}")
             )
     else:
-        built = _build_here(fresh_workspace(), at, out)
+        built = _build_here(fresh_workspace(), at, out, cache=kept)
     if as_json:
         echo_json({"commit": built.commit, "registry": built.registry_id, "files": built.files, "out": str(built.out)})
         return
@@ -111,13 +133,14 @@ def open_site(out: Path | None) -> None:
         echo_text("no browser could be opened here; open the address above yourself")
 
 
-def _build_here(workspace: "Workspace", at: str | None, out: Path) -> "BuiltSite":
+def _build_here(workspace: "Workspace", at: str | None, out: Path, *, cache: "BuildCache | None" = None) -> "BuiltSite":
     from medperf_git.flows.sites import build_from_repository, write_from_store  # noqa: PLC0415
 
     if at is None or at in ("main", workspace.head):
         registry = workspace.registry_id
-        return write_from_store(workspace.store, commit=workspace.head, registry=registry, out=out)
-    return build_from_repository(workspace.copy, at=at, out=out, expected=workspace.registry_id, progress=_progress)
+        return write_from_store(workspace.store, commit=workspace.head, registry=registry, out=out, cache=cache)
+    known = workspace.registry_id
+    return build_from_repository(workspace.copy, at=at, out=out, expected=known, progress=_progress, cache=cache)
 
 
 def _progress(done: int, steps: int) -> None:

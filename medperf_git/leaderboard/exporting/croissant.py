@@ -6,6 +6,7 @@ No data is inside: the only file described is the dataset's own record. https://
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, named, organisation
 from medperf_git.leaderboard.exporting.release import (
@@ -17,7 +18,7 @@ from medperf_git.leaderboard.exporting.release import (
     dataset_of,
     read_people,
 )
-from medperf_git.leaderboard.exports import render_json
+from medperf_git.leaderboard.urls import site_url
 from medperf_git.records import folds, layout
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.records.models import Cases, Cube, Dataset
@@ -101,7 +102,7 @@ def _why_not(view: RecordView, path: str, dataset: Dataset | None) -> str:
 def description(dataset: Dataset, data: bytes, owner: Person, *, preparator: Cube | None, origin: Origin) -> Node:
     """Describe one dataset; `data` are the bytes of its record."""
     rai = dict(_iter_rai(dataset, preparator))
-    page = origin.page(f"sites/{dataset.ref.path}/index.html")
+    page = origin.page(site_url(dataset.ref))
     told = f"{dataset.title}, a dataset that stays with {owner.title}: only this description and results are public."
     return without_empty(
         {

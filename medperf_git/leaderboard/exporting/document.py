@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from medperf_git import __version__
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.exporting.formats import format_named
 from medperf_git.leaderboard.exporting.release import Evidence, LeftOut, Origin
-from medperf_git.leaderboard.exports import render_json
 
 MANIFEST = "export.json"
 _IN_SCRIPT = {ord(char): f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}

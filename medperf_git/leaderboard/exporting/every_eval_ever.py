@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.hugging_face import interval_facts, rule_facts
 from medperf_git.leaderboard.exporting.release import (
@@ -22,7 +23,6 @@ from medperf_git.leaderboard.exporting.release import (
     left_out,
 )
 from medperf_git.leaderboard.exporting.schema_org import file_name
-from medperf_git.leaderboard.exports import render_json
 from medperf_git.leaderboard.tables import MetricInfo, ResultEntry, Subject
 from medperf_git.records.names import Ref
 from medperf_git.records.times import parse_time

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.build import CSP, build_site, write_site
+from medperf_git.leaderboard.embed_page import CSP as EMBED_CSP
 from medperf_git.leaderboard.spreadsheet import safe_cell
 from medperf_git.records.view import MemoryView
 from tests.support import leaderboard_registry as lr
@@ -110,11 +111,19 @@ def test_a_benchmark_without_results_says_that_there_is_no_ranking_yet():
 
 
 def test_the_page_answers_who_is_first_and_how_sure_that_is():
-    page = site_of(lr.demo())[PAGE].decode()
+    files = site_of(lr.demo())
+    page = files[PAGE].decode()
     assert "Logistic regression is first of four, but not everywhere" in page
     assert "it needed more memory than it was given" in page
     assert "not ranked: no value at any site" in page
-    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in page
+    for name in ("index.html", "methods.html"):
+        assert f"medperf-git leaderboard build --at {lr.COMMIT}" in files[name].decode()
+
+
+def test_only_the_index_the_methods_and_one_style_sheet_name_the_commit():
+    files = site_of(lr.demo())
+    naming = {name for name, data in files.items() if lr.COMMIT.encode() in data}
+    assert naming == {"index.html", "index.json", "methods.html", "assets/as-of.css"}
 
 
 def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
@@ -167,7 +176,9 @@ def test_bucketed_case_numbers_leave_out_the_rule_that_needs_them_with_the_reaso
     for name in ("north", "river"):
         registry.result("other", name, {"auroc": 0.8})
     page = site_of(registry)[PAGE].decode()
-    assert "Mean over cases is not shown: this rule needs the number of cases" in page
+    assert "Not ranked by Mean over cases, Mean rank over cases, FeTS 2022, BraTS, " in page
+    assert "these rules need the number of cases, which the policy publishes only as a range" in page
+    assert "published as ranges only, so nothing here is weighed by them" in page
 
 
 def test_pages_hold_no_inline_script_or_style_and_point_nowhere_else():
@@ -179,7 +190,8 @@ def test_pages_hold_no_inline_script_or_style_and_point_nowhere_else():
         assert not any(tag == "style" for tag, _ in tags), name
         assert not any(attr == "style" or attr.startswith("on") for _, attrs in tags for attr in attrs), name
         assert all("src" in attrs for tag, attrs in tags if tag == "script"), name
-        assert CSP.replace("'", "&#39;") in page
+        policy = EMBED_CSP if name.endswith("/embed.html") else CSP
+        assert policy.replace("'", "&#39;") in page
         for address in re.findall(r'(?:href|src)="([^"]*)"', page):
             assert not re.match(r"[a-z]+:|//", address), (name, address)
 
@@ -268,7 +280,7 @@ def test_json_and_csv_say_the_same_as_the_page():
     files = site_of(lr.demo())
     table = json.loads(files[PAGE.replace("index.html", "table.json")])
     rows = list(csv.DictReader(io.StringIO(files[PAGE.replace("index.html", "results.csv")].decode())))
-    assert table["counts"] == {"results": 14, "shown": 13, "hidden": 1}
+    assert table["counts"] == {"results": 14, "shown": 13, "hidden": 1, "counted": 11}
     assert len(table["cells"]) == 15
     assert len(rows) == 15 * 3
     failed = next(row for row in rows if row["state"] == "failed")
@@ -301,8 +313,10 @@ def test_the_recipe_of_a_result_page_verifies_a_real_signature(tmp_path):
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     (bundle_path,) = [name for name in registry.files if name.startswith(path + ".")]
-    recipe = html.unescape(re.findall(r"<pre><code>(git show .*?)</code>", site_of(registry)[
-        path.replace(".yaml", ".html")].decode(), re.DOTALL)[0])  # fmt: skip
+    files = site_of(registry)
+    own = re.findall(r"<pre><code>(record=.*?)</code>", files[path.replace(".yaml", ".html")].decode(), re.DOTALL)[0]
+    common = re.findall(r"<pre><code>(git show .*?)</code>", files["methods.html"].decode(), re.DOTALL)[0]
+    recipe = html.unescape(f"{own}\n{common}")
     bundle = json.loads(registry.files[bundle_path])
     payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
     signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)

@@ -26,6 +26,27 @@ def test_mean_of_sites_with_registered_case_weights_equals_mean_then_rank():
     assert ranked(given, weights="cases").ranks == ranked(given, rule="mean-then-rank").ranks
 
 
+def test_sites_may_weigh_by_the_root_of_their_cases_or_by_their_cases_up_to_a_cap():
+    given = grid([[1.0, 0.0]], cases=[[4, 36]], cap=12)
+    shares = {"equal": 1 / 2, "cases": 4 / 40, "sqrt-cases": 2 / 8, "capped-cases": 4 / 16}
+    for weights, share in shares.items():
+        assert ranked(given, weights=weights).scores[0, 0] == pytest.approx(share, abs=1e-15)
+
+
+def test_capped_cases_without_a_cap_are_refused_with_what_to_do():
+    with pytest.raises(UsageProblem, match="no cap") as caught:
+        ranked(grid([[1.0, 0.0]], cases=[[4, 36]]), weights="capped-cases")
+    assert "cap" in caught.value.hint
+
+
+def test_a_reason_names_some_of_many_and_counts_the_rest():
+    values = np.full((12, 2), 0.5)
+    values[:, 1] = NAN
+    values[0, 1] = 0.1
+    (out,) = ranked(grid(values)).counted.sites_out
+    assert out.reason == "no value: m1, m2, m3, m4, m5, m6, m7, m8 and 3 more"
+
+
 def test_lower_is_better_turns_the_order():
     assert ranked(grid([[0.1, 0.1], [0.2, 0.2], [0.05, 0.1]], higher=False)).ranks == (2, 3, 1)
 

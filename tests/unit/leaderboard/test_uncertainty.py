@@ -13,12 +13,13 @@ from scipy.stats import kendalltau
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.statistics import bootstrap
 from tests.support.leaderboard_grids import grid, ranked
 
 
 @pytest.mark.parametrize(("sites", "distinct"), [(5, 126), (6, 462), (8, 6435), (9, 24310)])
 def test_every_distinct_resample_is_enumerated_with_exact_weights(sites, distinct):
-    draws = un.resamples(sites, 0)
+    draws = bootstrap.resamples(sites, 0)
     assert draws.exact
     assert len(draws.weights) == distinct == math.comb(2 * sites - 1, sites)
     assert int(draws.weights.sum()) == draws.total == sites**sites
@@ -52,11 +53,11 @@ def test_exact_bootstrap_equals_enumerating_every_ordered_resample(thousandths, 
 
 
 def test_quantile_is_the_smallest_value_whose_share_reaches_q():
-    draws = un.Resamples(np.zeros((4, 1), np.int64), np.array([1, 1, 1, 1]), 4, exact=True)
+    draws = bootstrap.Resamples(np.zeros((4, 1), np.int64), np.array([1, 1, 1, 1]), 4, exact=True)
     values = np.array([4.0, 3.0, 2.0, 1.0])
-    assert un.quantile(values, draws, numerator=1, denominator=4) == 1.0
-    assert un.quantile(values, draws, numerator=26, denominator=100) == 2.0
-    assert un.quantile(values, draws, numerator=1, denominator=1) == 4.0
+    assert bootstrap.quantile(values, draws, numerator=1, denominator=4) == 1.0
+    assert bootstrap.quantile(values, draws, numerator=26, denominator=100) == 2.0
+    assert bootstrap.quantile(values, draws, numerator=1, denominator=1) == 4.0
 
 
 @pytest.mark.parametrize("sites", [2, 3, 4])
@@ -76,13 +77,13 @@ def test_from_ten_sites_on_the_seed_decides_and_nothing_else():
     first, again = (un.score_interval(values, np.ones(12), seed=11) for _ in range(2))
     assert first == again
     assert first.kind is un.IntervalKind.DRAWN
-    assert un.resamples(12, 11).total == 10_000
-    assert not np.array_equal(un.resamples(12, 11).counts, un.resamples(12, 12).counts)
+    assert bootstrap.resamples(12, 11).total == 10_000
+    assert not np.array_equal(bootstrap.resamples(12, 11).counts, bootstrap.resamples(12, 12).counts)
 
 
 def test_the_draws_are_those_of_pcg64():
     picks = np.random.Generator(np.random.PCG64(11)).integers(0, 12, size=(10_000, 12))
-    assert np.array_equal(un.resamples(12, 11).counts[0], np.bincount(picks[0], minlength=12))
+    assert np.array_equal(bootstrap.resamples(12, 11).counts[0], np.bincount(picks[0], minlength=12))
 
 
 def test_a_models_interval_rests_on_the_sites_it_has():
@@ -144,7 +145,7 @@ def test_nothing_ranked_has_no_contest():
 
 def test_mean_tau_over_resamples_is_the_weighted_mean_of_scipys():
     given_ = grid(np.random.Generator(np.random.PCG64(5)).random((4, 5)).round(2))
-    found, draws = ranked(given_), un.resamples(5, 0)
+    found, draws = ranked(given_), bootstrap.resamples(5, 0)
     total = weight = 0.0
     for counts, w in zip(draws.counts, draws.weights, strict=True):
         ranks = rk.smallest_ranks((given_.values[0] * counts).sum(axis=1) / 5)

@@ -134,6 +134,21 @@ def a_benchmark(ref: Ref = SECOND, policy: dict[str, Any] | None = None, **chang
     return example
 
 
+def ranked_by(rule: Any, weights: Any, *names: str, **changes: Any) -> models.Ranking:
+    return models.Ranking(rule, 1, names or ("dice",), weights, "exclude-site", 7, **changes)
+
+
+def by_comparisons(ranking: models.Ranking, **changes: Any) -> Example:
+    """Return a benchmark with that ranking, which asks for comparisons, in a registry of rules 2."""
+    fields = {"metrics": (cb.DICE, cb.HD95, cb.AUROC), "comparisons": True, "ranking": ranking, **changes}
+
+    def example(house: House) -> Proposal:
+        house.merge(house.propose(house.registry_now(rules=2)).sign("ana", "ben"))
+        return a_benchmark(**fields)(house)
+
+    return example
+
+
 def two_benchmarks(house: House) -> Proposal:
     """Propose version 2, which hands the benchmark over, and version 3 in the old committee's name."""
     second, third = house.benchmark(SECOND), house.benchmark(Ref("dora", "heart", 3))
@@ -515,6 +530,15 @@ RULE_EXAMPLES: dict[str, Examples] = {
                     replace(cb.HD95, worst=374),
                 )
             ),
+            "newer-rules: a ranking": a_benchmark(
+                metrics=(cb.DICE,),
+                ranking=models.Ranking(
+                    "meta", 1, ("dice",), "equal", "exclude-site", 7, alpha=Decimal("0.1"), method="PM"
+                ),
+            ),
+            "newer-rules: weights": a_benchmark(
+                ranking=models.Ranking("mean-of-sites", 1, ("auroc",), "capped-cases", "exclude-site", 7, cap=100)
+            ),
             "newer-rules: a benchmark that was tested": a_benchmark(tested=models.Tested(WRONG, "complete")),
             "newer-rules: an engine without every limit": lambda house: a_result(house, sandbox="unlimited"),
             "newer-rules: values": with_values(auroc=rb.value("0.9", quantiles=QUARTILES, counts=(30, 30))),
@@ -694,7 +718,18 @@ RULE_EXAMPLES: dict[str, Examples] = {
             "ranking": a_benchmark(
                 ranking=models.Ranking("mean-of-sites", 1, ("auroc",), "cases", "exclude-model", 7),
                 policy={"disclosure": models.Disclosure(10, 3, "bucket")},
-            )
+            ),
+            "ranking: by comparisons": by_comparisons(
+                ranked_by("fets-2022", "equal"), policy={"disclosure": models.Disclosure(10, 3, "bucket")}
+            ),
+        },
+    ),
+    "ranking-basis": Examples(
+        by_comparisons(ranked_by("test-then-rank", "equal", adjust="holm", alpha=Decimal("0.01"))),
+        {
+            "ranking-basis: no comparisons": by_comparisons(ranked_by("rank-then-mean", "cases"), comparisons=None),
+            "ranking-basis: no value for each case": by_comparisons(ranked_by("brats", "cases", "auroc")),
+            "ranking-basis: no standard deviation": by_comparisons(ranked_by("meta", "equal", "hd95")),
         },
     ),
     "cube-task": Examples(

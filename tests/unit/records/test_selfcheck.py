@@ -51,6 +51,19 @@ CASES = [
     ),
     (BENCHMARK, {"ranking": ranking("auroc", "auroc")}, "duplicate-entry", "/ranking/metrics/1"),
     (BENCHMARK, {"ranking": ranking("auroc", "f1")}, "ranking-metric", "/ranking/metrics/1"),
+    *(
+        (BENCHMARK, {"ranking": replace(ranking("dice.mean"), **changes)}, "ranking-parameter", f"/ranking/{field}")
+        for field, changes in (
+            ("weights", {"rule": "meta", "missing": "exclude-site", "weights": "cases"}),
+            ("weights", {"weights": "sqrt-cases"}),
+            ("weights", {"rule": "mean-of-sites", "weights": "capped-cases"}),
+            ("missing", {"rule": "test-then-rank", "weights": "equal", "missing": "worst"}),
+            ("adjust", {"adjust": "none"}),
+            ("method", {"method": "PM"}),
+            ("cap", {"cap": 100}),
+            ("alpha", {"alpha": 0}),
+        )
+    ),
     (
         BENCHMARK,
         {"metrics": (replace(METRIC, range=m.Range(Decimal("0.5"), 0)),), "ranking": ranking("auroc")},

@@ -1,0 +1,252 @@
+"""What a registry knows besides results: its models, datasets and members, and in which benchmarks each stands.
+
+Rules kept here: what a table names has a card, also where its record cannot be read; a member's card holds what the
+member published and nothing that is not in its records.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medperf_git.leaderboard.analysis import Analysis, Standing
+from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.keys import KeyLine, key_lines
+from medperf_git.leaderboard.reading import source_of
+from medperf_git.leaderboard.tables import BenchmarkTable, Notice, Source, Subject
+from medperf_git.records import folds, layout, models
+from medperf_git.records.models import Cube
+from medperf_git.records.names import Ref
+from medperf_git.records.view import RecordView, chain, iter_versions, stored_at
+
+
+@dataclass(frozen=True, slots=True)
+class Grid:
+    """One benchmark's ranking, and the counted values of its ranking metrics as (model, site), NaN for none."""
+
+    analysis: Analysis
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a model, in row `row` of the table, stands in one benchmark."""
+
+    grid: Grid
+    standing: Standing
+    row: int
+
+    @property
+    def analysis(self) -> Analysis:
+        """The benchmark's ranking."""
+        return self.grid.analysis
+
+    @property
+    def table(self) -> BenchmarkTable:
+        """The benchmark's cells."""
+        return self.analysis.table
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """A model: its record, who signed it, and where it stands; `record` is None where it cannot be read."""
+
+    ref: Ref
+    title: str
+    record: models.Cube | None
+    source: Source | None
+    notices: tuple[Notice, ...]
+    versions: tuple[Ref, ...]
+    stands: tuple[Stand, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Attendance:
+    """A dataset, in column `place` of the table, in one benchmark."""
+
+    grid: Grid
+    column: Subject
+    place: int
+
+    @property
+    def analysis(self) -> Analysis:
+        """The benchmark's ranking."""
+        return self.grid.analysis
+
+    @property
+    def table(self) -> BenchmarkTable:
+        """The benchmark's cells."""
+        return self.analysis.table
+
+
+@dataclass(frozen=True, slots=True)
+class SiteCard:
+    """A dataset: its record, who signed it, and which benchmarks it takes part in."""
+
+    ref: Ref
+    title: str
+    record: models.Dataset | None
+    source: Source | None
+    notices: tuple[Notice, ...]
+    versions: tuple[Ref, ...]
+    attends: tuple[Attendance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class MemberCard:
+    """A person or organisation; `results` counts those on its datasets, `scored` those of its models."""
+
+    name: str
+    title: str
+    record: models.Member | None
+    joined: str
+    keys: tuple[KeyLine, ...]
+    sources: tuple[Source, ...]
+    models: tuple[Ref, ...]
+    datasets: tuple[Ref, ...]
+    containers: tuple[Cube, ...]
+    benchmarks: tuple[BenchmarkTable, ...]
+    committees: tuple[BenchmarkTable, ...]
+    maintainer: bool
+    results: int
+    scored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """Every card, in the order of references and names."""
+
+    models: Mapping[Ref, ModelCard]
+    sites: Mapping[Ref, SiteCard]
+    members: Mapping[str, MemberCard]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What one pass over the tables gathers."""
+
+    stands: dict[Ref, list[Stand]] = field(default_factory=dict)
+    attends: dict[Ref, list[Attendance]] = field(default_factory=dict)
+    on: Counter[str] = field(default_factory=Counter)
+    of: Counter[str] = field(default_factory=Counter)
+
+
+def read_catalogue(view: RecordView, analyses: Sequence[Analysis], maintainers: Sequence[str]) -> Catalogue:
+    """Read every card; a record that is in no benchmark has one too."""
+    found = _gather(analyses)
+    cubes = {ref: cube for ref in iter_versions(view, "cubes") if (cube := _record(view, layout.cube_path(ref)))}
+    roles = {ref: one for ref, one in cubes.items() if isinstance(one, models.Cube)}
+    refs = {ref for ref, cube in roles.items() if cube.role == "model"} | set(found.stands)
+    sites = set(iter_versions(view, "datasets")) | set(found.attends)
+    return Catalogue(
+        models={ref: _model(view, ref, refs, found) for ref in sorted(refs)},
+        sites={ref: _site(view, ref, sites, found) for ref in sorted(sites)},
+        members={
+            name: _member(view, name, analyses, found, cubes=roles, refs=refs, sites=sites, maintainers=maintainers)
+            for name in folds.members(view)
+        },
+    )
+
+
+def _gather(analyses: Sequence[Analysis]) -> _Found:
+    found = _Found()
+    for analysis in analyses:
+        table = analysis.table
+        grid = Grid(analysis, {metric.id: table.values(metric.id) for metric in analysis.metrics})
+        rows = {model.ref: row for row, model in enumerate(table.models)}
+        for standing in analysis.standings:
+            found.stands.setdefault(standing.model.ref, []).append(Stand(grid, standing, rows[standing.model.ref]))
+        for place, column in enumerate(table.sites):
+            found.attends.setdefault(column.ref, []).append(Attendance(grid, column, place))
+        _count(table, found)
+    return found
+
+
+def _count(table: BenchmarkTable, found: _Found) -> None:
+    """Count results by the member whose data, and by the member whose model, without making a cell."""
+    if isinstance(table.cells, Cells):
+        for column in filter(None, table.cells.columns):
+            found.on[column.dataset.member] += len(column.models)
+            found.of.update(model.member for model in column.models)
+    else:
+        there = [cell for cell in table.cells.values() if cell.result is not None]
+        found.on.update(cell.dataset.member for cell in there)
+        found.of.update(cell.model.member for cell in there)
+
+
+def _record(view: RecordView, path: str) -> models.Record | None:
+    stored = stored_at(view, path)
+    return stored.record if stored else None
+
+
+def _model(view: RecordView, ref: Ref, all_refs: set[Ref], found: _Found) -> ModelCard:
+    path = layout.cube_path(ref)
+    record = _record(view, path)
+    cube = record if isinstance(record, models.Cube) else None
+    stands = tuple(found.stands.get(ref, ()))
+    title = cube.title if cube else str(ref)
+    return ModelCard(ref, title, cube, _source(view, path), _notices(view, path), _versions(ref, all_refs), stands)
+
+
+def _site(view: RecordView, ref: Ref, all_refs: set[Ref], found: _Found) -> SiteCard:
+    path = layout.dataset_path(ref)
+    record = _record(view, path)
+    dataset = record if isinstance(record, models.Dataset) else None
+    attends = tuple(found.attends.get(ref, ()))
+    title = dataset.title if dataset else str(ref)
+    return SiteCard(ref, title, dataset, _source(view, path), _notices(view, path), _versions(ref, all_refs), attends)
+
+
+def _versions(ref: Ref, refs: set[Ref]) -> tuple[Ref, ...]:
+    return tuple(sorted(one for one in refs if one.unversioned == ref.unversioned))
+
+
+def _source(view: RecordView, path: str) -> Source | None:
+    stored = stored_at(view, path)
+    return source_of(view, stored) if stored else None
+
+
+def _notices(view: RecordView, path: str) -> tuple[Notice, ...]:
+    return tuple(_iter_notices(view, path))
+
+
+def _iter_notices(view: RecordView, path: str) -> Iterator[Notice]:
+    for link in chain(view, layout.notice_folder(path)):
+        if isinstance(link.record, models.Notice):
+            said = link.record
+            yield Notice(link.path, said.event, said.by, said.reason, said.created)
+
+
+def _member(
+    view: RecordView,
+    name: str,
+    analyses: Sequence[Analysis],
+    found: _Found,
+    *,
+    cubes: Mapping[Ref, models.Cube],
+    refs: set[Ref],
+    sites: set[Ref],
+    maintainers: Sequence[str],
+) -> MemberCard:
+    links = [link for link in chain(view, layout.member_folder(name)) if isinstance(link.record, models.Member)]
+    record = links[-1].record if links else None
+    member = record if isinstance(record, models.Member) else None
+    tables = [analysis.table for analysis in analyses]
+    return MemberCard(
+        name=name,
+        title=member.title if member else name,
+        record=member,
+        joined=links[0].record.created if links else "",
+        keys=key_lines([link.record for link in links if isinstance(link.record, models.Member)]),
+        sources=tuple(source_of(view, link) for link in links),
+        models=tuple(sorted(ref for ref in refs if ref.member == name)),
+        datasets=tuple(sorted(ref for ref in sites if ref.member == name)),
+        containers=tuple(cube for ref, cube in cubes.items() if ref.member == name and cube.role != "model"),
+        benchmarks=tuple(table for table in tables if table.ref.member == name),
+        committees=tuple(table for table in tables if table.policy and name in table.policy.committee),
+        maintainer=name in maintainers,
+        results=found.on[name],
+        scored=found.of[name],
+    )

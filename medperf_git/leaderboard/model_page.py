@@ -1,0 +1,161 @@
+"""The page of a model: what it is, where it stands in each benchmark, and what it reached at every site."""
+
+from collections.abc import Iterator
+from functools import partial
+
+from medperf_git.leaderboard import forest, urls
+from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.analysis import Score
+from medperf_git.leaderboard.card_words import (
+    described,
+    image_facts,
+    notice_rows,
+    owner_step,
+    pairs,
+    signers,
+    versions_of,
+)
+from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
+from medperf_git.leaderboard.forest import Forest, Spot
+from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.standing_words import (
+    first_place_words,
+    interval_kind,
+    interval_of_ranks,
+    interval_words,
+    level_words,
+    rank_spread,
+    rank_words,
+)
+from medperf_git.leaderboard.tables import MetricInfo, Subject
+from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
+from medperf_git.leaderboard.words import KINDS, Context
+
+MOST_ROWS = 100  # sites in one table; the data files hold them all
+
+
+def model_pages(catalogue: Catalogue) -> Iterator[Page]:
+    """Give a page for every model."""
+    for ref, card in catalogue.models.items():
+        yield Page(urls.model_url(ref), "model.html", partial(model_context, card, catalogue))
+
+
+def model_context(card: ModelCard, catalogue: Catalogue) -> Context:
+    """Say one model."""
+    owner = catalogue.members.get(card.ref.member)
+    first = [stand for stand in card.stands if stand.standing.rank == 1]
+    return {
+        "trail": [owner_step(card.ref.member, owner), {"url": "", "text": card.title}],
+        "ref": card.ref,
+        "title": card.title,
+        "owner": {"title": owner.title, "url": urls.member_url(owner.name)} if owner else None,
+        "sentence": _sentence(card, len(first)),
+        "about": described(card.record.description if card.record else None),
+        "facts": image_facts(card.record, card.source),
+        "parameters": (card.record.parameters or "") if card.record else "",
+        "unreadable": card.record is None,
+        "signers": signers(card.source),
+        "notices": notice_rows(card.notices),
+        "versions": versions_of(card.versions, card.ref, urls.model_url),
+        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands, start=1)],
+    }
+
+
+def _sentence(card: ModelCard, first: int) -> str:
+    if not card.stands:
+        return "It takes part in no benchmark yet."
+    ranked = sum(stand.standing.rank is not None for stand in card.stands)
+    told = f"In {some(len(card.stands), 'benchmark')}"
+    if not ranked:
+        return f"{told}, without a rank so far."
+    if len(card.stands) == 1:
+        stand = card.stands[0]
+        return f"{rank_words(stand.analysis, stand.standing).capitalize()} in {stand.table.title}."
+    return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
+
+
+def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
+    table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
+    drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
+    return {
+        "anchor": f"b-{table.ref.folder}",
+        "title": table.title,
+        "url": table.url,
+        "ref": table.ref,
+        "rank": rank_words(stand.analysis, standing),
+        "why": standing.unranked,
+        "marks": [*standing.model.marks, *(["reference model"] if card.ref == table.reference_model else [])],
+        "facts": _facts(stand),
+        "forests": [one for one in drawn if one is not None],
+        "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
+        "rows": [_row(stand, site) for site in table.sites[:MOST_ROWS]],
+        "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
+        if len(table.sites) > MOST_ROWS
+        else "",
+        "csv": table.url.replace("index.html", "results.csv"),
+        "badge": urls.model_badge_url(card.ref, table.ref),
+    }
+
+
+def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | None:
+    table, metric = stand.table, score.metric
+    places, note = forest.picked(stand.grid.values[metric.id][stand.row], higher=metric.higher_is_better)
+    sites = [table.sites[place] for place in places]
+    spots = [forest.spot_of(metric, site, table.cells[card.ref, site.ref]) for site in sites]
+    return forest.draw(name, card.title, score, spots, note=note)
+
+
+def _facts(stand: Stand) -> list[Context]:
+    standing, table = stand.standing, stand.table
+    rows = [
+        ("Beside first place", first_place_words(stand.analysis, standing)),
+        (f"{level_words(stand.analysis)} rank interval", interval_of_ranks(standing)),
+        ("Rank without one site", rank_spread(standing)),
+    ]
+    rows += [(f"{score.metric.title} {score.metric.arrow}", _scored(score)) for score in standing.scores]
+    covered = "" if standing.coverage is None else f", {percent(standing.coverage)} of the cases"
+    rows.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
+    return pairs([(name, text, False) for name, text in rows])
+
+
+def _scored(score: Score) -> str:
+    """Say a score and its interval; where they rest on different sites, that too."""
+    if score.value is None and isinstance(score.interval, un.Undefined):
+        return score.interval.reason
+    value = fixed(score.value, score.metric.decimals)
+    if score.own_sites_differ and isinstance(score.interval, un.Interval):
+        mean = fixed(score.interval.mean, score.metric.decimals)
+        return f"{value} over the sites that count for every model; over all of its own {mean}, {_interval(score)}"
+    return f"{value}, {_interval(score)}"
+
+
+def _interval(score: Score) -> str:
+    if isinstance(score.interval, un.Undefined) or score.interval.sites == 1:
+        return interval_kind(score)
+    return f"{interval_kind(score)} {interval_words(score)}"
+
+
+def _row(stand: Stand, site: Subject) -> Context:
+    cell = stand.table.cells[stand.standing.model.ref, site.ref]
+    spots = [(metric, forest.spot_of(metric, site, cell)) for metric in stand.analysis.metrics]
+    number = spots[0][1].n
+    return {
+        "title": site.title,
+        "ref": site.ref,
+        "url": urls.site_url(site.ref),
+        "state": str(cell.state),
+        "kind": KINDS[cell.state],
+        "why": "; ".join(filter(None, (cell.reason, *cell.marks))),
+        "values": [_value(spot, metric) for metric, spot in spots],
+        "n": NOTHING if number is None else str(number),
+        "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
+    }
+
+
+def _value(spot: Spot, metric: MetricInfo) -> Context:
+    if spot.value is None:
+        return {"text": NOTHING, "interval": ""}
+    interval = ""
+    if spot.low is not None and spot.high is not None:
+        interval = f"{fixed(spot.low, metric.decimals)} to {fixed(spot.high, metric.decimals)}"
+    return {"text": fixed(spot.value, metric.decimals), "interval": interval}

@@ -1,0 +1,38 @@
+"""Ranks: the smallest for ties, float noise rounded away first, missing last."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+DECIMALS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """A ranking: each model's score in the rule's own unit, and its rank, both (model,).
+
+    What has no score (NaN) is not ranked: its rank is 0. `low_is_good` says how the score reads: a mean rank is better
+    where it is lower.
+    """
+
+    scores: Floats
+    ranks: Ints
+    low_is_good: bool
+
+
+def smallest_ranks(merit: Floats) -> Ints:
+    """Rank along the last axis, the largest first; ties share the smallest rank, and NaN is worse than any number."""
+    rounded = np.round(np.asarray(merit, dtype=np.float64), DECIMALS)
+    return np.asarray(rankdata(np.where(np.isnan(rounded), np.inf, -rounded), method="min", axis=-1), dtype=np.int64)
+
+
+def place(scores: Floats, *, low_is_good: bool) -> Places:
+    """Rank models by their scores, (model,); the scores are given as they are ranked, to 12 decimals."""
+    rounded: Floats = np.round(np.asarray(scores, dtype=np.float64), DECIMALS) + np.float64(0)  # no −0
+    ranks = smallest_ranks(-rounded if low_is_good else rounded)
+    return Places(rounded, np.where(np.isnan(rounded), 0, ranks), low_is_good)

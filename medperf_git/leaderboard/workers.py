@@ -1,0 +1,126 @@
+"""Columns shared out among processes; the same files whoever does them, and the answers in the order of the work."""
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import replace
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeAlias
+
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.leaderboard.build_cache import Kept
+from medperf_git.leaderboard.column_files import ColumnWriter, Work, urls_of
+from medperf_git.leaderboard.writing import SiteFolder
+from medperf_git.records.view import RecordView
+
+OpenView: TypeAlias = Callable[[], RecordView]
+Done: TypeAlias = tuple[Kept, bool]
+
+_WORTH_IT = 3000  # results; with fewer, starting a process costs more than it gains
+_SHARE = 256  # results in one piece of work
+
+
+class Pool:
+    """Does columns here and in other processes; strings that many of them say are kept once."""
+
+    def __init__(
+        self,
+        view: RecordView,
+        folder: SiteFolder,
+        words: Mapping[str, object],
+        *,
+        open_view: OpenView | None,
+        processes: int,
+    ) -> None:
+        self._here = _Hand(view, folder, words)
+        self._begin = partial(_begin, open_view, folder.root, folder.fresh, dict(words))
+        self._others = processes - 1 if open_view is not None else 0
+        self._executor: ProcessPoolExecutor | None = None
+        self._once: dict[Any, Any] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Let the other processes end; what is not begun is not begun."""
+        if self._executor is not None:
+            self._executor.shutdown(cancel_futures=True)
+
+    def run(self, works: list[Work]) -> Iterator[Done]:
+        """Do all; EnvironmentProblem when a process was killed."""
+        if self._others < 1 or sum(work.chains for work in works) < _WORTH_IT:
+            for work in works:
+                yield self._here.do([work])[0]
+            return
+        try:
+            yield from self._shared(list(_shares(works)))
+        except BrokenProcessPool as error:
+            hint = "see whether the memory ran out, then run it again"
+            raise EnvironmentProblem("a process that wrote pages was killed", hint=hint) from error
+
+    def _shared(self, shares: list[list[Work]]) -> Iterator[Done]:
+        """Do shares from the end while others begin at the front."""
+        self._executor = ProcessPoolExecutor(self._others, get_context("spawn"), initializer=self._begin)
+        theirs: list[Future[list[Done]]] = [self._executor.submit(_do, share) for share in shares]
+        while theirs and theirs[-1].cancel():
+            yield from self._here.do(shares[len(theirs) - 1])
+            theirs.pop()
+        for one in theirs:
+            yield from map(self._shared_words, one.result())
+
+    def _shared_words(self, done: Done) -> Done:
+        """Keep a text or reference once that comes from another process in every column."""
+        kept, lasting = done
+        once = self._once.setdefault
+        column = replace(
+            kept.column,
+            texts=tuple(once(text, text) for text in kept.column.texts),
+            models=tuple(once(model, model) for model in kept.column.models),
+        )
+        return replace(kept, column=column, rests_on=frozenset(once(name, name) for name in kept.rests_on)), lasting
+
+
+def _shares(works: list[Work]) -> Iterator[list[Work]]:
+    share: list[Work] = []
+    for work in works:
+        share.append(work)
+        if sum(one.chains for one in share) >= _SHARE:
+            yield share
+            share = []
+    if share:
+        yield share
+
+
+class _Hand:
+    """One process's part."""
+
+    def __init__(self, view: RecordView, folder: SiteFolder, words: Mapping[str, object]) -> None:
+        self._folder = folder
+        self._writer = ColumnWriter(view, words, folder.put)
+
+    def do(self, share: list[Work]) -> list[Done]:
+        done = []
+        for work in share:
+            kept, lasting = self._writer.write(work)
+            self._folder.sweep(work.folder, set(urls_of(kept)))
+            done.append((kept, lasting))
+        return done
+
+
+_given: list[_Hand] = []  # of this process, when it is one of the others
+
+
+def _begin(open_view: OpenView | None, root: Path, fresh: bool, words: Mapping[str, object]) -> None:
+    assert open_view is not None  # noqa: S101 - else there are no other processes
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _given[:] = [_Hand(open_view(), SiteFolder(root, fresh=fresh), words)]
+
+
+def _do(share: list[Work]) -> list[Done]:
+    return _given[0].do(share)

@@ -1,0 +1,257 @@
+"""A site that is brought up to date is the one that is built anew, whatever happened in between."""
+
+import functools
+import itertools
+import random
+import shutil
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import EnvironmentProblem
+from medperf_git.leaderboard import build_cache, workers
+from medperf_git.leaderboard.build import build_folder, build_site
+from medperf_git.leaderboard.build_cache import BuildCache
+from medperf_git.leaderboard.writing import SiteFolder
+from medperf_git.records import layout
+from medperf_git.records.digests import digest_of
+from medperf_git.records.names import Ref
+from medperf_git.registry.bare import open_copy
+from medperf_git.registry.commits import Author, write_commit, write_root
+from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from tests.support import leaderboard_registry as lr
+
+AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
+KEY, EDITION = bytes(range(32)), b"edition"
+
+
+class Repository:
+    """A registry of real Git objects that grows commit by commit."""
+
+    def __init__(self, folder: Path, registry: lr.Registry) -> None:
+        self.registry = registry
+        self.store: Store = open_copy(folder)
+        self.written: dict[str, bytes] = {}
+        self.head = ""
+        self.commit()
+
+    def commit(self) -> str:
+        """Commit what the registry has that main has not."""
+        fresh: Mapping[str, bytes] = {
+            path: data for path, data in self.registry.files.items() if self.written.get(path) != data
+        }
+        author = Author("Test", "test@medperf-git.invalid", AT)
+        if self.head:
+            self.head = write_commit(self.store, self.head, dict(fresh), message="More", author=author)
+        else:
+            self.head = write_root(self.store, fresh, message="Begin", author=author)
+        self.written |= fresh
+        return self.head
+
+    def view(self) -> Snapshot:
+        return Snapshot.at(self.store, self.head)
+
+
+def open_view(path: Path, commit: str) -> Snapshot:
+    return Snapshot.at(Store.open(path, trust_owner=True), commit)
+
+
+def about(head: str, step: int = 0) -> dict[str, str]:
+    time = (AT + timedelta(days=step)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return {"commit": head, "registry_id": lr.REGISTRY_ID, "step_time": time}
+
+
+def cache(tmp_path: Path, *, key: bytes = KEY, edition: bytes = EDITION) -> BuildCache:
+    return BuildCache(tmp_path / "kept" / "site.build", key=key, edition=edition)
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def update(repository: Repository, tmp_path: Path, step: int = 0, **more: BuildCache) -> dict[str, bytes]:
+    build_folder(
+        repository.view(), tmp_path / "site", cache=more.get("cache") or cache(tmp_path), **about(repository.head, step)
+    )
+    return files_of(tmp_path / "site")
+
+
+def whole(repository: Repository, step: int = 0) -> dict[str, bytes]:
+    return dict(build_site(repository.view(), **about(repository.head, step)))
+
+
+def changes(registry: lr.Registry, chance: random.Random) -> Iterator[str]:
+    """Do something to a registry, at random, for ever; say what it was."""
+    models, sites = ["logit", "forest", "near"], ["north", "river", "summit"]
+    new_names = (f"{one}{two}" for one, two in itertools.product("abcdefgh", "klmnopqr"))
+    results = sorted(path for path in registry.files if path.startswith("results/") and path.endswith(".yaml"))
+    deeds = ["result", "result", "supersede", "withdraw", "dispute", "model", "site", "subject", "failed", "member"]
+    while True:
+        deed = chance.choice(deeds)
+        model, site = chance.choice(models), chance.choice(sites)
+        value = chance.randrange(500, 999) / 1000
+        match deed:
+            case "result" | "supersede":
+                numbers = {"auroc": value, "sensitivity": value, "brier": round(1 - value, 3)}
+                results.append(registry.result(model, site, numbers))
+            case "failed":
+                results.append(registry.result(model, site, outcome="failed", reason="timeout"))
+            case "withdraw" | "dispute":
+                path = chance.choice(results)
+                undone = {"withdraw": "reinstate", "dispute": "resolve"}[deed]
+                last = [one for one in registry.files if one.startswith(layout.notice_folder(path) + "/")]
+                event = undone if len(last) % 2 else deed
+                registry.notice(path, event, by="ana", side="committee", reason="implausible")
+            case "model":
+                models.append(next(new_names))
+                registry.model(models[-1], f"Model {models[-1]}")
+            case "site":
+                sites.append(next(new_names))
+                registry.site(sites[-1], cases=chance.randrange(20, 200))
+            case "subject":
+                path = layout.cube_path(Ref("ben", model, 1))
+                if not any(one.startswith(layout.notice_folder(path)) for one in registry.files):
+                    registry.notice(path, "withdraw", by="ben", side="owner", reason="error-found")
+            case "member":  # its next record: another title, which stands on no result's page, and a second key
+                first = layout.member_path(site, 1)
+                if layout.member_path(site, 2) not in registry.files:
+                    keys = {"signing": [{"key": lr.key_of(site)}, {"key": lr.key_of(f"{site}-more")}]}
+                    value = {"previous": digest_of(registry.files[first]), "member": site, "title": "New", "keys": keys}
+                    registry._add(layout.member_path(site, 2), "member", {"status": "active", **value})
+        yield deed
+
+
+@pytest.mark.parametrize("seed", [1])
+def test_brought_up_to_date_commit_by_commit_a_site_is_the_one_built_anew(tmp_path: Path, seed: int) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    doing = changes(repository.registry, random.Random(seed))
+    assert update(repository, tmp_path) == whole(repository)
+    for step in range(1, 15):
+        deeds = [next(doing) for _ in range(1 + step % 3)]
+        repository.commit()
+        assert update(repository, tmp_path, step) == whole(repository, step), deeds
+
+
+def test_one_new_result_writes_its_own_column_and_nothing_of_the_others(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.wide(4, 5))
+    update(repository, tmp_path)
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "site").rglob("*.html")}
+    repository.registry.result("net-1", "site-b", {"auroc": 0.7, "sensitivity": 0.7, "brier": 0.2})
+    repository.commit()
+    update(repository, tmp_path)
+    touched = {
+        path.relative_to(tmp_path / "site").as_posix()
+        for path, then in before.items()
+        if path.exists() and path.stat().st_mtime_ns != then
+    }
+    results = {name for name in touched if name.startswith("results/")}
+    assert results == {"results/ana/breast/1/site-b.tumours.1/ben.net-1.1/0001.html"}
+
+
+def test_nothing_new_reads_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    monkeypatch.setattr(workers._Hand, "do", lambda *_: pytest.fail("a column was read"))
+    assert update(repository, tmp_path) == first
+
+
+@pytest.mark.parametrize("how", ["cut", "turned", "key", "edition", "moved"])
+def test_a_cache_that_is_damaged_or_foreign_costs_time_and_nothing_else(tmp_path: Path, how: str) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    update(repository, tmp_path)
+    kept = tmp_path / "kept" / "site.build"
+    data = bytearray(kept.read_bytes())
+    repository.registry.result("near", "summit", {"auroc": 0.5, "sensitivity": 0.5, "brier": 0.5})
+    repository.commit()
+    other = cache(tmp_path)
+    match how:
+        case "cut":
+            kept.write_bytes(data[: len(data) // 2])
+        case "turned":
+            data[len(data) // 2] ^= 1
+            kept.write_bytes(data)
+        case "key":
+            other = cache(tmp_path, key=bytes(32))
+        case "edition":
+            other = cache(tmp_path, edition=b"another")
+        case "moved":
+            (tmp_path / "site").rename(tmp_path / "elsewhere")
+    assert update(repository, tmp_path, cache=other) == whole(repository)
+
+
+def test_a_sealed_cache_of_any_shape_is_read_without_a_traceback(tmp_path: Path) -> None:
+    chance = random.Random(5)
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    update(repository, tmp_path)
+    guard = cache(tmp_path)
+    body = (tmp_path / "kept" / "site.build").read_bytes()[len(build_cache._MAGIC) + build_cache._SEAL :]
+    for _ in range(200):
+        hostile = bytearray(body)
+        for _ in range(chance.randrange(1, 4)):
+            hostile[chance.randrange(len(hostile) // 2)] = chance.randrange(256)
+        hostile = hostile[: chance.choice([len(hostile), chance.randrange(len(hostile))])]
+        (tmp_path / "kept" / "site.build").write_bytes(build_cache._MAGIC + guard._seal(bytes(hostile)) + hostile)
+        assert isinstance(guard.load(), build_cache.LastBuild)
+
+
+def test_what_others_changed_in_the_site_is_put_right(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    site = tmp_path / "site"
+    page = site / "results/ana/breast/1/north.tumours.1/ben.logit.1/0001.html"
+    page.write_bytes(page.read_bytes().replace(b"north", b"south"))
+    (site / "benchmarks/ana/breast/1/results/river.tumours.1.csv").unlink()
+    (site / "extra.html").write_text("stray")
+    (site / "models").mkdir(exist_ok=True)
+    (site / "models" / "stray.html").write_text("stray")
+    assert update(repository, tmp_path) == first
+
+
+def test_a_link_in_the_site_leads_no_page_elsewhere(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "index.html").write_text("mine")
+    shutil.rmtree(site / "benchmarks/ana/breast/1")
+    (site / "benchmarks/ana/breast/1").symlink_to(elsewhere, target_is_directory=True)
+    assert update(repository, tmp_path) == first
+    assert files_of(elsewhere) == {"index.html": b"mine"}
+
+
+@pytest.mark.parametrize("after", [0, 11])
+def test_a_build_that_was_stopped_anywhere_is_healed_by_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: int
+) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    update(repository, tmp_path)
+    repository.registry.result("near", "summit", {"auroc": 0.5, "sensitivity": 0.5, "brier": 0.5})
+    repository.registry.model("extra")
+    repository.commit()
+    put, left = SiteFolder.put, iter([*[True] * after, False])
+
+    def stopping(folder: SiteFolder, url: str, data: bytes) -> int:
+        if not next(left):
+            raise OSError(28, "No space left on device")
+        return put(folder, url, data)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SiteFolder, "put", stopping)
+        with pytest.raises(EnvironmentProblem):
+            update(repository, tmp_path)
+    assert (tmp_path / "site" / "index.json").is_file()
+    assert update(repository, tmp_path) == whole(repository)
+
+
+def test_two_processes_write_what_one_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.wide(3, 4))
+    monkeypatch.setattr(workers, "_WORTH_IT", 1)
+    monkeypatch.setattr(workers, "_SHARE", 1)
+    opening = functools.partial(open_view, tmp_path / "registry.git", repository.head)
+    for place, processes in enumerate((1, 2)):
+        out = tmp_path / f"site-{place}"
+        build_folder(repository.view(), out, open_view=opening, processes=processes, **about(repository.head))
+        assert files_of(out) == whole(repository)
