@@ -25,7 +25,7 @@ from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.identified import has_ids
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import iter_frames, tables_of
-from medperf_git.leaderboard.rendering import CSP, STATIC, as_of_css, asset, render_page
+from medperf_git.leaderboard.rendering import CSP, SCHEMAS, STATIC, as_of_css, asset, render_page
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
@@ -196,6 +196,8 @@ def _iter_rest(
     site = SiteData(view, tables, analyses, about.commit, about.registry_id, about.step_time, shards, about.steps)
     for name in STATIC:
         yield f"assets/{name}", asset(name)
+    for name in SCHEMAS:
+        yield f"schemas/{name}", asset(f"schemas/{name}")
     yield "assets/as-of.css", as_of_css(about.commit, about.step_time)
     words = {
         **_column_words(view, about),

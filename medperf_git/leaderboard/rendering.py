@@ -12,6 +12,7 @@ CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 )
 STATIC = ("leaderboard.css", "leaderboard.js", "icon.svg")
+SCHEMAS = ("leaderboard-table.1.json", "leaderboard-cells.1.json", "leaderboard-index.1.json")
 
 
 def render_page(page: Page, common: Mapping[str, object]) -> bytes:
