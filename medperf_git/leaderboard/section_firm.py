@@ -7,8 +7,9 @@ lowest and highest rank, and says where all of it is.
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Other, Standing
+from medperf_git.leaderboard.firm_data import has_effects
 from medperf_git.leaderboard.section_effects import effect_tables, pool_tables
-from medperf_git.leaderboard.section_pairs import pair_tables
+from medperf_git.leaderboard.section_pairs import has_pairs, pair_tables
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole
 from medperf_git.leaderboard.words import Context
 
@@ -52,6 +53,7 @@ def firmness(analysis: Analysis) -> Context:
         "effects": effect_tables(analysis),
         "pools": pool_tables(analysis),
         "aside": _aside(analysis),
+        "files": {"pairs": has_pairs(analysis), "effects": has_effects(analysis)},
     }
 
 
