@@ -12,6 +12,7 @@ from benchmarks.measure import ROOT, cache_folder
 from benchmarks.registry import Made
 
 _PYTHON_PEERS = ("check-jsonschema", "PyYAML", "jsonschema")
+_TABLE_PEERS = ("pandas", "duckdb", "PyYAML")
 _NODE_PEERS = ("ajv-cli@5", "ajv-formats@3")
 
 # What somebody would write in ten lines: libyaml where it is there, one validator for all files.
@@ -76,13 +77,18 @@ def files_of(made: Made, kind: str = "results") -> Path:
     return folder
 
 
-def _venv() -> Path:
-    venv = cache_folder() / "venv"
+def tables_script(program: str, *arguments: object) -> list[str]:
+    """Return the command line of a Python program that may use pandas, DuckDB and PyYAML."""
+    return [str(_venv("venv-tables", _TABLE_PEERS) / "bin" / "python"), "-c", program, *map(str, arguments)]
+
+
+def _venv(name: str = "venv", packages: tuple[str, ...] = _PYTHON_PEERS) -> Path:
+    venv = cache_folder() / name
     done = venv / "done.json"
     if not done.exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(venv)], check=True)
         subprocess.run(
-            [str(venv / "bin" / "pip"), "install", "--quiet", *_PYTHON_PEERS], check=True, stderr=subprocess.DEVNULL
+            [str(venv / "bin" / "pip"), "install", "--quiet", *packages], check=True, stderr=subprocess.DEVNULL
         )
-        done.write_text(json.dumps(_PYTHON_PEERS), encoding="utf-8")
+        done.write_text(json.dumps(packages), encoding="utf-8")
     return venv

@@ -14,12 +14,14 @@ import hashlib
 import json
 import math
 import os
+import random
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
@@ -186,17 +188,18 @@ def signers_of(record: models.Record) -> tuple[str, ...]:
             return ()
 
 
-def make(path: Path, results: int, *, merges: int = 0) -> Made:
+def make(path: Path, results: int, *, merges: int = 0, varied: bool = False, sites: int = 0) -> Made:
     """Write a registry with this many results of some hospitals and some models, and propose one more.
 
-    The last `merges` of the results have a merge commit each.
+    The last `merges` of the results have a merge commit each. `varied` gives each result values of its own; `sites` is
+    how many hospitals there are, by default as many as models.
     """
     pygit2.settings.enable_fsync_gitdir(False)  # nobody will miss what is made again at will
     side = math.isqrt(results - 1) + 1
     maker = Maker(path)
     house = maker.house
     maker.begin()
-    hospitals = [f"hospital-{number:04d}" for number in range(side)]
+    hospitals = [f"hospital-{number:04d}" for number in range(sites or side)]
     maker.add((rb.member(name) for name in (*rb.COMMITTEE, "moa", *hospitals)), "ana")
     cubes = [(rb.PREPARATOR, "data-preparator"), (rb.REFERENCE, "model"), (rb.METRICS, "metrics")]
     maker.add(rb.cube(ref, role) for ref, role in cubes)  # type: ignore[arg-type]  # roles, as written above
@@ -204,21 +207,38 @@ def make(path: Path, results: int, *, merges: int = 0) -> Made:
     always = models.AutoApproval("always")
     policy = house.first_policy(benchmark, auto_approve=models.AutoApprovals(always, always))
     maker.commit(maker.signed([benchmark, policy], "dora", "emil", "ana"))
-    tried = [Ref("moa", f"model-{number:04d}", 1) for number in range(side)]
+    tried = [Ref("moa", f"model-{number:04d}", 1) for number in range(-(-results // (sites or side)))]
     maker.add(rb.cube(ref) for ref in (*tried, EXTRA))
     data = [Ref(name, "wards", 1) for name in hospitals]
     maker.add(house.dataset(ref) for ref in data)
     maker.add(list(requests(house, data, [*tried, EXTRA])))
-    every = (house.result(dataset, model) for dataset in data for model in tried)
+    every = (house.result(dataset, model, **_values(dataset, model, varied)) for dataset in data for model in tried)
     maker.add(islice(every, results - merges), remember=False)
     for result in islice(every, merges):
         maker.merge(maker.signed([result]))
-    proposal = maker.signed([house.result(data[0], EXTRA)])
+    proposal = maker.signed([house.result(data[0], EXTRA, **_values(data[0], EXTRA, varied))])
     head = maker.propose(proposal)
     maker.finish()
     set_ref(maker.store, "refs/heads/submit/" + "0" * 32, head)
     proposed = next(name for name in proposal if layout.place_of(name))
     return Made(path, results, head, proposed, maker.before_last)
+
+
+def _values(dataset: Ref, model: Ref, varied: bool) -> dict[str, dict[str, models.MetricValue]]:
+    """Return values that depend on who measured what: some models are better, some sites harder."""
+    if not varied:
+        return {}
+    draws = random.Random(f"{dataset} {model}")
+    better, harder = random.Random(str(model)).random(), random.Random(str(dataset)).random()
+    auroc = round(0.7 + 0.15 * better - 0.1 * harder + 0.05 * draws.random(), 3)
+    brier = round(0.3 - 0.15 * better + 0.1 * harder + 0.05 * draws.random(), 3)
+    one, other = (Decimal(f"{value:.3f}".rstrip("0")) for value in (auroc, brier))
+    return {
+        "values": {
+            "auroc": models.MetricValue(value=one, n=60),
+            "brier": models.MetricValue(value=other, sd=Decimal("0.02"), n=60),
+        }
+    }
 
 
 def requests(house: rb.House, data: list[Ref], tried: list[Ref]) -> Iterator[models.Association]:
@@ -234,14 +254,15 @@ def requests(house: rb.House, data: list[Ref], tried: list[Ref]) -> Iterator[mod
         yield replace(first, by=MemberName("moa"), subject=subject, policy=policy)
 
 
-def made(results: int, *, merges: int = 0) -> Made:
+def made(results: int, *, merges: int = 0, varied: bool = False, sites: int = 0) -> Made:
     """Return a registry of this size, packed as a server packs it; made by an earlier run where that still fits."""
-    folder = cache_folder() / f"{_edition()}-{results}-{merges}"
+    kind = "".join((f"-{sites}-sites" if sites else "", "-varied" if varied else ""))
+    folder = cache_folder() / f"{_edition()}-{results}-{merges}{kind}"
     note = folder / "made.json"
     if not note.exists():
         shutil.rmtree(folder, ignore_errors=True)
         print(f"making a registry of {results} results, {merges} of them merged one by one", file=sys.stderr)
-        fresh = make(folder / "registry.git", results, merges=merges)
+        fresh = make(folder / "registry.git", results, merges=merges, varied=varied, sites=sites)
         fresh.git("repack", "-adfq")
         note.write_text(json.dumps(asdict(fresh) | {"path": "registry.git"}), encoding="utf-8")
     value = json.loads(note.read_text(encoding="utf-8"))

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.home import write_file
+from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import build_folder
 from medperf_git.leaderboard.build_cache import BuildCache, edition
 from medperf_git.records.findings import Finding
@@ -148,6 +149,7 @@ def write_from_store(
         commit=commit,
         registry_id=registry,
         step_time=format_time(time),
+        steps=recent_steps(store, commit),
         cache=cache,
         open_view=None if store.supply else partial(_open_view, store.path, commit),
         processes=processes,

@@ -11,13 +11,13 @@ in `assets/as-of.css`, and nowhere else: what did not change keeps its bytes.
     build_folder(view, Path("site"), commit=…, registry_id=…, step_time=…)   # the same, for a site of any size
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
 from medperf_git import __version__
-from medperf_git.leaderboard import families
+from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
 from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, urls_of
@@ -27,6 +27,7 @@ from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import iter_frames, tables_of
 from medperf_git.leaderboard.rendering import CSP, SCHEMAS, STATIC, as_of_css, asset, render_page
 from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
 from medperf_git.leaderboard.workers import OpenView, Pool
 from medperf_git.leaderboard.writing import INDEX, SiteFolder, claim, disk_errors, prepare, write_site
@@ -42,6 +43,11 @@ Family: TypeAlias = Callable[[SiteData], Iterator[Page | DataFile]]
 FAMILIES: tuple[Family, ...] = (
     families.status_pages,
     families.benchmark_pages,
+    subject_families.subject_pages,
+    embed_page.embed_pages,
+    badges.badge_files,
+    news_page.news_pages,
+    methods_page.methods_pages,
     families.index_pages,
 )
 LAST = ("index.html", INDEX)
@@ -49,21 +55,29 @@ LAST = ("index.html", INDEX)
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """Of which commit a site is: `step_time` is the time of the commit's step."""
+    """Of which commit a site is: `step_time` is the time of the commit's step, `steps` the last ones of main."""
 
     commit: str
     registry_id: str
     step_time: str
+    steps: tuple[Step, ...] = ()
 
 
-def build_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Mapping[str, bytes]:
+def build_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Sequence[Step] = ()
+) -> Mapping[str, bytes]:
     """Build every file of a site in memory, by relative path."""
-    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time)))
+    return dict(sorted(iter_site(view, commit=commit, registry_id=registry_id, step_time=step_time, steps=steps)))
 
 
-def iter_site(view: RecordView, *, commit: str, registry_id: str, step_time: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the files of a site, each when it is made, by relative path; the index comes last."""
-    about = About(commit, registry_id, step_time)
+def iter_site(
+    view: RecordView, *, commit: str, registry_id: str, step_time: str, steps: Sequence[Step] = ()
+) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of a site, each when it is made, by relative path; the index comes last.
+
+    `steps` are the last ones of main, the newest first, for the news.
+    """
+    about = About(commit, registry_id, step_time, tuple(steps))
     made: list[tuple[str, bytes]] = []
 
     def keep(url: str, data: bytes) -> int:
@@ -87,6 +101,7 @@ def build_folder(
     commit: str,
     registry_id: str,
     step_time: str,
+    steps: Sequence[Step] = (),
     cache: BuildCache | None = None,
     open_view: OpenView | None = None,
     processes: int = 2,
@@ -96,7 +111,7 @@ def build_folder(
     What `cache` says to be as it was is left alone. `open_view` opens the same view in another process. UsageProblem:
     the folder holds anything but a site. EnvironmentProblem: the disk refuses, or a process was killed.
     """
-    out, about = out.absolute(), About(commit, registry_id, step_time)
+    out, about = out.absolute(), About(commit, registry_id, step_time, tuple(steps))
     folder = SiteFolder(out, fresh=prepare(out))
     frames = list(iter_frames(view))
     words = _column_words(view, about)
@@ -178,7 +193,7 @@ def _iter_rest(
     """Yield all files but those of columns."""
     analyses = tuple(analyse(table) for table in tables.benchmarks)
     shards = {name: kept.files for name, kept in columns.items()}
-    site = SiteData(view, tables, analyses, about.commit, about.registry_id, about.step_time, shards)
+    site = SiteData(view, tables, analyses, about.commit, about.registry_id, about.step_time, shards, about.steps)
     for name in STATIC:
         yield f"assets/{name}", asset(name)
     for name in SCHEMAS:

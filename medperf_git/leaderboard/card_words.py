@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+from medperf_git.leaderboard import urls
+from medperf_git.leaderboard.catalogue import MemberCard
 from medperf_git.leaderboard.tables import Notice, Source
 from medperf_git.leaderboard.text import fixed, whole
 from medperf_git.leaderboard.words import Context
@@ -15,6 +17,11 @@ _POWERS = ("bytes", "kB", "MB", "GB", "TB")
 def pairs(rows: Sequence[tuple[str, str, bool]]) -> list[Context]:
     """Give name, text and whether it is machine text; what is empty is left out."""
     return [{"name": name, "text": text, "mono": mono} for name, text, mono in rows if text]
+
+
+def owner_step(name: str, owner: MemberCard | None) -> Context:
+    """Give the step of the trail that leads to a thing's owner."""
+    return {"url": urls.member_url(name) if owner else "", "text": owner.title if owner else name}
 
 
 def described(text: str | None) -> list[str]:
@@ -84,7 +91,13 @@ def signers(source: Source | None) -> list[Context]:
 def notice_rows(notices: Sequence[Notice]) -> list[Context]:
     """Say every notice about a record."""
     return [
-        {"created": one.created, "event": one.event, "by": one.by, "reason": one.reason.replace("-", " "), "path": one.path}
+        {
+            "created": one.created,
+            "event": one.event,
+            "by": one.by,
+            "reason": one.reason.replace("-", " "),
+            "path": one.path,
+        }
         for one in notices
     ]
 

@@ -8,21 +8,40 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
 from medperf_git.leaderboard.analysis import Analysis, Standing
+from medperf_git.leaderboard.columns import Cells
 from medperf_git.leaderboard.keys import KeyLine, key_lines
 from medperf_git.leaderboard.reading import source_of
 from medperf_git.leaderboard.tables import BenchmarkTable, Notice, Source, Subject
 from medperf_git.records import folds, layout, models
+from medperf_git.records.models import Cube
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, chain, iter_versions, stored_at
 
 
 @dataclass(frozen=True, slots=True)
-class Stand:
-    """Where a model stands in one benchmark."""
+class Grid:
+    """One benchmark's ranking, and the counted values of its ranking metrics as (model, site), NaN for none."""
 
     analysis: Analysis
+    values: Mapping[str, NDArray[np.float64]]
+
+
+@dataclass(frozen=True, slots=True)
+class Stand:
+    """Where a model, in row `row` of the table, stands in one benchmark."""
+
+    grid: Grid
     standing: Standing
+    row: int
+
+    @property
+    def analysis(self) -> Analysis:
+        """The benchmark's ranking."""
+        return self.grid.analysis
 
     @property
     def table(self) -> BenchmarkTable:
@@ -45,10 +64,16 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True)
 class Attendance:
-    """A dataset in one benchmark."""
+    """A dataset, in column `place` of the table, in one benchmark."""
 
-    analysis: Analysis
+    grid: Grid
     column: Subject
+    place: int
+
+    @property
+    def analysis(self) -> Analysis:
+        """The benchmark's ranking."""
+        return self.grid.analysis
 
     @property
     def table(self) -> BenchmarkTable:
@@ -81,7 +106,7 @@ class MemberCard:
     sources: tuple[Source, ...]
     models: tuple[Ref, ...]
     datasets: tuple[Ref, ...]
-    containers: tuple[models.Cube, ...]
+    containers: tuple[Cube, ...]
     benchmarks: tuple[BenchmarkTable, ...]
     committees: tuple[BenchmarkTable, ...]
     maintainer: bool
@@ -128,15 +153,27 @@ def read_catalogue(view: RecordView, analyses: Sequence[Analysis], maintainers: 
 def _gather(analyses: Sequence[Analysis]) -> _Found:
     found = _Found()
     for analysis in analyses:
+        table = analysis.table
+        grid = Grid(analysis, {metric.id: table.values(metric.id) for metric in analysis.metrics})
+        rows = {model.ref: row for row, model in enumerate(table.models)}
         for standing in analysis.standings:
-            found.stands.setdefault(standing.model.ref, []).append(Stand(analysis, standing))
-        for column in analysis.table.sites:
-            found.attends.setdefault(column.ref, []).append(Attendance(analysis, column))
-        for cell in analysis.table.cells.values():
-            if cell.result is not None:
-                found.on[cell.dataset.member] += 1
-                found.of[cell.model.member] += 1
+            found.stands.setdefault(standing.model.ref, []).append(Stand(grid, standing, rows[standing.model.ref]))
+        for place, column in enumerate(table.sites):
+            found.attends.setdefault(column.ref, []).append(Attendance(grid, column, place))
+        _count(table, found)
     return found
+
+
+def _count(table: BenchmarkTable, found: _Found) -> None:
+    """Count results by the member whose data, and by the member whose model, without making a cell."""
+    if isinstance(table.cells, Cells):
+        for column in filter(None, table.cells.columns):
+            found.on[column.dataset.member] += len(column.models)
+            found.of.update(model.member for model in column.models)
+    else:
+        there = [cell for cell in table.cells.values() if cell.result is not None]
+        found.on.update(cell.dataset.member for cell in there)
+        found.of.update(cell.model.member for cell in there)
 
 
 def _record(view: RecordView, path: str) -> models.Record | None:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 from medperf_git.leaderboard import uncertainty as un
@@ -20,7 +22,7 @@ from medperf_git.leaderboard.widths import clip
 
 MOST_SITES = 60  # rows in one picture; more are the best and the worst half of it
 WIDTH, ROW, TOP = 680, 22, 26
-NAMES, COUNT, LEFT, RIGHT, VALUE = 0, 236, 252, 520, WIDTH
+LEFT, RIGHT = 252, 520
 _SIZE = 12
 _NAME_ROOM = 190
 
@@ -35,11 +37,6 @@ class Spot:
     low: float | None
     high: float | None
     n: int | None
-
-    @property
-    def counted(self) -> bool:
-        """Whether there is a value, and it counts."""
-        return self.value is not None and self.cell.counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +53,31 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Foot:
+    """A row below the sites: `diamond` holds the points of an interval, `span` the ends of a wider one."""
+
+    y: str
+    text_y: str
+    name: str
+    value: str
+    diamond: str
+    span: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A model's random effects over sites: the mean with its interval, and what another site may show."""
+
+    mean: float
+    low: float
+    high: float
+    next_low: float
+    next_high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Forest:
-    """Everything the template draws; `diamond` holds the points of the mean's interval, `mean` its x."""
+    """Everything the template draws; `mean` is the x of the mean over sites."""
 
     id: str
     title: str
@@ -70,16 +90,28 @@ class Forest:
     ticks: tuple[tuple[str, str], ...]
     lines: tuple[Line, ...]
     mean: str
-    diamond: str
-    foot: Line
+    feet: tuple[Foot, ...]
 
 
-def spots_of(metric: MetricInfo, sites: Sequence[Subject], cells: Sequence[Cell]) -> tuple[Spot, ...]:
-    """Pair every site with what it says of one metric."""
-    return tuple(_spot(metric, site, cell) for site, cell in zip(sites, cells, strict=True))
+def picked(values: NDArray[np.float64], *, higher: bool) -> tuple[list[int], str]:
+    """Choose the sites to draw: all that have a value, or the best and the worst where those are too many.
+
+    Returns their places, in the order of the sites, and a sentence that says what was left out.
+    """
+    there = np.flatnonzero(~np.isnan(values))
+    if len(there) <= MOST_SITES:
+        return there.tolist(), ""
+    merit = np.round(values[there] * (-1 if higher else 1), 12)
+    order, half = there[np.argsort(merit, kind="stable")], MOST_SITES // 2
+    kept = sorted([*order[:half].tolist(), *order[-half:].tolist()])
+    return (
+        kept,
+        f"Drawn are the {half} best and the {half} worst of {some(len(there), 'site')}: more would not be read.",
+    )
 
 
-def _spot(metric: MetricInfo, site: Subject, cell: Cell) -> Spot:
+def spot_of(metric: MetricInfo, site: Subject, cell: Cell) -> Spot:
+    """Say what one site says of a metric."""
     measured = cell.measured(metric.id)
     if measured is None or measured.value is None:
         return Spot(site, cell, None, None, None, None)
@@ -96,20 +128,23 @@ def _student(freedom: int) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
-def draw(name: str, model: str, score: Score, spots: Sequence[Spot]) -> Forest | None:
-    """Lay out the plot of a model in one metric; None where no site has a counted value."""
-    counted = [spot for spot in spots if spot.counted]
-    if not counted:
+def draw(
+    name: str, model: str, score: Score, shown: Sequence[Spot], *, pool: Pool | None = None, note: str = ""
+) -> Forest | None:
+    """Lay out the plot of a model in one metric over sites with a counted value; None where there are none."""
+    if not shown:
         return None
-    shown, note = _few(counted, higher=score.metric.higher_is_better)
     interval = score.interval if isinstance(score.interval, un.Interval) else None
     middle = interval.mean if interval else score.value
     ends = [x for spot in shown for x in (spot.value, spot.low, spot.high) if x is not None]
     ends += [interval.low, interval.high] if interval else []
+    ends += [x for x in (pool.low, pool.high, pool.next_low, pool.next_high) if not math.isnan(x)] if pool else []
     scale = _Scale.over([*ends, *([] if middle is None else [middle])])
     most = max((spot.n or 0 for spot in shown), default=0)
     lines = tuple(_line(spot, row, score.metric, scale, most) for row, spot in enumerate(shown))
-    bottom = TOP + ROW * len(lines) + ROW / 2
+    feet = [_foot(score, interval, middle, scale, TOP + ROW * len(lines) + ROW / 2)]
+    feet += [_pooled(score.metric, pool, scale, TOP + ROW * (len(lines) + 1) + ROW / 2)] if pool else []
+    bottom = TOP + ROW * (len(lines) + len(feet))
     return Forest(
         id=name,
         title=f"{score.metric.title} of {model} at {some(len(shown), 'site')}",
@@ -117,25 +152,13 @@ def draw(name: str, model: str, score: Score, spots: Sequence[Spot]) -> Forest |
         metric=score.metric.title,
         note=note,
         width=WIDTH,
-        height=round(TOP + ROW * (len(lines) + 1) + 30),
-        axis_y=f"{TOP + ROW * (len(lines) + 1) + 4:.1f}",
+        height=round(bottom + 30),
+        axis_y=f"{bottom + 4:.1f}",
         ticks=scale.ticks(),
         lines=lines,
         mean="" if middle is None else scale.at(middle),
-        diamond=_diamond(scale, interval, bottom),
-        foot=_foot(score, interval, middle, bottom),
+        feet=tuple(feet),
     )
-
-
-def _few(counted: list[Spot], *, higher: bool) -> tuple[list[Spot], str]:
-    """Keep the best and the worst where there are too many for one picture, in the order of the sites."""
-    if len(counted) <= MOST_SITES:
-        return counted, ""
-    order = sorted(counted, key=lambda spot: (round(spot.value or 0.0, 12) * (-1 if higher else 1), spot.site.ref))
-    half = MOST_SITES // 2
-    kept = {spot.site.ref for spot in (*order[:half], *order[-half:])}
-    note = f"Drawn are the {half} best and the {half} worst of {some(len(counted), 'site')}: more would not be read."
-    return [spot for spot in counted if spot.site.ref in kept], note
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +171,8 @@ class _Scale:
         low, high = min(values), max(values)
         if low == high:
             low, high = low - abs(low or 1) * 0.05, high + abs(high or 1) * 0.05
-        return cls(low, high)
+        edge = (high - low) * 0.04
+        return cls(low - edge, high + edge)
 
     def at(self, value: float) -> str:
         return f"{LEFT + (RIGHT - LEFT) * (value - self.low) / (self.high - self.low):.1f}"
@@ -188,19 +212,28 @@ def _value(value: float, low: float | None, high: float | None, decimals: int) -
     return text if low is None or high is None else f"{text} [{fixed(low, decimals)}; {fixed(high, decimals)}]"
 
 
-def _diamond(scale: _Scale, interval: un.Interval | None, y: float) -> str:
-    if interval is None:
-        return ""
-    low, middle, high = (scale.at(x) for x in (interval.low, interval.mean, interval.high))
-    return f"{low},{y:.1f} {middle},{y - 6:.1f} {high},{y:.1f} {middle},{y + 6:.1f}"
-
-
-def _foot(score: Score, interval: un.Interval | None, middle: float | None, y: float) -> Line:
+def _foot(score: Score, interval: un.Interval | None, middle: float | None, scale: _Scale, y: float) -> Foot:
+    """Give the row of the plain mean over sites."""
     decimals = score.metric.decimals
-    low, high = (interval.low, interval.high) if interval and interval.sites > 1 else (None, None)
+    several = interval if interval and interval.sites > 1 else None
+    low, high = (several.low, several.high) if several else (None, None)
     value = NOTHING if middle is None else _value(middle, low, high, decimals)
-    name = "Mean of its sites" if interval is None else f"Mean, {_kind(interval)}"
-    return Line(f"{y:.1f}", f"{y + 4:.1f}", name, "", value, None, None)
+    name = f"Mean, {_kind(several)}" if several else "Mean of its sites"
+    diamond = _diamond(scale, several.low, several.mean, several.high, y) if several else ""
+    return Foot(f"{y:.1f}", f"{y + 4:.1f}", name, value, diamond)
+
+
+def _pooled(metric: MetricInfo, pool: Pool, scale: _Scale, y: float) -> Foot:
+    """Give the row of random effects; its line is where another site may lie."""
+    value = _value(pool.mean, pool.low, pool.high, metric.decimals)
+    reach = None if math.isnan(pool.next_low) else (scale.at(pool.next_low), scale.at(pool.next_high))
+    diamond = _diamond(scale, pool.low, pool.mean, pool.high, y)
+    return Foot(f"{y:.1f}", f"{y + 4:.1f}", "Random effects, and the next site", value, diamond, reach)
+
+
+def _diamond(scale: _Scale, low: float, middle: float, high: float, y: float) -> str:
+    left, centre, right = (scale.at(x) for x in (low, middle, high))
+    return f"{left},{y:.1f} {centre},{y - 6:.1f} {right},{y:.1f} {centre},{y + 6:.1f}"
 
 
 def _kind(interval: un.Interval) -> str:
@@ -212,8 +245,10 @@ def _description(shown: Sequence[Spot], score: Score, interval: un.Interval | No
     decimals = score.metric.decimals
     order = sorted(shown, key=lambda spot: (spot.value or 0.0, spot.site.ref))
     low, high = order[0], order[-1]
-    told = f"From {fixed(low.value, decimals)} at {low.site.title} to {fixed(high.value, decimals)} at {high.site.title}"
-    if interval is not None:
+    told = (
+        f"From {fixed(low.value, decimals)} at {low.site.title} to {fixed(high.value, decimals)} at {high.site.title}"
+    )
+    if interval is not None and interval.sites > 1:
         ends = f"{fixed(interval.low, decimals)} to {fixed(interval.high, decimals)}"
         told += f"; mean {fixed(interval.mean, decimals)}, {_kind(interval)} {ends}"
     return f"{told}. The table below says the same."

@@ -10,7 +10,6 @@ from functools import cached_property
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.leaderboard.columns import Cells, Column, ColumnBuilder, HiddenResults
-from medperf_git.leaderboard.compared import read_comparisons
 from medperf_git.leaderboard.results import ResultReader
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
@@ -127,6 +126,8 @@ class Frame:
 
     def table(self, columns: Mapping[Ref, Column]) -> BenchmarkTable:
         """Return the table with these columns: all there are."""
+        from medperf_git.leaderboard.compared import read_comparisons  # noqa: PLC0415  (scipy; columns need none of it)
+
         there = {model for column in columns.values() for model in column.models}
         row_refs = self._subjects("cube") | {self.record.reference_model.ref} | there
         column_refs = self._subjects("dataset") | {ref for ref, column in columns.items() if column.models}

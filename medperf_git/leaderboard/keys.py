@@ -57,7 +57,7 @@ def _line(use: str, key: str, since: Member, records: Sequence[Member]) -> KeyLi
     if now is None:
         gone = next(record for record in records if _left(record, use, key, since, records))
         return KeyLine(use, name, since.created, gone.created, "replaced", good=False)
-    stands = "stands" if latest.status == "active" else "its member has retired"
+    stands = "valid" if latest.status == "active" else "its member has retired"
     return KeyLine(use, name, since.created, now.expires or "", stands, good=latest.status == "active")
 
 

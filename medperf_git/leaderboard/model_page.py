@@ -1,21 +1,37 @@
 """The page of a model: what it is, where it stands in each benchmark, and what it reached at every site."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+
 from medperf_git.leaderboard import forest, urls
+from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.analysis import Score
+from medperf_git.leaderboard.card_words import (
+    described,
+    image_facts,
+    notice_rows,
+    owner_step,
+    pairs,
+    signers,
+    versions_of,
+)
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
-from medperf_git.leaderboard.card_words import described, image_facts, notice_rows, signers, versions_of
-from medperf_git.leaderboard.forest import Spot
+from medperf_git.leaderboard.effects import Effects
+from medperf_git.leaderboard.forest import Forest, Pool, Spot
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
     interval_kind,
+    interval_of_ranks,
     interval_words,
+    level_words,
     rank_spread,
     rank_words,
 )
-from medperf_git.leaderboard.tables import MetricInfo
+from medperf_git.leaderboard.statistics.meta import MetaResult
+from medperf_git.leaderboard.tables import MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
 from medperf_git.leaderboard.words import KINDS, Context
 
@@ -33,10 +49,7 @@ def model_context(card: ModelCard, catalogue: Catalogue) -> Context:
     owner = catalogue.members.get(card.ref.member)
     first = [stand for stand in card.stands if stand.standing.rank == 1]
     return {
-        "trail": [
-            {"url": urls.member_url(card.ref.member) if owner else "", "text": owner.title if owner else card.ref.member},
-            {"url": "", "text": card.title},
-        ],
+        "trail": [owner_step(card.ref.member, owner), {"url": "", "text": card.title}],
         "ref": card.ref,
         "title": card.title,
         "owner": {"title": owner.title, "url": urls.member_url(owner.name)} if owner else None,
@@ -62,17 +75,12 @@ def _sentence(card: ModelCard, first: int) -> str:
     if len(card.stands) == 1:
         stand = card.stands[0]
         return f"{rank_words(stand.analysis, stand.standing).capitalize()} in {stand.table.title}."
-    return f"{told}: ranked in {whole(ranked)}, first in {whole(first)}."
+    return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
 
 
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
-    cells = [table.cells[card.ref, site.ref] for site in table.sites]
-    spots = {metric.id: forest.spots_of(metric, table.sites, cells) for metric in metrics}
-    drawn = [
-        forest.draw(f"forest-{place}-{k}", card.title, score, spots[score.metric.id])
-        for k, score in enumerate(standing.scores, start=1)
-    ]
+    drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
     return {
         "anchor": f"b-{table.ref.folder}",
         "title": table.title,
@@ -84,7 +92,7 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "facts": _facts(stand),
         "forests": [one for one in drawn if one is not None],
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
-        "rows": _rows(stand, spots, metrics),
+        "rows": [_row(stand, site) for site in table.sites[:MOST_ROWS]],
         "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
         if len(table.sites) > MOST_ROWS
         else "",
@@ -93,43 +101,87 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     }
 
 
+def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | None:
+    table, metric = stand.table, score.metric
+    places, note = forest.picked(stand.grid.values[metric.id][stand.row], higher=metric.higher_is_better)
+    sites = [table.sites[place] for place in places]
+    spots = [forest.spot_of(metric, site, table.cells[card.ref, site.ref]) for site in sites]
+    return forest.draw(name, card.title, score, spots, pool=_pool(stand, metric), note=note)
+
+
+def _fit(stand: Stand, metric: MetricInfo) -> MetaResult | None:
+    """Find the random effects of a metric; None where they cannot be computed or rest on one site."""
+    at = stand.table.ranking.metrics.index(metric.id)
+    found = stand.analysis.effects[at] if at < len(stand.analysis.effects) else None
+    return found.fit if isinstance(found, Effects) and found.fit.k[stand.row] > 1 else None
+
+
+def _pool(stand: Stand, metric: MetricInfo) -> Pool | None:
+    fit, row = _fit(stand, metric), stand.row
+    if fit is None:
+        return None
+    ends = fit.estimate, fit.low, fit.high, fit.prediction_low, fit.prediction_high
+    return Pool(*(float(np.round(end[row], 12)) for end in ends))
+
+
+def _heterogeneity(stand: Stand, metric: MetricInfo) -> str:
+    """Say how much the sites of a model differ beyond chance; nothing where that cannot be computed."""
+    fit, row = _fit(stand, metric), stand.row
+    if fit is None or np.isnan(fit.i2[row]):
+        return ""
+    reach = ""
+    if not np.isnan(fit.prediction_low[row]):
+        low, high = (fixed(float(end[row]), metric.decimals) for end in (fit.prediction_low, fit.prediction_high))
+        reach = f"; another site is expected from {low} to {high}"
+    return f"I² {fixed(float(fit.i2[row]), 0)}\N{NO-BREAK SPACE}%{reach}"
+
+
 def _facts(stand: Stand) -> list[Context]:
     standing, table = stand.standing, stand.table
-    pairs = [("First place", first_place_words(stand.analysis, standing))]
-    if spread := rank_spread(standing):
-        pairs.append(("Rank without one site", spread))
-    for score in standing.scores:
-        value = fixed(score.value, score.metric.decimals)
-        pairs.append((f"{score.metric.title} {score.metric.arrow}", f"{value}, {_interval(score)}"))
+    rows = [
+        ("Beside first place", first_place_words(stand.analysis, standing)),
+        (f"{level_words(stand.analysis)} rank interval", interval_of_ranks(standing)),
+        ("Rank without one site", rank_spread(standing)),
+    ]
+    rows += [(f"{score.metric.title} {score.metric.arrow}", _scored(score)) for score in standing.scores]
+    rows += [(f"Sites differ, {metric.title}", _heterogeneity(stand, metric)) for metric in stand.analysis.metrics]
     covered = "" if standing.coverage is None else f", {percent(standing.coverage)} of the cases"
-    pairs.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
-    return [{"name": name, "text": text} for name, text in pairs if text]
+    rows.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
+    return pairs([(name, text, False) for name, text in rows])
 
 
-def _interval(score: "forest.Score") -> str:
-    text = interval_words(score)
-    return interval_kind(score) if text == NOTHING else f"{interval_kind(score)} {text}"
+def _scored(score: Score) -> str:
+    """Say a score and its interval; where they rest on different sites, that too."""
+    if score.value is None and isinstance(score.interval, un.Undefined):
+        return score.interval.reason
+    value = fixed(score.value, score.metric.decimals)
+    if score.own_sites_differ and isinstance(score.interval, un.Interval):
+        mean = fixed(score.interval.mean, score.metric.decimals)
+        return f"{value} over the sites that count for every model; over all of its own {mean}, {_interval(score)}"
+    return f"{value}, {_interval(score)}"
 
 
-def _rows(stand: Stand, spots: dict[str, tuple[Spot, ...]], metrics: Sequence[MetricInfo]) -> list[Context]:
-    rows = []
-    for at, site in enumerate(stand.table.sites[:MOST_ROWS]):
-        cell = spots[metrics[0].id][at].cell
-        why = "; ".join(filter(None, (cell.reason, *cell.marks)))
-        rows.append(
-            {
-                "title": site.title,
-                "ref": site.ref,
-                "url": urls.site_url(site.ref),
-                "state": str(cell.state),
-                "kind": KINDS[cell.state],
-                "why": why,
-                "values": [_value(spots[metric.id][at], metric) for metric in metrics],
-                "n": NOTHING if spots[metrics[0].id][at].n is None else str(spots[metrics[0].id][at].n),
-                "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
-            }
-        )
-    return rows
+def _interval(score: Score) -> str:
+    if isinstance(score.interval, un.Undefined) or score.interval.sites == 1:
+        return interval_kind(score)
+    return f"{interval_kind(score)} {interval_words(score)}"
+
+
+def _row(stand: Stand, site: Subject) -> Context:
+    cell = stand.table.cells[stand.standing.model.ref, site.ref]
+    spots = [(metric, forest.spot_of(metric, site, cell)) for metric in stand.analysis.metrics]
+    number = spots[0][1].n
+    return {
+        "title": site.title,
+        "ref": site.ref,
+        "url": urls.site_url(site.ref),
+        "state": str(cell.state),
+        "kind": KINDS[cell.state],
+        "why": "; ".join(filter(None, (cell.reason, *cell.marks))),
+        "values": [_value(spot, metric) for metric, spot in spots],
+        "n": NOTHING if number is None else str(number),
+        "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
+    }
 
 
 def _value(spot: Spot, metric: MetricInfo) -> Context:

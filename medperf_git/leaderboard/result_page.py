@@ -5,6 +5,7 @@ every text passes `_safe` on its way into a page; no commit stands in it, so tha
 commit.
 """
 
+import hashlib
 from collections.abc import Iterator
 from functools import lru_cache, partial
 from html import escape
@@ -25,6 +26,7 @@ from medperf_git.leaderboard.tables import (
 )
 from medperf_git.leaderboard.text import NOTHING, fixed
 from medperf_git.leaderboard.words import KINDS, Context
+from medperf_git.records.view import RecordView
 
 TEMPLATE = "result.html"
 ASSURANCE = {
@@ -43,8 +45,9 @@ _safe = lru_cache(maxsize=8192)(escape)
 class ResultPages:
     """Writes what the pages of a benchmark's results say."""
 
-    def __init__(self, table: BenchmarkTable) -> None:
+    def __init__(self, table: BenchmarkTable, view: RecordView) -> None:
         self._table = table
+        self._view = view
         self._metrics = {metric.id: metric for metric in table.metrics}
         self._leading = self._metrics[table.ranking.metrics[0]]
         self._models = {model.ref: _safe(model.title) for model in table.models}
@@ -67,7 +70,7 @@ class ResultPages:
         main = (
             self._opening(cell, entry, model, site, live=chain[-1]),
             self._values(entry),
-            _origin(entry),
+            _origin(entry, blob_id(self._view.blob(entry.source.path))),
             _signed(entry.source.signatures),
             _rests_on(entry.references),
             _links(chain, entry),
@@ -101,9 +104,7 @@ class ResultPages:
             return f"The run failed: {entry.reason}." if entry.reason else "The run failed."
         measured = entry.values.get(self._leading.id)
         value = fixed(measured.value if measured else None, self._leading.decimals)
-        told = (
-            f"{self._leading.title} {value}" if value != NOTHING else f"{self._leading.title} is undefined here"
-        )
+        told = f"{self._leading.title} {value}" if value != NOTHING else f"{self._leading.title} is undefined here"
         return f"{told}, over {entry.cases} cases{_STANDS.get(entry.state, '')}."
 
     def _values(self, entry: ResultEntry) -> str:
@@ -113,7 +114,7 @@ class ResultPages:
         head = '<th scope="col" class="num">'
         return (
             '<section aria-labelledby="values">\n<h2 id="values">Values</h2>\n'
-            '<div class="scroll" role="region" aria-labelledby="values" tabindex="0">\n<table class="plain">\n'
+            '<div class="scroll" role="region" aria-label="Table of values" tabindex="0">\n<table class="plain">\n'
             f"<caption>What left the site: {_safe(entry.cases)} cases, summarised.</caption>\n"
             f'<thead><tr><th scope="col">Metric</th>{head}Value</th>{head}SD</th>{head}Cases</th>'
             f"{head}Failed</th>{head}Undefined</th></tr></thead>\n<tbody>{rows}</tbody>\n</table>\n</div>\n</section>\n"
@@ -136,7 +137,14 @@ def _count(number: int | None) -> str:
     return NOTHING if number is None else str(number)
 
 
-def _origin(entry: ResultEntry) -> str:
+def blob_id(data: bytes | None) -> str:
+    """Give the id that Git gives to a file's bytes, empty where there are none (Pro Git, 10.2)."""
+    if data is None:
+        return ""
+    return hashlib.sha1(b"blob %d\0%b" % (len(data), data), usedforsecurity=False).hexdigest()
+
+
+def _origin(entry: ResultEntry, blob: str) -> str:
     source = entry.source
     plain = (
         _pair("Benchmark", f'<a href="{_ROOT}{urls.benchmark_url(entry.benchmark)}">{entry.benchmark}</a>'),
@@ -146,6 +154,7 @@ def _origin(entry: ResultEntry) -> str:
         _pair("Written", _safe(entry.created)),
         _pair("Record", _safe(source.path), mono=True),
         _pair("SHA-256 of the record", source.digest, mono=True),
+        _pair("Git blob", blob or NOTHING, mono=True),
         *(_pair(f"Image of the {_safe(role)}", _safe(image), mono=True) for role, image in entry.images.items()),
         *(_pair(f"Parameters of the {_safe(role)}", _safe(d), mono=True) for role, d in entry.parameters.items()),
     )
@@ -173,7 +182,8 @@ def _signature(one: Signature) -> str:
         return f"<li><span>unreadable bundle</span>{path}"
     return (
         f"<li><span>{_safe(one.signer)}</span> <code>{_safe(one.key)}</code> "
-        f'<span class="fine">says it signed {_safe(one.signed_at)}; having seen commit {_safe(one.head[:12])}</span>{path}'
+        f'<span class="fine">says it signed {_safe(one.signed_at)}; having seen commit {_safe(one.head[:12])}</span>'
+        f"{path}"
     )
 
 
@@ -182,7 +192,8 @@ def _rests_on(references: tuple[Reference, ...]) -> str:
     return (
         "<h3>The records it rests on</h3>\n"
         '<div class="scroll" role="region" aria-label="The records it rests on" tabindex="0">\n'
-        '<table class="plain digests">\n<caption>The digest this result names for each, beside the file of now.</caption>\n'
+        '<table class="plain digests">\n'
+        "<caption>The digest this result names for each, beside the file of now.</caption>\n"
         '<thead><tr><th scope="col">Role</th><th scope="col">Record</th><th scope="col">SHA-256 of its file</th>'
         f'<th scope="col">Now</th></tr></thead>\n<tbody>{rows}</tbody>\n</table>\n</div>\n'
     )
@@ -194,7 +205,8 @@ def _reference(one: Reference) -> str:
     kind = "good" if one.digest == one.now else "bad"
     return (
         f'<tr><th scope="row">{_safe(one.role)}</th><td><code>{one.ref}</code></td>'
-        f'<td><code class="digest">{_safe(one.digest)}</code></td><td><span class="tag {kind}">{match}</span></td></tr>\n'
+        f'<td><code class="digest">{_safe(one.digest)}</code></td>'
+        f'<td><span class="tag {kind}">{match}</span></td></tr>\n'
     )
 
 
@@ -229,7 +241,7 @@ def _check(entry: ResultEntry) -> str:
     by_hand = ""
     if known is not None:
         by_hand = (
-            f'<p>Without it, in a clone of the registry: these three lines, then '
+            f"<p>Without it, in a clone of the registry: these three lines, then "
             f'<a href="{_ROOT}{urls.METHODS}#by-hand">the same few for every record</a>. The key is the one in the '
             "signer’s member record: compare it with one you got from the signer.</p>\n"
             f"<pre><code>record={_safe(entry.source.path)}\n"
@@ -241,4 +253,3 @@ def _check(entry: ResultEntry) -> str:
         "<p>With this software, in a copy of the registry:</p>\n"
         f"<pre><code>medperf-git verify {entry.source.id}</code></pre>\n{by_hand}</section>\n"
     )
-

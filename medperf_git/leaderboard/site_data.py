@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from medperf_git.leaderboard.analysis import Analysis
+from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
 from medperf_git.records.times import parse_time
 from medperf_git.records.view import RecordView
@@ -14,7 +15,7 @@ from medperf_git.records.view import RecordView
 class SiteData:
     """The input of every family of pages; `step_time` is the time of the commit's step.
 
-    `shards` names the data files that hold each column, by the folder of its results.
+    `shards` names the data files that hold each column, by the folder of its results; `steps` are the last of main.
     """
 
     view: RecordView
@@ -24,6 +25,7 @@ class SiteData:
     registry_id: str
     step_time: str
     shards: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
 
     @property
     def as_of(self) -> datetime:

@@ -3,7 +3,7 @@
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
-from medperf_git.leaderboard.text import NOTHING, fixed, span
+from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, span
 
 
 def ranked_count(analysis: Analysis) -> int:
@@ -24,8 +24,23 @@ def rank_spread(standing: Standing) -> str:
     return span(str(lowest), str(highest))
 
 
+def level_words(analysis: Analysis) -> str:
+    """Name the level of the rank intervals, such as `95 %`."""
+    return f"{100 * (1 - analysis.settings.alpha):.10g}\N{NO-BREAK SPACE}%"
+
+
+def interval_of_ranks(standing: Standing) -> str:
+    """Say which ranks tests of cases leave open; nothing where there were none."""
+    if standing.rank is None or isinstance(standing.rank_interval, un.Undefined):
+        return ""
+    lowest, highest = standing.rank_interval
+    return span(str(lowest), str(highest))
+
+
 def badge_words(analysis: Analysis, standing: Standing) -> str:
     """Say rank and its spread in one breath."""
+    if tested := interval_of_ranks(standing):
+        return f"{rank_words(analysis, standing)}, {level_words(analysis)} {tested}"
     spread = rank_spread(standing)
     return rank_words(analysis, standing) + (f", {spread} without a site" if spread else "")
 
@@ -42,16 +57,28 @@ def interval_kind(score: Score) -> str:
     """Name what the interval of a score is."""
     if isinstance(score.interval, un.Undefined):
         return score.interval.reason
+    if score.interval.sites == 1:
+        return "at one site"
     few = score.interval.sites < un.FEWEST_SITES
     return "range over its sites" if few else "95\N{NO-BREAK SPACE}% interval over its sites"
 
 
 def first_place_words(analysis: Analysis, standing: Standing) -> str:
     """Say how a model stands to first place; nothing where that cannot be said."""
-    if standing.rank is None or not isinstance(analysis.contest, un.Contest):
+    contest = analysis.contest
+    if standing.rank is None or not isinstance(contest, un.Contest):
         return ""
-    if standing.rank == 1:
-        return "first place"
-    if analysis.contest.tested:
-        return "cannot be told from first place" if standing.beside_first else "behind first place"
-    return "at least as good as first place at a site or more" if standing.beside_first else "behind first place everywhere"
+    if standing.rank == 1 and standing.first_share is not None:
+        return f"comes first {_share(contest, standing.first_share)}"
+    if standing.not_behind is None:
+        return ""
+    told = f"at least as good {_share(contest, standing.not_behind)}"
+    if contest.tested:
+        return f"{told}: {'cannot be told from first place' if standing.beside_first else 'behind it'}"
+    return told if standing.beside_first else "behind it at every site"
+
+
+def _share(contest: un.Contest, share: float) -> str:
+    if contest.tested:
+        return f"in {percent(share)} of resamples of the sites" if share else "in no resample of the sites"
+    return f"at {round(share * contest.sites)} of {some(contest.sites, 'site')}"

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.build import CSP, build_site, write_site
+from medperf_git.leaderboard.embed_page import CSP as EMBED_CSP
 from medperf_git.leaderboard.spreadsheet import safe_cell
 from medperf_git.records.view import MemoryView
 from tests.support import leaderboard_registry as lr
@@ -115,13 +116,18 @@ def test_the_page_answers_who_is_first_and_how_sure_that_is():
     assert "Logistic regression is first of four, but not everywhere" in page
     assert "it needed more memory than it was given" in page
     assert "not ranked: no value at any site" in page
-    assert f"medperf-git leaderboard build --at {lr.COMMIT}" in files["index.html"].decode()
+    for name in ("index.html", "methods.html"):
+        assert f"medperf-git leaderboard build --at {lr.COMMIT}" in files[name].decode()
 
 
-def test_only_the_index_and_one_style_sheet_name_the_commit():
+def test_only_the_index_the_methods_and_one_style_sheet_name_the_commit():
     files = site_of(lr.demo())
     naming = {name for name, data in files.items() if lr.COMMIT.encode() in data}
-    assert naming == {"index.html", "index.json", "assets/as-of.css"}
+    assert naming == {"index.html", "index.json", "methods.html", "assets/as-of.css"}
+
+
+def test_the_page_of_a_benchmark_does_not_depend_on_when_it_is_built():
+    assert lr.STEP_TIME.encode() not in site_of(lr.demo())[PAGE]
 
 
 def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
@@ -188,7 +194,8 @@ def test_pages_hold_no_inline_script_or_style_and_point_nowhere_else():
         assert not any(tag == "style" for tag, _ in tags), name
         assert not any(attr == "style" or attr.startswith("on") for _, attrs in tags for attr in attrs), name
         assert all("src" in attrs for tag, attrs in tags if tag == "script"), name
-        assert CSP.replace("'", "&#39;") in page
+        policy = EMBED_CSP if name.endswith("/embed.html") else CSP
+        assert policy.replace("'", "&#39;") in page
         for address in re.findall(r'(?:href|src)="([^"]*)"', page):
             assert not re.match(r"[a-z]+:|//", address), (name, address)
 
@@ -310,8 +317,10 @@ def test_the_recipe_of_a_result_page_verifies_a_real_signature(tmp_path):
     key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
     public = key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
     (bundle_path,) = [name for name in registry.files if name.startswith(path + ".")]
-    recipe = html.unescape(re.findall(r"<pre><code>(git show .*?)</code>", site_of(registry)[
-        path.replace(".yaml", ".html")].decode(), re.DOTALL)[0])  # fmt: skip
+    files = site_of(registry)
+    own = re.findall(r"<pre><code>(record=.*?)</code>", files[path.replace(".yaml", ".html")].decode(), re.DOTALL)[0]
+    common = re.findall(r"<pre><code>(git show .*?)</code>", files["methods.html"].decode(), re.DOTALL)[0]
+    recipe = html.unescape(f"{own}\n{common}")
     bundle = json.loads(registry.files[bundle_path])
     payload = base64.b64decode(bundle["dsseEnvelope"]["payload"])
     signed = b"DSSEv1 28 application/vnd.in-toto+json %d %s" % (len(payload), payload)

@@ -1,0 +1,71 @@
+"""The last steps of main, read from real Git."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from medperf_git.flows.recent_steps import RecentStep, recent_steps
+from medperf_git.leaderboard.analysis import analyse
+from medperf_git.leaderboard.news import read_news
+from medperf_git.leaderboard.reading import read_tables
+from medperf_git.registry.bare import open_copy
+from medperf_git.registry.commits import Author, write_commit, write_merge, write_root
+from medperf_git.registry.objects import Store
+from medperf_git.registry.snapshot import Snapshot
+from tests.support.rich_registry import rich
+
+START = datetime(2026, 11, 25, 10, tzinfo=UTC)
+
+
+def author(minutes: int) -> Author:
+    return Author("Ana", "ana@example.org", START + timedelta(minutes=minutes))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_copy(tmp_path / "copy.git")
+
+
+def test_steps_come_newest_first_with_the_paths_each_added(store: Store) -> None:
+    root = write_root(store, {"registry/0001.yaml": b"a"}, message="Begin", author=author(0))
+    next_one = write_commit(store, root, {"b/2.yaml": b"b", "b/1.yaml": b"c"}, message="Add", author=author(1))
+    assert recent_steps(store, next_one) == (
+        RecentStep(next_one, "2026-11-25T10:01:00Z", ("b/1.yaml", "b/2.yaml")),
+        RecentStep(root, "2026-11-25T10:00:00Z", ("registry/0001.yaml",)),
+    )
+
+
+def test_a_merge_is_one_step_with_what_its_proposal_added(store: Store) -> None:
+    root = write_root(store, {"registry/0001.yaml": b"a"}, message="Begin", author=author(0))
+    proposal = write_commit(store, root, {"x.yaml": b"x"}, message="Add", author=author(1))
+    proposal = write_commit(store, proposal, {"y.yaml": b"y"}, message="Add", author=author(2))
+    merged = write_merge(
+        store, root, proposal, files={"x.yaml": b"x", "y.yaml": b"y"}, message="Merge", author=author(3)
+    )
+    assert [step.paths for step in recent_steps(store, merged)] == [("x.yaml", "y.yaml"), ("registry/0001.yaml",)]
+
+
+def test_only_the_last_steps_are_read(store: Store) -> None:
+    at = write_root(store, {"registry/0001.yaml": b"a"}, message="Begin", author=author(0))
+    for number in range(6):
+        at = write_commit(store, at, {f"{number}.yaml": b"x"}, message="Add", author=author(number))
+    assert [step.paths for step in recent_steps(store, at, most=2)] == [("5.yaml",), ("4.yaml",)]
+
+
+def test_the_steps_of_a_real_history_are_told_in_sentences(store: Store) -> None:
+    at = ""
+    for number, (path, data) in enumerate(rich().files.items()):
+        one = {path: data}
+        at = (
+            write_commit(store, at, one, message="Add", author=author(number))
+            if at
+            else write_root(store, one, message="Begin", author=author(number))
+        )
+    view = Snapshot.at(store, at)
+    analyses = [analyse(table) for table in read_tables(view).benchmarks]
+    texts = [news.text for news in read_news(view, analyses, recent_steps(store, at))]
+    assert len(recent_steps(store, at)) == 50
+    assert texts[0] == "Signatures were added to records that were there."
+    assert texts[1] == "Ben’s group withdrew the model Nearest neighbours (error found)."
+    assert "Hospital River registered the dataset Archive: 50–99 cases." in texts
