@@ -9,11 +9,11 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 from medperf_git import __version__
 from medperf_git.leaderboard import urls
-from medperf_git.leaderboard.news import News, read_news
+from medperf_git.leaderboard.news import News, iter_news
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.text import some
@@ -27,7 +27,7 @@ _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/medperf-git/medperf-
 
 def news_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield what changed lately, for people and for feed readers."""
-    news = read_news(site.view, site.analyses, site.steps)[:MOST_ENTRIES]
+    news = tuple(islice(iter_news(site.view, site.analyses, site.steps), MOST_ENTRIES))
     yield Page(urls.CHANGES, "changes.html", partial(news_context, news))
     yield DataFile(urls.FEED, partial(render_feed, site, news))
 
