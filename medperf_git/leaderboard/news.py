@@ -21,8 +21,8 @@ from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, stored_at
 
-MOST_RECORDS = 200  # read of one step; what is beyond is counted
-MOST_RECORDS = 200  # of one step that are told one by one
+MOST_RECORDS = 60  # read of one step; what is beyond is counted
+MOST_RECORDS = 60  # of one step that are told one by one
 _DECIDED = {
     "request": "asked to take part in",
     "approve": "was admitted to",
