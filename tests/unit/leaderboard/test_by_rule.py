@@ -226,6 +226,36 @@ def test_models_that_rest_on_different_cases_give_no_ranks_among_some_of_them():
     )
 
 
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("exclude-site", "No site has compared every model."),
+        ("exclude-model", "No model was compared at every site."),
+    ],
+)
+@pytest.mark.parametrize(("rule", "weights"), [("rank-then-mean", "cases"), ("test-then-rank", "equal")])
+def test_sites_that_compared_other_models_each_rank_nobody(rule, weights, missing, why):
+    registry = registry_of(SITES[:2], rule=rule, weights=weights, missing=missing)
+    for site, names in (("s0", ("m0", "m1")), ("s1", ("m2", "m3"))):
+        rows = SITES[int(site[1])][0]
+        registry.comparison(site, "dice", {name: rows[int(name[1])].tolist() for name in names})
+    found = analysed(registry)
+    assert found.explanation == why
+    assert [row.rank for row in found.standings] == [None] * 5
+
+
+def test_ranks_among_some_models_that_no_site_tells_are_no_ranking():
+    registry = registry_of(SITES[:1], rule="rank-then-mean", missing="exclude-model")
+    rows = {f"m{row}": SITES[0][0, row].tolist() for row in range(4)}
+    registry.comparison("s0", "dice", {**rows, "m3": rows["m3"][:-9]})
+    registry.notice("results/ana/breast/1/s0.tumours.1/ben.m3.1/0001.yaml", "dispute", by="ana", side="committee")
+    found = analysed(registry)
+    assert found.explanation == (
+        "No site has a comparison that this rule may rest on "
+        "(s0/tumours@1: its comparison rests on a result of ben/m3@1 that is disputed)."
+    )
+
+
 def test_brats_leaves_out_a_site_whose_metrics_rest_on_different_cases():
     registry = registry_of(SITES[:2], rule="brats", metrics=("dice", "hd95"))
     registry.comparison("s1", "hd95", {f"m{row}": SITES[1][1, row, :-15].tolist() for row in range(4)})
