@@ -11,8 +11,8 @@ import numpy as np
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.cell_files import render_json
 from medperf_git.leaderboard.effects import Effects
-from medperf_git.leaderboard.exports import render_json
 from medperf_git.leaderboard.pairwise import Pairwise, Tested
 from medperf_git.leaderboard.pooling import PooledCounts
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv

@@ -20,6 +20,7 @@ from medperf_git.leaderboard.section_cells import (
     metrics_in_order,
     window,
 )
+from medperf_git.leaderboard.section_data import data_files
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
@@ -169,6 +170,7 @@ def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Co
         "bias": bias_facts(table),
         "versions": version_facts(table, versions),
         "records": records_behind(table),
+        "files": data_files(analysis),
         "comparisons": [comparison_facts(one, table) for one in table.comparisons],
     }
 
