@@ -185,3 +185,11 @@ def test_the_page_lists_every_data_file_beside_it_and_no_other(compared):
     by_site = {name for name in beside if name.startswith(("results/", "table/"))}
     assert listed == beside - by_site - {"index.html", "status.html"}
     assert ("pairs.csv" in listed) == compared
+
+
+def test_very_many_comparisons_are_cut_and_counted():
+    table = read_tables(registry_of(drawn(3, sites=[20, 30], models=2)).view()).benchmarks[0]
+    context = benchmark_context(analyse(replace(table, comparisons=table.comparisons * 26)))
+    assert len(table.comparisons) == 4
+    assert len(context["comparisons"]) == 100
+    assert context["more_comparisons"] == "And 4 more comparisons: see table.json."
