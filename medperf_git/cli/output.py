@@ -83,7 +83,7 @@ def room_here() -> int:
 
 
 def echo_wrapped(text: str, *, indent: str = "", hang: str = "") -> None:
-    """Print a long text, broken between words to fit the terminal: `indent` before each line, `hang` after the first."""
+    """Print a long text, broken between words to fit the terminal: `indent` before each, `hang` from the second."""
     room = min(room_here(), 100)
     if not sys.stdout.isatty():
         echo_text(indent + text)
