@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medperf_git.leaderboard import exports
+from medperf_git.leaderboard import cell_files
 from medperf_git.leaderboard.build_cache import Kept
 from medperf_git.leaderboard.columns import Column
 from medperf_git.leaderboard.frames import Frame, ref_of
@@ -75,7 +75,7 @@ class ColumnWriter:
                 files[page.url] = self._put(page.url, render_page(page, self._common))
 
         column = frame.read_column(work.folder, on_cell)
-        for one in exports.column_files(frame.table_of_one(column)):
+        for one in cell_files.column_files(frame.table_of_one(column)):
             files[one.url] = self._put(one.url, one.content())
         owner = folds.member_state(self._view, dataset.member)
         kept = Kept(

@@ -6,7 +6,6 @@ large lies in shards, and a small file names them. Addresses are stable: the res
 goes on in `…-0002`. The shapes of `table.json`, its shards and `index.json` are published beside them, in `schemas/`.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -14,29 +13,30 @@ from typing import Any
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing
-from medperf_git.leaderboard.columns import ABSENT, FACTS, Cells, Column
+from medperf_git.leaderboard.cell_files import (
+    FORMAT,
+    MAX_BYTES,
+    RESULT_COLUMNS,
+    cell_value,
+    csv_files,
+    iter_lines,
+    iter_placed,
+    render_json,
+)
+from medperf_git.leaderboard.columns import Cells
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
-    Cell,
     ComparisonEntry,
     Hidden,
-    Measured,
     RegistryTables,
     Source,
     Subject,
 )
 
-FORMAT = 1
-MAX_BYTES = 1_000_000
 WHOLE = 4000  # cells times metrics up to which one file holds a whole table
 SCHEMA = "schemas/leaderboard-{}.1.json"
-RESULT_COLUMNS = (
-    *("benchmark", "model", "dataset", "metric", "state", "counted", "reason", "marks"),
-    *("value", "sd", "n", "n_failed", "n_undefined"),
-    *("result", "record", "record_sha256", *FACTS),
-)
 SHARD_COLUMNS = ("benchmark", "dataset", "title", "results", "shard")
 HIDDEN_COLUMNS = ("benchmark", "record", "result", "reason")
 RANKING_COLUMNS = (
@@ -46,21 +46,6 @@ RANKING_COLUMNS = (
 )
 
 Shards = Mapping[str, Sequence[str]]  # the files that hold a column, by the folder of its results
-
-
-def render_json(value: object) -> bytes:
-    """Write JSON, UTF-8, one space of indent, in the order given."""
-    return (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()
-
-
-def column_files(table: BenchmarkTable) -> Iterator[DataFile]:
-    """Yield the results on one dataset as CSV and JSON; `table` holds this column alone."""
-    folder, dataset = f"benchmarks/{table.ref.path}", table.sites[0].ref.folder
-    rows = [row for placed in _placed(table) for row in _lines(table, *placed)]
-    yield from _csv_files(f"{folder}/results/{dataset}", RESULT_COLUMNS, rows)
-    cells = [_cell(*placed) for placed in _placed(table)]
-    about = {"format": FORMAT, "benchmark": str(table.ref), "dataset": str(table.sites[0].ref)}
-    yield from _json_files(f"{folder}/table/{dataset}", about, cells)
 
 
 def benchmark_files(analysis: Analysis, shards: Shards) -> Iterator[DataFile]:
@@ -82,7 +67,7 @@ def is_whole(table: BenchmarkTable) -> bool:
 def results_csv(table: BenchmarkTable, shards: Shards) -> bytes:
     """Write one line per model, site and metric; for a large table one line per site, which names its shards."""
     if is_whole(table):
-        whole = render_csv(RESULT_COLUMNS, (row for placed in _placed(table) for row in _lines(table, *placed)))
+        whole = render_csv(RESULT_COLUMNS, (row for placed in iter_placed(table) for row in iter_lines(table, *placed)))
         if len(whole) <= MAX_BYTES:
             return whole
     lines = (
@@ -102,7 +87,7 @@ def wide_files(table: BenchmarkTable) -> Iterator[DataFile]:
             [str(model.ref), *(None if value != value else value for value in row)]  # noqa: PLR0124 - NaN
             for model, row in zip(table.models, table.values(metric.id).tolist(), strict=True)
         ]
-        yield from _csv_files(f"{folder}/wide/{metric.id}", ("model", *names), rows)
+        yield from csv_files(f"{folder}/wide/{metric.id}", ("model", *names), rows)
 
 
 def hidden_files(table: BenchmarkTable) -> Iterator[DataFile]:
@@ -110,67 +95,7 @@ def hidden_files(table: BenchmarkTable) -> Iterator[DataFile]:
     rows = [
         (str(table.ref), item.path, item.entry.source.id if item.entry else None, item.reason) for item in table.hidden
     ]
-    yield from _csv_files(f"benchmarks/{table.ref.path}/hidden", HIDDEN_COLUMNS, rows)
-
-
-def _csv_files(base: str, columns: Sequence[str], rows: Sequence[Sequence[CellText]]) -> Iterator[DataFile]:
-    """Yield `base.csv`, and `base-0002.csv` and so on where one file would pass the limit."""
-    yield from _split(base, ".csv", rows, partial(render_csv, columns))
-
-
-def _json_files(base: str, about: Mapping[str, Any], cells: Sequence[Mapping[str, Any]]) -> Iterator[DataFile]:
-    """Yield a JSON file, a cell on each line, and more of them where one would pass the limit."""
-    head = json.dumps(about, ensure_ascii=False)[:-1]
-    lines = [json.dumps(cell, ensure_ascii=False, allow_nan=False) for cell in cells]
-    end = "\n]}\n"
-    yield from _split(base, ".json", lines, lambda part: (f'{head}, "cells": [\n' + ",\n".join(part) + end).encode())
-
-
-def _split(base: str, end: str, rows: Sequence[Any], render: Any) -> Iterator[DataFile]:
-    whole = render(rows)
-    parts = -(-len(whole) // MAX_BYTES)
-    pieces = [whole] if parts == 1 or len(rows) < 2 else list(_pieces(rows, render, parts + 1))
-    for place, piece in enumerate(pieces, start=1):
-        name = base if place == 1 else f"{base}-{place:04d}"
-        yield DataFile(name + end, partial(bytes, piece))
-
-
-def _pieces(rows: Sequence[Any], render: Any, parts: int) -> Iterator[bytes]:
-    """Render rows in pieces of the same number, halving one that is still too large."""
-    size = max(1, -(-len(rows) // parts))
-    for start in range(0, len(rows), size):
-        piece = rows[start : start + size]
-        data: bytes = render(piece)
-        if len(data) <= MAX_BYTES or len(piece) == 1:
-            yield data
-        else:
-            yield from _pieces(piece, render, 2)
-
-
-def _placed(table: BenchmarkTable) -> Iterator[tuple[Cell, Column | None, int]]:
-    if isinstance(table.cells, Cells):
-        yield from table.cells.iter_placed()
-
-
-def _lines(table: BenchmarkTable, cell: Cell, column: Column | None, row: int) -> Iterator[Sequence[CellText]]:
-    """Yield a cell's line for each metric."""
-    origin: tuple[CellText, ...] = (None,) * (3 + len(FACTS))
-    if column is not None and row != ABSENT:
-        digest = column.digest_of(row).removeprefix("sha256:")
-        origin = (
-            digest[:12],
-            f"{column.folder_of(row)}/{column.numbers_of(row)[-1]:04d}.yaml",
-            digest,
-            *column.facts_of(row),
-        )
-    names = str(table.ref), str(cell.model), str(cell.dataset)
-    for metric in table.metrics:
-        measured = cell.measured(metric.id)
-        numbers: tuple[CellText, ...] = (None,) * 5
-        if measured:
-            numbers = measured.value, measured.sd, measured.n, measured.n_failed, measured.n_undefined
-        counted = cell.counts and measured is not None and measured.value is not None
-        yield (*names, metric.id, str(cell.state), counted, cell.reason, "; ".join(cell.marks), *numbers, *origin)
+    yield from csv_files(f"benchmarks/{table.ref.path}/hidden", HIDDEN_COLUMNS, rows)
 
 
 def ranking_csv(analysis: Analysis) -> bytes:
@@ -212,7 +137,7 @@ def table_json(analysis: Analysis, shards: Shards) -> bytes:
         "metrics": [_metric(table, name.id) for name in table.metrics],
         "ranking": _ranking(analysis),
         "sites": [_site(site) for site in table.sites],
-        "cells": [_cell(*placed) for placed in _placed(table)] if is_whole(table) else None,
+        "cells": [cell_value(*placed) for placed in iter_placed(table)] if is_whole(table) else None,
         "hidden": [_hidden(item) for item in table.hidden] if len(table.hidden) <= WHOLE // 4 else None,
         "counts": {"results": table.seen, "shown": table.shown, "hidden": len(table.hidden), "counted": table.counted},
         "shards": _shards_of(table, shards),
@@ -337,43 +262,6 @@ def _score(score: Score) -> Mapping[str, Any]:
             "sites": score.interval.sites,
         }
     return {"metric": score.metric.id, "score": _short(score.value), "interval": found}
-
-
-def _cell(cell: Cell, column: Column | None, row: int) -> Mapping[str, Any]:
-    there = column is not None and row != ABSENT
-    return {
-        "model": str(cell.model),
-        "dataset": str(cell.dataset),
-        "state": str(cell.state),
-        "counted": cell.counts,
-        "reason": cell.reason or None,
-        "marks": list(cell.marks),
-        "result": _result(column, row) if column is not None and there else None,
-        "superseded": [f"{column.folder_of(row)}/{n:04d}.yaml" for n in column.numbers_of(row)[:-1]]
-        if column is not None and there
-        else [],
-    }
-
-
-def _result(column: Column, row: int) -> Mapping[str, Any]:
-    digest, number = column.digest_of(row), column.numbers_of(row)[-1]
-    path = f"{column.folder_of(row)}/{number:04d}"
-    values = ((name, column.measured(row, k)) for k, name in enumerate(column.metrics))
-    signers, model, metrics, assurance = column.facts_of(row)
-    return {
-        "id": digest[7:19],
-        "path": f"{path}.yaml",
-        "digest": digest,
-        "page": f"{path}.html",
-        "values": {name: _measured(one) for name, one in values if one is not None},
-        "signers": signers.split(),
-        "images": {"model": model, "metrics": metrics},
-        "assurance": assurance,
-    }
-
-
-def _measured(one: Measured) -> Mapping[str, Any]:
-    return {"value": one.value, "sd": one.sd, "n": one.n, "n_failed": one.n_failed, "n_undefined": one.n_undefined}
 
 
 def _source(source: Source) -> Mapping[str, Any]:

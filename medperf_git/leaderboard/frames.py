@@ -10,7 +10,6 @@ from functools import cached_property
 
 from medperf_git.errors import IntegrityBroken
 from medperf_git.leaderboard.columns import Cells, Column, ColumnBuilder, HiddenResults
-from medperf_git.leaderboard.compared import read_comparisons
 from medperf_git.leaderboard.results import ResultReader
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
@@ -94,9 +93,11 @@ class Frame:
                 on_cell(cell)
         there = list(iter_result_files(self.view, folder))
         for path in there:
+            if path in good:
+                continue
             if layout.place_of(path) is None:
                 builder.strays.append(path)
-            elif path not in good:
+            else:
                 builder.broken.append((path, self.reader.why_broken(path)))
         if len(good) + len(builder.broken) + len(builder.strays) != len(there):
             raise IntegrityBroken(
@@ -127,6 +128,8 @@ class Frame:
 
     def table(self, columns: Mapping[Ref, Column]) -> BenchmarkTable:
         """Return the table with these columns: all there are."""
+        from medperf_git.leaderboard.compared import read_comparisons  # noqa: PLC0415  (scipy; columns need none of it)
+
         there = {model for column in columns.values() for model in column.models}
         row_refs = self._subjects("cube") | {self.record.reference_model.ref} | there
         column_refs = self._subjects("dataset") | {ref for ref, column in columns.items() if column.models}

@@ -4,7 +4,7 @@ Rules kept here: a sentence says who did what, as the records of the step tell i
 commit that the site is built from; a first policy says nothing beside its benchmark.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -22,6 +22,7 @@ from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, stored_at
 
 MOST_STEPS = 50
+MOST_RECORDS = 200  # of one step that are told one by one
 _DECIDED = {
     "request": "asked to take part in",
     "approve": "was admitted to",
@@ -87,6 +88,9 @@ def read_news(view: RecordView, analyses: Sequence[Analysis], steps: Iterable[St
 
 def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
     paths = [path for path in step.paths if layout.place_of(path)]
+    if len(paths) > MOST_RECORDS:
+        yield News(step.commit, step.time, _counted(paths), "", ())
+        return
     by_kind: dict[Kind, list[Stored]] = defaultdict(list)
     lost = []
     for path in paths:
@@ -104,6 +108,12 @@ def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
         yield News(step.commit, step.time, text, "", ())
     if not paths:
         yield News(step.commit, step.time, _without_records(step), "", ())
+
+
+def _counted(paths: Sequence[str]) -> str:
+    """Say how many records of which kinds came at once, without reading them."""
+    kinds = Counter(place.kind for path in paths if (place := layout.place_of(path)))
+    return f"At once came {listing([some(number, f'{kind} record') for kind, number in sorted(kinds.items())])}."
 
 
 def _without_records(step: Step) -> str:

@@ -8,15 +8,18 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.errors import IntegrityBroken
-from medperf_git.leaderboard.block import Block
-from medperf_git.leaderboard.ranking import Weights
 from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
+
+if TYPE_CHECKING:  # they bring scipy, of which who writes the pages of results needs nothing
+    from medperf_git.leaderboard.block import Block
+    from medperf_git.leaderboard.ranking import Weights
 
 
 class CellState(StrEnum):
@@ -205,7 +208,7 @@ class RankingSpec:
     rule: str
     version: int
     metrics: tuple[str, ...]
-    weights: Weights
+    weights: "Weights"
     missing: str
     seed: int
     cap: int | None = None
@@ -242,7 +245,7 @@ class ComparisonEntry:
     models: tuple[Ref, ...]
     n: int
     state: str
-    block: Block | None = field(default=None, compare=False, repr=False)
+    block: "Block | None" = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
-from medperf_git.leaderboard import exports
+from medperf_git.leaderboard import cell_files, exports
 from medperf_git.leaderboard.build import build_site
 from medperf_git.leaderboard.tables import CellState
 from tests.support import leaderboard_registry as lr
@@ -78,7 +78,7 @@ def test_hidden_results_stand_in_a_file_of_their_own():
 
 def test_a_table_too_large_for_one_file_lies_in_shards_that_small_files_name(monkeypatch):
     monkeypatch.setattr(exports, "WHOLE", 10)
-    monkeypatch.setattr(exports, "MAX_BYTES", 3000)
+    monkeypatch.setattr(cell_files, "MAX_BYTES", 3000)
     files = site_of(lr.wide(6, 5))
     table = json.loads(files[FOLDER + "table.json"])
     assert table["cells"] is None
@@ -93,7 +93,7 @@ def test_a_table_too_large_for_one_file_lies_in_shards_that_small_files_name(mon
 
 
 def test_a_row_larger_than_the_limit_stands_alone_rather_than_nowhere(monkeypatch):
-    monkeypatch.setattr(exports, "MAX_BYTES", 10)
-    pieces = list(exports._csv_files("x", ("a",), [("1" * 30,), ("2",), ("3",)]))
+    monkeypatch.setattr(cell_files, "MAX_BYTES", 10)
+    pieces = list(cell_files.csv_files("x", ("a",), [("1" * 30,), ("2",), ("3",)]))
     assert [one.url for one in pieces] == ["x.csv", "x-0002.csv", "x-0003.csv"]
     assert b"".join(one.content() for one in pieces).count(b"a\n") == 3
