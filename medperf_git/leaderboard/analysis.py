@@ -22,6 +22,7 @@ from medperf_git.leaderboard.pooling import pooled_of
 from medperf_git.leaderboard.resampling import contest_of
 from medperf_git.leaderboard.rules import Settings, in_order, rule_named, settings_for
 from medperf_git.leaderboard.standing import Analysis, Other, Reversal, Score, Standing
+from medperf_git.leaderboard.statistics.agreement import kendall_taus
 from medperf_git.leaderboard.tables import BenchmarkTable, Subject
 from medperf_git.leaderboard.without import Orders, leave_one_out, one_site_each
 from medperf_git.records.names import Ref
@@ -140,7 +141,12 @@ def _other(rule: rk.Rule, registered: Computed | un.Undefined, again: Computed |
 def _taus(ranking: rk.Ranking | un.Undefined, without: Orders | un.Undefined) -> dict[str, float | un.Undefined]:
     if isinstance(ranking, un.Undefined) or isinstance(without, un.Undefined):
         return {}
-    return {site: un.kendall_tau(ranking.ranks, ranks) for site, ranks in without.items()}
+    if len(ranking.ranks) < 2 or len(set(ranking.ranks)) == 1:
+        return {site: un.kendall_tau(ranking.ranks, ranks) for site, ranks in without.items()}
+    merits = -np.array(list(without.values()), dtype=np.float64).reshape(len(without), len(ranking.ranks))
+    taus = np.round(kendall_taus(ranking.ranks, merits), rk.DECIMALS).tolist()
+    tied = un.Undefined("all models are tied")
+    return {site: tied if tau != tau else tau for site, tau in zip(without, taus, strict=True)}  # noqa: PLR0124 - NaN
 
 
 def _reversals(basis: Basis, ranking: rk.Ranking | un.Undefined) -> list[Reversal]:
@@ -231,14 +237,15 @@ def _scores(found: _Found) -> list[tuple[Score, ...]]:
     rows: list[list[Score]] = [[] for _ in table.models]
     counted = ranking.counted.grid.models if isinstance(ranking, rk.Ranking) else ()
     places = {name: at for at, name in enumerate(counted)}
+    sites = [site.ref for site in table.sites]
     for k, name in enumerate(table.ranking.metrics):
         metric, values = table.metric(name), found.basis.grid.values[k]
         intervals = intervals_of(found.basis, k, weights, by=found.computed)
         for row, model in enumerate(table.models):
             at = places.get(str(model.ref))
             value = float(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None
-            there = np.flatnonzero(~np.isnan(values[row]))
-            per_site = {table.sites[s].ref: float(values[row, s]) for s in there}
+            there = zip(sites, values[row].tolist(), strict=True)
+            per_site = {site: number for site, number in there if number == number}  # noqa: PLR0124 - NaN
             rows[row].append(Score(metric, value, intervals[row], per_site, _rank_interval(found.pairs[k], model.ref)))
     return [tuple(scores) for scores in rows]
 

@@ -53,8 +53,31 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
+class Foot:
+    """A row below the sites: `diamond` holds the points of an interval, `span` the ends of a wider one."""
+
+    y: str
+    text_y: str
+    name: str
+    value: str
+    diamond: str
+    span: tuple[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A model's random effects over sites: the mean with its interval, and what another site may show."""
+
+    mean: float
+    low: float
+    high: float
+    next_low: float
+    next_high: float
+
+
+@dataclass(frozen=True, slots=True)
 class Forest:
-    """Everything the template draws; `diamond` holds the points of the mean's interval, `mean` its x."""
+    """Everything the template draws; `mean` is the x of the mean over sites."""
 
     id: str
     title: str
@@ -67,8 +90,7 @@ class Forest:
     ticks: tuple[tuple[str, str], ...]
     lines: tuple[Line, ...]
     mean: str
-    diamond: str
-    foot: Line
+    feet: tuple[Foot, ...]
 
 
 def picked(values: NDArray[np.float64], *, higher: bool) -> tuple[list[int], str]:
@@ -106,7 +128,9 @@ def _student(freedom: int) -> float:
     return float(stdtrit(freedom, 0.975))
 
 
-def draw(name: str, model: str, score: Score, shown: Sequence[Spot], *, note: str = "") -> Forest | None:
+def draw(
+    name: str, model: str, score: Score, shown: Sequence[Spot], *, pool: Pool | None = None, note: str = ""
+) -> Forest | None:
     """Lay out the plot of a model in one metric over sites with a counted value; None where there are none."""
     if not shown:
         return None
@@ -114,10 +138,13 @@ def draw(name: str, model: str, score: Score, shown: Sequence[Spot], *, note: st
     middle = interval.mean if interval else score.value
     ends = [x for spot in shown for x in (spot.value, spot.low, spot.high) if x is not None]
     ends += [interval.low, interval.high] if interval else []
+    ends += [x for x in (pool.low, pool.high, pool.next_low, pool.next_high) if not math.isnan(x)] if pool else []
     scale = _Scale.over([*ends, *([] if middle is None else [middle])])
     most = max((spot.n or 0 for spot in shown), default=0)
     lines = tuple(_line(spot, row, score.metric, scale, most) for row, spot in enumerate(shown))
-    bottom = TOP + ROW * len(lines) + ROW / 2
+    feet = [_foot(score, interval, middle, scale, TOP + ROW * len(lines) + ROW / 2)]
+    feet += [_pooled(score.metric, pool, scale, TOP + ROW * (len(lines) + 1) + ROW / 2)] if pool else []
+    bottom = TOP + ROW * (len(lines) + len(feet))
     return Forest(
         id=name,
         title=f"{score.metric.title} of {model} at {some(len(shown), 'site')}",
@@ -125,13 +152,12 @@ def draw(name: str, model: str, score: Score, shown: Sequence[Spot], *, note: st
         metric=score.metric.title,
         note=note,
         width=WIDTH,
-        height=round(TOP + ROW * (len(lines) + 1) + 30),
-        axis_y=f"{TOP + ROW * (len(lines) + 1) + 4:.1f}",
+        height=round(bottom + 30),
+        axis_y=f"{bottom + 4:.1f}",
         ticks=scale.ticks(),
         lines=lines,
         mean="" if middle is None else scale.at(middle),
-        diamond=_diamond(scale, interval, bottom),
-        foot=_foot(score, interval, middle, bottom),
+        feet=tuple(feet),
     )
 
 
@@ -186,19 +212,28 @@ def _value(value: float, low: float | None, high: float | None, decimals: int) -
     return text if low is None or high is None else f"{text} [{fixed(low, decimals)}; {fixed(high, decimals)}]"
 
 
-def _diamond(scale: _Scale, interval: un.Interval | None, y: float) -> str:
-    if interval is None or interval.sites == 1:
-        return ""
-    low, middle, high = (scale.at(x) for x in (interval.low, interval.mean, interval.high))
-    return f"{low},{y:.1f} {middle},{y - 6:.1f} {high},{y:.1f} {middle},{y + 6:.1f}"
-
-
-def _foot(score: Score, interval: un.Interval | None, middle: float | None, y: float) -> Line:
+def _foot(score: Score, interval: un.Interval | None, middle: float | None, scale: _Scale, y: float) -> Foot:
+    """Give the row of the plain mean over sites."""
     decimals = score.metric.decimals
-    low, high = (interval.low, interval.high) if interval and interval.sites > 1 else (None, None)
+    several = interval if interval and interval.sites > 1 else None
+    low, high = (several.low, several.high) if several else (None, None)
     value = NOTHING if middle is None else _value(middle, low, high, decimals)
-    name = "Mean of its sites" if interval is None or interval.sites == 1 else f"Mean, {_kind(interval)}"
-    return Line(f"{y:.1f}", f"{y + 4:.1f}", name, "", value, None, None)
+    name = f"Mean, {_kind(several)}" if several else "Mean of its sites"
+    diamond = _diamond(scale, several.low, several.mean, several.high, y) if several else ""
+    return Foot(f"{y:.1f}", f"{y + 4:.1f}", name, value, diamond)
+
+
+def _pooled(metric: MetricInfo, pool: Pool, scale: _Scale, y: float) -> Foot:
+    """Give the row of random effects; its line is where another site may lie."""
+    value = _value(pool.mean, pool.low, pool.high, metric.decimals)
+    reach = None if math.isnan(pool.next_low) else (scale.at(pool.next_low), scale.at(pool.next_high))
+    diamond = _diamond(scale, pool.low, pool.mean, pool.high, y)
+    return Foot(f"{y:.1f}", f"{y + 4:.1f}", "Random effects, and the next site", value, diamond, reach)
+
+
+def _diamond(scale: _Scale, low: float, middle: float, high: float, y: float) -> str:
+    left, centre, right = (scale.at(x) for x in (low, middle, high))
+    return f"{left},{y:.1f} {centre},{y - 6:.1f} {right},{y:.1f} {centre},{y + 6:.1f}"
 
 
 def _kind(interval: un.Interval) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from functools import partial
 
+import numpy as np
+
 from medperf_git.leaderboard import forest, urls
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Score
@@ -16,7 +18,8 @@ from medperf_git.leaderboard.card_words import (
     versions_of,
 )
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
-from medperf_git.leaderboard.forest import Forest, Spot
+from medperf_git.leaderboard.effects import Effects
+from medperf_git.leaderboard.forest import Forest, Pool, Spot
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
@@ -27,6 +30,7 @@ from medperf_git.leaderboard.standing_words import (
     rank_spread,
     rank_words,
 )
+from medperf_git.leaderboard.statistics.meta import MetaResult
 from medperf_git.leaderboard.tables import MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
 from medperf_git.leaderboard.words import KINDS, Context
@@ -102,7 +106,34 @@ def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | 
     places, note = forest.picked(stand.grid.values[metric.id][stand.row], higher=metric.higher_is_better)
     sites = [table.sites[place] for place in places]
     spots = [forest.spot_of(metric, site, table.cells[card.ref, site.ref]) for site in sites]
-    return forest.draw(name, card.title, score, spots, note=note)
+    return forest.draw(name, card.title, score, spots, pool=_pool(stand, metric), note=note)
+
+
+def _fit(stand: Stand, metric: MetricInfo) -> MetaResult | None:
+    """Find the random effects of a metric; None where they cannot be computed or rest on one site."""
+    at = stand.table.ranking.metrics.index(metric.id)
+    found = stand.analysis.effects[at] if at < len(stand.analysis.effects) else None
+    return found.fit if isinstance(found, Effects) and found.fit.k[stand.row] > 1 else None
+
+
+def _pool(stand: Stand, metric: MetricInfo) -> Pool | None:
+    fit, row = _fit(stand, metric), stand.row
+    if fit is None:
+        return None
+    ends = fit.estimate, fit.low, fit.high, fit.prediction_low, fit.prediction_high
+    return Pool(*(float(np.round(end[row], 12)) for end in ends))
+
+
+def _heterogeneity(stand: Stand, metric: MetricInfo) -> str:
+    """Say how much the sites of a model differ beyond chance; nothing where that cannot be computed."""
+    fit, row = _fit(stand, metric), stand.row
+    if fit is None or np.isnan(fit.i2[row]):
+        return ""
+    reach = ""
+    if not np.isnan(fit.prediction_low[row]):
+        low, high = (fixed(float(end[row]), metric.decimals) for end in (fit.prediction_low, fit.prediction_high))
+        reach = f"; another site is expected from {low} to {high}"
+    return f"I² {fixed(float(fit.i2[row]), 0)}\N{NO-BREAK SPACE}%{reach}"
 
 
 def _facts(stand: Stand) -> list[Context]:
@@ -113,6 +144,7 @@ def _facts(stand: Stand) -> list[Context]:
         ("Rank without one site", rank_spread(standing)),
     ]
     rows += [(f"{score.metric.title} {score.metric.arrow}", _scored(score)) for score in standing.scores]
+    rows += [(f"Sites differ, {metric.title}", _heterogeneity(stand, metric)) for metric in stand.analysis.metrics]
     covered = "" if standing.coverage is None else f", {percent(standing.coverage)} of the cases"
     rows.append(("Coverage", f"{standing.sites} of {some(len(table.sites), 'site')}{covered}"))
     return pairs([(name, text, False) for name, text in rows])

@@ -20,12 +20,13 @@ from medperf_git.leaderboard.section_cells import (
     metrics_in_order,
     window,
 )
-from medperf_git.leaderboard.section_firm import firmness, usable_others
+from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
     SCORES_APART,
     how_to_read,
     interval_name,
+    rank_columns,
     rank_meaning,
     ranking_caption,
     ranking_notes,
@@ -145,10 +146,7 @@ def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Co
         "interval_name": interval_name(analysis),
         "together": len(analysis.metrics) > SCORES_APART,
         "scale": scale,
-        "others": [
-            {"title": other.rule.title, "key": other.rule.name}
-            for other in map(analysis.others.__getitem__, usable_others(analysis))
-        ],
+        "rank_columns": rank_columns(analysis),
         "rows": [ranking_row(analysis, row, scale, k) for k, row in enumerate(analysis.standings[:ROWS_SHOWN])],
         "tall": min(len(analysis.standings), ROWS_SHOWN) > TALL,
         "rows_left_out": rows_left_out(analysis),

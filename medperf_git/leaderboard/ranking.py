@@ -22,6 +22,7 @@ from medperf_git.leaderboard.statistics.exact import exact_sums
 from medperf_git.leaderboard.statistics.ranks import DECIMALS as DECIMALS  # noqa: PLC0414 — its users import it from here
 from medperf_git.leaderboard.statistics.ranks import Floats as Floats  # noqa: PLC0414 — its users import it from here
 from medperf_git.leaderboard.statistics.ranks import smallest_ranks as smallest_ranks  # noqa: PLC0414 — its users import it from here
+from medperf_git.leaderboard.statistics.ranks import without_noise
 
 Weights = Literal["equal", "cases", "sqrt-cases", "capped-cases"]
 MOST_NAMES = 8  # of the models or sites that a reason lists
@@ -142,7 +143,7 @@ def rule_named(name: str, version: int) -> Rule:
 def merit_of(scores: Floats, metrics: Sequence[Metric]) -> Floats:
     """Fold (…, metric, model) scores into one merit (…, model), larger is better."""
     signs = np.array([1.0 if metric.higher_is_better else -1.0 for metric in metrics])
-    oriented = np.round(scores * signs[:, None], DECIMALS)
+    oriented = without_noise(scores * signs[:, None])
     if len(metrics) == 1:
         return np.asarray(oriented[..., 0, :])
     return np.asarray(np.round(-smallest_ranks(oriented).mean(axis=-2), DECIMALS))

@@ -114,7 +114,7 @@ class ResultPages:
         head = '<th scope="col" class="num">'
         return (
             '<section aria-labelledby="values">\n<h2 id="values">Values</h2>\n'
-            '<div class="scroll" role="region" aria-labelledby="values" tabindex="0">\n<table class="plain">\n'
+            '<div class="scroll" role="region" aria-label="Table of values" tabindex="0">\n<table class="plain">\n'
             f"<caption>What left the site: {_safe(entry.cases)} cases, summarised.</caption>\n"
             f'<thead><tr><th scope="col">Metric</th>{head}Value</th>{head}SD</th>{head}Cases</th>'
             f"{head}Failed</th>{head}Undefined</th></tr></thead>\n<tbody>{rows}</tbody>\n</table>\n</div>\n</section>\n"

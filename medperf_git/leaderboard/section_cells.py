@@ -5,8 +5,12 @@ there is too much of it is counted, and the page says where it is.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
 
 from medperf_git.leaderboard import plots
 from medperf_git.leaderboard.analysis import Analysis
@@ -18,14 +22,18 @@ from medperf_git.leaderboard.tables import (
     MetricInfo,
     Subject,
 )
-from medperf_git.leaderboard.text import NOTHING, fixed, some, whole, word
+from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole, word
 from medperf_git.leaderboard.words import KINDS, REDUCTIONS, Context
+from medperf_git.records.names import Ref
 
-MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold: about 500 kB of page
+MODELS_IN_MAP = 60  # with SITES_IN_MAP what a map may hold at most
 SITES_IN_MAP = 40
+BYTES_OF_MAP = 500_000  # what a map may weigh: long names, which stand in every link, leave room for fewer models
+BYTES_OF_CELL = 150  # a cell without the names in its link
 CELLS_TOGETHER = 1500  # up to so many cells all metrics stand on one page, else each but the first has its own
 COMPACT_FROM = 9  # sites: from here on a map is set narrow, with upright names
-GAPS_LISTED = 200
+GAPS_LISTED = 200  # lines; cells without a result of one model share one
+GAPS_READ = 50_000
 HIDDEN_LISTED = 100
 
 
@@ -51,7 +59,10 @@ def window(analysis: Analysis) -> Window:
     if len(sites) > SITES_IN_MAP:
         largest = sorted(sites, key=lambda site: (-(site.cases or 0), site.ref))[:SITES_IN_MAP]
         sites = tuple(sorted(largest, key=lambda site: site.ref))
-    shown = models[:MODELS_IN_MAP]
+    names = [max((len(one.ref.folder) for one in subjects), default=0) for subjects in (models, sites)]
+    cell = BYTES_OF_CELL + len(table.ref.path) + sum(names)
+    room = BYTES_OF_MAP // (cell * max(len(sites), 1))
+    shown = models[: min(MODELS_IN_MAP, room)]
     cut = []
     if len(shown) < len(models):
         cut.append(f"the best {whole(len(shown))} of {whole(len(models))} models")
@@ -81,8 +92,10 @@ def map_url(table: BenchmarkTable, metric: MetricInfo) -> str:
 def heat_map(analysis: Analysis, metric: MetricInfo, seen: Window, *, anchored: bool) -> Context:
     """Say one metric, models by sites; `anchored` rows are where the ranking's names lead to."""
     table = analysis.table
-    values = [value for model in seen.models for value in _values(table, model, seen.sites, metric)]
-    bounds = (min(values), max(values)) if values else (0.0, 0.0)
+    rows = [table.models.index(model) for model in seen.models]
+    counted = table.values(metric.id)[rows]
+    shown = counted[:, [table.sites.index(site) for site in seen.sites]]
+    bounds = (0.0, 0.0) if np.isnan(shown).all() else (float(np.nanmin(shown)), float(np.nanmax(shown)))
     unit = f", in {metric.unit}" if metric.unit not in ("1", "-", "") else ""
     better = "higher is better" if metric.higher_is_better else "lower is better"
     compact = len(seen.sites) >= COMPACT_FROM
@@ -100,33 +113,27 @@ def heat_map(analysis: Analysis, metric: MetricInfo, seen: Window, *, anchored: 
         "sites": [
             {"title": site.title, "ref": site.ref, "cases": site.cases_text, "marks": site.marks} for site in seen.sites
         ],
-        "rows": [_map_row(table, model, metric, seen.sites, bounds, compact=compact) for model in seen.models],
+        "rows": [
+            {
+                "anchor": model.ref.folder,
+                "title": model.title,
+                "ref": model.ref,
+                "cells": [
+                    _map_cell(table.cells[model.ref, site.ref], site, metric, bounds, compact=compact)
+                    for site in seen.sites
+                ],
+                **_mean(line[~np.isnan(line)].tolist(), of=len(line), decimals=metric.decimals),
+            }
+            for model, line in zip(seen.models, counted, strict=True)
+        ],
     }
 
 
-def _values(table: BenchmarkTable, model: Subject, sites: Iterable[Subject], metric: MetricInfo) -> list[float]:
-    cells = (table.cells[model.ref, site.ref] for site in sites)
-    measured = [cell.measured(metric.id) for cell in cells if cell.counts]
-    return [one.value for one in measured if one is not None and one.value is not None]
-
-
-def _map_row(
-    table: BenchmarkTable,
-    model: Subject,
-    metric: MetricInfo,
-    sites: Sequence[Subject],
-    bounds: tuple[float, float],
-    *,
-    compact: bool,
-) -> Context:
-    values = _values(table, model, table.sites, metric)
+def _mean(values: list[float], *, of: int, decimals: int) -> Context:
+    """Say the mean of a model's sites, and of how many where some are missing."""
     return {
-        "anchor": model.ref.folder,
-        "title": model.title,
-        "ref": model.ref,
-        "cells": [_map_cell(table.cells[model.ref, site.ref], site, metric, bounds, compact=compact) for site in sites],
-        "mean": fixed(math.fsum(values) / len(values), metric.decimals) if values else NOTHING,
-        "mean_of": some(len(values), "site") if 0 < len(values) < len(table.sites) else "",
+        "mean": fixed(math.fsum(values) / len(values), decimals) if values else NOTHING,
+        "mean_of": some(len(values), "site") if 0 < len(values) < of else "",
     }
 
 
@@ -141,6 +148,7 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
     if cell.counts and value is not None:
         level = plots.level_of(value, *bounds, higher_is_better=metric.higher_is_better)
         text = fixed(value, metric.decimals)
+        text = re.sub(r"^(\N{MINUS SIGN}?)0(?=\.\d{3})", r"\1", text) if compact else text
     elif value is not None:
         text, small = fixed(value, metric.decimals), f"{cell.state}, not counted"
     elif cell.state in (CellState.COMPLETE, CellState.PARTIAL):
@@ -163,26 +171,34 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
 
 
 def gaps(table: BenchmarkTable) -> tuple[list[Context], str]:
-    """List the cells that count nowhere, and say how many more there are than a page lists."""
-    found = [cell for cell in table.cells.values() if not cell.counts]
-    more = len(found) - GAPS_LISTED
-    told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
+    """List the cells that count nowhere, missing ones of a model together, and count those that a page leaves out."""
     models, sites = _titles(table.models), _titles(table.sites)
-    return [_gap(cell, models[cell.model], sites[cell.dataset]) for cell in found[:GAPS_LISTED]], told
+    lines: dict[tuple[Ref, str], list[Cell]] = {}
+    for cell in islice(table.iter_gaps(), GAPS_READ):
+        alone = str(cell.dataset) if cell.result is not None or cell.marks else ""
+        if (cell.model, alone) not in lines and len(lines) == GAPS_LISTED:
+            break
+        lines.setdefault((cell.model, alone), []).append(cell)
+    more = len(table.cells) - table.counted - sum(map(len, lines.values()))
+    told = f"{some(more, 'more cell')} of this kind: see results.csv." if more > 0 else ""
+    return [_gap(cells, models[cells[0].model], sites) for cells in lines.values()], told
 
 
-def _titles(subjects: Iterable[Subject]) -> dict[object, str]:
+def _titles(subjects: Iterable[Subject]) -> dict[Ref, str]:
     return {subject.ref: subject.title for subject in subjects}
 
 
-def _gap(cell: Cell, model: str, site: str) -> Context:
-    why = cell.reason + "".join(f"; {mark}" for mark in cell.marks)
+def _gap(cells: list[Cell], model: str, sites: Mapping[Ref, str]) -> Context:
+    """Say one cell, or several of one model that have no result."""
+    cell = cells[0]
+    names = listing([sites[one.dataset] for one in cells], most=3)
+    every = f"every site, {whole(len(sites))} in all" if len(cells) == len(sites) > 1 else names
     return {
         "model": model,
-        "site": site,
+        "site": every,
         "state": str(cell.state),
         "kind": KINDS[cell.state],
-        "why": why,
+        "why": cell.reason + "".join(f"; {mark}" for mark in cell.marks),
         "url": cell.result.url if cell.result else "",
         "id": cell.result.source.id if cell.result else "",
     }

@@ -28,7 +28,7 @@ def pair_tables(analysis: Analysis) -> list[Context]:
         if isinstance(found, un.Undefined)
         else _table(analysis, found)
         if k < MOST_TABLES
-        else _reason(metric.title, f"the page has room for {MOST_TABLES} metrics; this one is in pairs.csv")
+        else _reason(metric.title, f"the page has room for {some(MOST_TABLES, 'metric')}; this one is in pairs.csv")
         for k, (metric, found) in enumerate(zip(analysis.metrics, analysis.pairs, strict=True))
     ]
 
@@ -42,6 +42,8 @@ def _table(analysis: Analysis, found: Pairwise) -> Context:
     shown = ranked[:MOST_SHOWN]
     places = [found.models.index(row.model.ref) for row in shown]
     beats, tested = found.beats(), ~np.isnan(found.p)
+    if not beats.any():
+        return _reason(found.metric.title, f"no two models differ significantly ({_caption(found)[:-1]})")
     return {
         "metric": found.metric.title,
         "why": "",

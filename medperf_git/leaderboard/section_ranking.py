@@ -1,5 +1,7 @@
 """The ranking table of a benchmark page, as plain values for its template."""
 
+from collections.abc import Iterator
+
 from medperf_git.leaderboard import plots
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
@@ -8,7 +10,8 @@ from medperf_git.leaderboard.meaning import weighing
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, percent, some, span, whole
 from medperf_git.leaderboard.words import MISSING_RULES, Context
 
-ROWS_SHOWN = 200  # with the plots about 400 kB of page
+ROWS_SHOWN = 150  # with the plots about 300 kB of page
+OTHERS_APART = 2  # other rules: from there on one column says the lowest and the highest rank by them
 SCORES_APART = 2  # ranking metrics: from there on an interval stands below its score, not beside it
 
 
@@ -29,7 +32,7 @@ def rank_meaning(analysis: Analysis) -> str:
         return "Without a ranking the scores below stand side by side and claim nothing."
     sites = len(analysis.ranking.counted.grid.sites)
     where = "at this one site" if sites == 1 else f"at these {whole(sites)} sites"
-    tested = isinstance(analysis.contest, un.Contest) and analysis.contest.tested
+    tested = analysis.beside in ("resamples", "tests")
     tint = "cannot be told from first place" if tested else "are not behind first place everywhere"
     close = f" Tinted rows {tint}." if _several_first(analysis) else ""
     return (
@@ -86,7 +89,8 @@ def how_to_read(analysis: Analysis) -> str:
     reading = f"In the plot each {'dot' if few else 'fine stroke'} is a site, the tall stroke the score"
     contest = analysis.contest
     if not isinstance(contest, un.Contest):
-        return f"{reading}."
+        tests = " A tinted row cannot be told from first place by tests of pairs." if analysis.beside else ""
+        return f"{reading}.{tests}"
     if contest.tested:
         how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
         return (
@@ -117,9 +121,6 @@ def ranking_notes(analysis: Analysis) -> list[str]:
 
 def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, place: int) -> Context:
     """Say one row."""
-    lowest, highest = row.rank_range or (None, None)
-    usable = [isinstance(other.ranking, rk.Ranking) for other in analysis.others]
-    ranks = [rank for rank, shown in zip(row.others, usable, strict=False) if shown]
     return {
         "anchor": row.model.ref.folder,
         "rank": "" if row.rank is None else str(row.rank),
@@ -131,15 +132,64 @@ def ranking_row(analysis: Analysis, row: Standing, scale: plots.Scale | None, pl
         "tags": _tags(analysis, row),
         "scores": [_score(score) for score in row.scores],
         "plot": _strip(row, scale, place) if scale and row.scores[0].per_site else None,
-        "without": NOTHING if lowest is None else span(str(lowest), str(highest)),
-        "without_sort": "" if lowest is None else f"{lowest}.{highest:03d}",
-        "others": [{"rank": "" if rank is None else str(rank), "moved": rank != row.rank} for rank in ranks],
+        "ranks": [_ranks(found, row.rank) for found in _rank_spans(analysis, row)],
         "sites": row.sites,
         "sites_of": len(analysis.table.sites),
         "cases": NOTHING if row.cases is None else whole(row.cases),
         "cases_sort": "" if row.cases is None else row.cases,
         "coverage": "" if row.coverage is None else percent(row.coverage),
     }
+
+
+def rank_columns(analysis: Analysis) -> list[Context]:
+    """Name the columns that say how firm a rank is: by tests, without a site, by other rules."""
+    columns = [("tests", "Ranks that tests leave open")] if _tested(analysis) else []
+    columns.append(("without", "Rank without one site"))
+    usable = _usable(analysis)
+    if len(usable) > OTHERS_APART:
+        columns.append(("others", f"Rank by {len(usable)} other rules"))
+    else:
+        rules = [analysis.others[place].rule for place in usable]
+        columns += [(rule.name, f"Rank by {_inside(rule.title)}") for rule in rules]
+    return [{"key": key, "title": title} for key, title in columns]
+
+
+def _rank_spans(analysis: Analysis, row: Standing) -> Iterator[tuple[int, int] | None]:
+    """Give the lowest and the highest rank for each of those columns; None where there is none."""
+    if _tested(analysis):
+        yield _left_open(row)
+    yield row.rank_range
+    ranks = [row.others[place] if row.others else None for place in _usable(analysis)]
+    if len(ranks) > OTHERS_APART:
+        known = [rank for rank in ranks if rank is not None]
+        yield (min(known), max(known)) if known else None
+    else:
+        yield from ((rank, rank) if rank is not None else None for rank in ranks)
+
+
+def _usable(analysis: Analysis) -> list[int]:
+    return [place for place, other in enumerate(analysis.others) if isinstance(other.ranking, rk.Ranking)]
+
+
+def _left_open(row: Standing) -> tuple[int, int] | None:
+    found = row.rank_interval
+    return found if isinstance(found, tuple) else None
+
+
+def _tested(analysis: Analysis) -> bool:
+    return any(_left_open(row) is not None for row in analysis.standings)
+
+
+def _inside(title: str) -> str:
+    """Give a title as it stands inside a line: small letters, unless it is a name such as BraTS."""
+    return title if any(sign.isupper() for sign in title[1:]) else title.lower()
+
+
+def _ranks(found: tuple[int, int] | None, registered: int | None) -> Context:
+    if found is None:
+        return {"text": NOTHING, "sort": "", "moved": False}
+    low, high = found
+    return {"text": span(str(low), str(high)), "sort": f"{low}.{high:04d}", "moved": low == high != registered}
 
 
 def _state(row: Standing) -> str:

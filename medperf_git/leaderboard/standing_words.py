@@ -80,5 +80,5 @@ def first_place_words(analysis: Analysis, standing: Standing) -> str:
 
 def _share(contest: un.Contest, share: float) -> str:
     if contest.tested:
-        return f"in {percent(share)} of resamples of the sites"
+        return f"in {percent(share)} of resamples of the sites" if share else "in no resample of the sites"
     return f"at {round(share * contest.sites)} of {some(contest.sites, 'site')}"

@@ -19,9 +19,7 @@ from scipy.stats import kendalltau
 from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
 from medperf_git.leaderboard.statistics import bootstrap
 from medperf_git.leaderboard.statistics.agreement import kendall_taus
-from medperf_git.leaderboard.statistics.bootstrap import Resamples as Resamples  # noqa: PLC0414 — used from here
-from medperf_git.leaderboard.statistics.bootstrap import at_most, quantiles
-from medperf_git.leaderboard.statistics.bootstrap import resamples as resamples  # noqa: PLC0414
+from medperf_git.leaderboard.statistics.bootstrap import Resamples, at_most, quantiles, resamples
 from medperf_git.leaderboard.statistics.exact import pieces
 from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, smallest_ranks
 
@@ -90,7 +88,7 @@ def score_interval(values: Floats, weights: Floats, *, seed: int) -> Interval:
 
 
 def score_intervals(values: Floats, weights: Floats, *, seed: int) -> list[Interval]:
-    """Intervals of the means of several models over the same sites; `values` and `weights` are (model, site)."""
+    """Intervals of the means of several models, each over as many sites; `values` and `weights` are (model, site)."""
     sites = values.shape[1]
     means = weighted_means(values, weights, np.ones((1, sites), dtype=np.int64))[0].tolist()
     if sites < FEWEST_SITES:
@@ -103,8 +101,7 @@ def score_intervals(values: Floats, weights: Floats, *, seed: int) -> list[Inter
     for first in range(0, len(values), MODELS_AT_ONCE):
         some = slice(first, first + MODELS_AT_ONCE)
         again = resampled_means(values[some], weights[some], draws)
-        lows = quantiles(again, draws, numerator=part, denominator=whole).tolist()
-        highs = quantiles(again, draws, numerator=whole - part, denominator=whole).tolist()
+        lows, highs = quantiles(again, draws, numerators=(part, whole - part), denominator=whole).tolist()
         ends = zip(lows, highs, means[some], strict=True)
         found += [Interval(kind, low, high, mean, sites) for low, high, mean in ends]
     return found
@@ -118,18 +115,18 @@ def own_interval(grid: Grid, weights: Weights, *, metric: int, model: int, seed:
 def own_intervals(grid: Grid, weights: Weights, *, metric: int, seed: int) -> list[Interval | Undefined]:
     """Intervals of all models in one metric, each over every site where it has a value; in the grid's order.
 
-    Models that have the same sites are worked out together.
+    Models that have as many sites are worked out together: what is resampled are places in a model's own list of sites.
     """
     values, weight = grid.values[metric], site_weights(grid, weights)[metric]
     has = ~np.isnan(values) & (weight > 0)
+    own = np.argsort(~has, axis=1, kind="stable")  # a model's own sites first, in the grid's order
+    sizes = has.sum(axis=1)
     found: list[Interval | Undefined] = [Undefined("no value at any site")] * len(grid.models)
-    patterns, which = np.unique(has, axis=0, return_inverse=True)
-    for number, pattern in enumerate(patterns):
-        if pattern.any():
-            members = np.flatnonzero(which.reshape(-1) == number)
-            window = np.ix_(members, np.flatnonzero(pattern))
-            for member, one in zip(members, score_intervals(values[window], weight[window], seed=seed), strict=True):
-                found[member] = one
+    for size in np.unique(sizes[sizes > 0]).tolist():
+        members = np.flatnonzero(sizes == size)
+        places = members[:, None], own[members, :size]
+        for member, one in zip(members, score_intervals(values[places], weight[places], seed=seed), strict=True):
+            found[member] = one
     return found
 
 
@@ -237,11 +234,6 @@ def _tau_of(full: tuple[int, ...], again: _Resampled, draws: Resamples, *, seed:
     taus = [kendall_taus(full, again.merits(draws.take(rows))) for rows in parts]
     tau = _mean_of(full, np.concatenate(taus), draws)
     return tau, 0 if isinstance(tau, Undefined) else len(draws.weights)
-
-
-def _mean_tau(full: tuple[int, ...], ranks: Ints, draws: Resamples) -> float | Undefined:
-    """Average tau-b of each resample's ranking, (resample, model), with the full one."""
-    return _mean_of(full, kendall_taus(full, -ranks.astype(np.float64)), draws)
 
 
 def _mean_of(full: tuple[int, ...], taus: Floats, draws: Resamples) -> float | Undefined:

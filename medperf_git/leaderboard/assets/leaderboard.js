@@ -265,7 +265,7 @@
         const known = here.filter((value) => value !== null);
         const best = known.length > 1 ? (higher ? Math.max(...known) : Math.min(...known)) : null;
         here.forEach((value, k) => {
-          const text = one(".value", cells[k][s]).textContent;
+          const text = value === null ? one(".value", cells[k][s]).textContent : value.toFixed(decimals).replace("-", "\u2212");
           line.append(make("td", text, { class: value !== null && value === best ? "num best" : "num" }));
           if (!k) return;
           const difference = value === null || here[0] === null ? null : value - here[0];

@@ -7,6 +7,7 @@ K! / Πc!, a whole number out of K^K; from ten sites on 10 000 are drawn by nump
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations_with_replacement
@@ -15,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.leaderboard.statistics.exact import pieces
-from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints
+from medperf_git.leaderboard.statistics.ranks import Floats, Ints, without_noise
 
 EXACT_BELOW = 10
 DRAWS = 10_000
@@ -54,18 +55,20 @@ def resamples(sites: int, seed: int) -> Resamples:
 
 def quantile(values: Floats, draws: Resamples, *, numerator: int, denominator: int) -> float:
     """Give the smallest x with F(x) >= numerator/denominator, compared in integers."""
-    return float(quantiles(values[:, None], draws, numerator=numerator, denominator=denominator)[0])
+    return float(quantiles(values[:, None], draws, numerators=(numerator,), denominator=denominator)[0, 0])
 
 
-def quantiles(values: Floats, draws: Resamples, *, numerator: int, denominator: int) -> Floats:
-    """Give for each column of (resample, column) the smallest x with F(x) >= numerator/denominator."""
-    rounded = np.round(values, DECIMALS)
+def quantiles(values: Floats, draws: Resamples, *, numerators: Sequence[int], denominator: int) -> Floats:
+    """Give each column's smallest x with F(x) >= numerator/denominator: (resample, column) to (numerator, column)."""
+    rounded = without_noise(values)
     if (draws.weights == 1).all():
-        place = max(0, -(-numerator * draws.total // denominator) - 1)
-        return np.asarray(np.partition(rounded, place, axis=0)[place])
+        places = [max(0, -(-numerator * draws.total // denominator) - 1) for numerator in numerators]
+        return np.asarray(np.partition(rounded, places, axis=0)[places])
     order = np.argsort(rounded, axis=0, kind="stable")
-    reached = np.cumsum(draws.weights[order], axis=0) * denominator >= numerator * draws.total
-    return np.asarray(np.take_along_axis(rounded, order, axis=0)[np.argmax(reached, axis=0), range(rounded.shape[1])])
+    ordered = np.take_along_axis(rounded, order, axis=0)
+    reached = np.cumsum(draws.weights[order], axis=0) * denominator
+    places = [np.argmax(reached >= numerator * draws.total, axis=0) for numerator in numerators]
+    return np.stack([ordered[place, range(rounded.shape[1])] for place in places])
 
 
 def at_most(draws: Resamples, most: int, *, seed: int) -> Resamples:

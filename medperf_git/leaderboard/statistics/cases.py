@@ -10,7 +10,15 @@ from numpy.typing import ArrayLike
 from scipy.stats import wilcoxon
 
 from medperf_git.leaderboard.statistics.blocks import Adjust, fets_2022, rank_by_wins
-from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, Places, place, smallest_ranks
+from medperf_git.leaderboard.statistics.ranks import (
+    DECIMALS,
+    Floats,
+    Ints,
+    Places,
+    place,
+    smallest_ranks,
+    without_noise,
+)
 
 MOST_NUMBERS = 4_000_000  # what one chunk of permutations may hold: 32 MB
 
@@ -108,11 +116,11 @@ def wilcoxon_p_greater(values: ArrayLike) -> Floats:
     `values` is (model, case), the answer (model, model). The method is pinned, since scipy's own choice changes with n:
     normal approximation, continuity correction, zeros dropped. NaN is no test: no shared case, or none that differs.
     """
-    given = np.asarray(values, dtype=np.float64)
-    p = np.full((len(given), len(given)), np.nan)
-    for one in range(len(given)):
-        for other in range(len(given)):
-            differences = np.round(np.round(given[one], DECIMALS) - np.round(given[other], DECIMALS), DECIMALS)
+    exact = without_noise(np.asarray(values, dtype=np.float64))
+    p = np.full((len(exact), len(exact)), np.nan)
+    for one in range(len(exact)):
+        for other in range(len(exact)):
+            differences = np.round(exact[one] - exact[other], DECIMALS)
             differences = differences[~np.isnan(differences)]
             if one != other and differences.any():
                 p[one, other] = wilcoxon(

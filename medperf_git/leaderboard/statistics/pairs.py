@@ -1,6 +1,6 @@
 """Two models compared: Wilcoxon's signed ranks added up over sites, paired meta-analysis, and Holm's correction.
 
-Wilcoxon (1945); stratified: Lehmann (1975), section 3.3: each site ranks its own differences, and the sums are added.
+Wilcoxon (1945); over several sites each ranks its own differences, and the sums are added (Lehmann 1975, chapter 3).
 """
 
 from dataclasses import dataclass

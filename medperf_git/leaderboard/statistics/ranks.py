@@ -10,6 +10,8 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 DECIMALS = 12
+SIGNIFICANT = 15
+LARGE, LARGE_DIGITS = 1000.0, 4  # from here on 12 decimals are more than 15 digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +27,27 @@ class Places:
     low_is_good: bool
 
 
+def without_noise(values: Floats) -> Floats:
+    """Round to 12 decimals, and from a thousand on to 15 significant digits: finer, a float holds noise only."""
+    given: Floats = np.asarray(values, dtype=np.float64)
+    rounded: Floats = np.round(given, DECIMALS)
+    sizes = np.abs(given)
+    if not (sizes >= LARGE).any():
+        return rounded
+    for digits in range(LARGE_DIGITS, SIGNIFICANT):
+        large = (sizes >= 10.0 ** (digits - 1)) & (sizes < 10.0**digits)
+        rounded[large] = np.round(given[large], SIGNIFICANT - digits)
+    return rounded
+
+
 def smallest_ranks(merit: Floats) -> Ints:
     """Rank along the last axis, the largest first; ties share the smallest rank, and NaN is worse than any number."""
-    rounded = np.round(np.asarray(merit, dtype=np.float64), DECIMALS)
+    rounded = without_noise(merit)
     return np.asarray(rankdata(np.where(np.isnan(rounded), np.inf, -rounded), method="min", axis=-1), dtype=np.int64)
 
 
 def place(scores: Floats, *, low_is_good: bool) -> Places:
-    """Rank models by their scores, (model,); the scores are given as they are ranked, to 12 decimals."""
-    rounded: Floats = np.round(np.asarray(scores, dtype=np.float64), DECIMALS) + np.float64(0)  # no −0
+    """Rank models by their scores, (model,); the scores are given as they are ranked, without float noise."""
+    rounded: Floats = without_noise(scores) + np.float64(0)  # no −0
     ranks = smallest_ranks(-rounded if low_is_good else rounded)
     return Places(rounded, np.where(np.isnan(rounded), 0, ranks), low_is_good)

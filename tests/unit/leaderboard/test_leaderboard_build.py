@@ -126,6 +126,10 @@ def test_only_the_index_the_methods_and_one_style_sheet_name_the_commit():
     assert naming == {"index.html", "index.json", "methods.html", "assets/as-of.css"}
 
 
+def test_the_page_of_a_benchmark_does_not_depend_on_when_it_is_built():
+    assert lr.STEP_TIME.encode() not in site_of(lr.demo())[PAGE]
+
+
 def test_the_page_of_stages_says_who_must_act_next_as_of_the_commit_and_links_its_csv():
     registry = lr.demo()
     registry.site("east", cases=44, title="East Side Clinic", approved=False)

@@ -8,6 +8,7 @@ import pytest
 from scipy.stats import norm, wilcoxon
 
 from medperf_git.leaderboard import pairwise as pw
+from medperf_git.leaderboard import section_pairs
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
@@ -186,11 +187,28 @@ def test_the_matrix_shows_a_mark_a_word_and_the_ranks_left_open():
     assert "190 cases of 3 sites" in table["caption"]
 
 
-def test_a_matrix_of_many_models_shows_the_first_and_names_the_file():
-    context = firmness(analysed(lr.wide(models=44, sites=6)))
+def test_a_matrix_of_many_models_shows_the_first_and_names_the_file(monkeypatch):
+    monkeypatch.setattr(section_pairs, "MOST_SHOWN", 3)
+    context = firmness(analysed(registry_of(SITES, rule="mean-of-sites", weights="equal")))
     (table,) = context["pairs"]
-    assert (len(table["rows"]), len(table["heads"])) == (40, 40)
-    assert table["notes"][-1] == "The first 40 of 44 models; every pair is in pairs.csv."
+    assert (len(table["rows"]), len(table["heads"]), len(table["rows"][0]["cells"])) == (3, 3, 3)
+    assert table["notes"] == ["The first 3 of 4 models; every pair is in pairs.csv."]
+
+
+def test_a_page_has_room_for_three_matrices(monkeypatch):
+    monkeypatch.setattr(section_pairs, "MOST_TABLES", 1)
+    found = firmness(analysed(registry_of(SITES, rule="brats", metrics=("dice", "hd95"))))["pairs"]
+    assert [bool(one["rows"]) for one in found] == [True, False]
+    assert found[1]["why"] == "The page has room for 1 metric; this one is in pairs.csv."
+
+
+def test_where_nobody_differs_one_sentence_says_so():
+    (table,) = firmness(analysed(lr.wide(models=4, sites=5)))["pairs"]
+    assert table["rows"] == []
+    assert table["why"] == (
+        "No two models differ significantly (signed ranks of sites’ values, over 5 sites: each site counts once; "
+        "two-sided, 6 tests adjusted together by Holm, level 0.05)."
+    )
 
 
 def test_a_sign_of_a_difference_alone_counts_no_site_twice():

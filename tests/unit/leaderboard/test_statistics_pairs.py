@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import rankdata, wilcoxon
 
+from medperf_git.leaderboard.statistics.blocks import rank_by_wins
 from medperf_git.leaderboard.statistics.intervals import rank_intervals
 from medperf_git.leaderboard.statistics.pairs import holm, signed_rank_sums, stratified_signed_rank
 from medperf_git.runner.comparison import signed_ranks
@@ -137,6 +138,18 @@ def test_a_rank_interval_counts_who_is_surely_better_and_surely_worse():
     assert found.low.tolist() == [1, 1, 3]
     assert found.high.tolist() == [2, 2, 3]
     assert found.better.tolist() == [0, 0, 2]
+
+
+def test_a_p_value_of_just_alpha_is_significant_as_in_challenger():
+    p = np.array([[np.nan, 0.05, 0.050001], [0.95, np.nan, np.nan], [0.9, np.nan, np.nan]])
+    assert rank_by_wins(p, alpha=0.05, adjust="none").scores.tolist() == [0.5, 0, 0]
+    better = np.array([[False, True, True], [False] * 3, [False] * 3])
+    assert rank_intervals(p, better, 0.05).low.tolist() == [1, 2, 1]
+
+
+def test_one_model_alone_is_first_without_any_win():
+    found = rank_by_wins(np.array([[np.nan]]), alpha=0.05, adjust="holm")
+    assert (found.scores.tolist(), found.ranks.tolist()) == ([0], [1])
 
 
 def test_without_a_test_every_rank_stays_possible():

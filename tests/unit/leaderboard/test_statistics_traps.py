@@ -34,6 +34,14 @@ def test_trap_exact_ties_are_not_broken_by_float_noise_in_means():
     assert ranked(grid(PERMUTED)).ranks == (1,) * 5
 
 
+def test_trap_exact_ties_of_large_values_are_not_broken_by_float_noise_either():
+    volumes = np.array([[23456.01, 23456.03], [23456.02, 23456.02]])
+    assert len(set(volumes.mean(axis=1).round(12).tolist())) == 2, "the example must hold noise beyond 12 decimals"
+    assert cases.mean_then_rank(volumes).ranks.tolist() == [1, 1]
+    assert ranked(grid(volumes, higher=False)).ranks == (1, 1)
+    assert ranked(grid([[1234.56789012345], [1234.56789012344]])).ranks == (1, 2)
+
+
 def test_trap_exact_ties_are_not_broken_by_float_noise_within_a_case():
     noisy = np.array([[0.1 + 0.2, 0.8], [0.3, 0.1 + 0.7]])
     assert noisy[0, 0] != noisy[1, 0]

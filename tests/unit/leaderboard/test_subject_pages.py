@@ -12,6 +12,9 @@ from medperf_git.leaderboard.build import build_site
 from medperf_git.leaderboard.methods_page import DETAILS
 from medperf_git.leaderboard.result_page import blob_id
 from medperf_git.leaderboard.rules import in_order
+from medperf_git.leaderboard.statistics.meta import random_effects
+from medperf_git.records.record import read_record
+from tests.support import compared_registry as cr
 from tests.support import comparison_builder as cb
 from tests.support import leaderboard_registry as lr
 from tests.support.rich_registry import rich, steps_of
@@ -250,3 +253,27 @@ def test_every_link_of_the_rich_site_leads_to_a_file_and_to_an_id_in_it(files):
 
 def is_text(name):
     return name.endswith((".html", ".svg", ".atom"))
+
+
+def test_where_sites_publish_their_spread_random_effects_stand_below_the_mean_and_badges_say_the_rank_interval():
+    house = cr.registry_of(cr.drawn(3, sites=(40, 60, 25, 90, 33), models=3), metrics=("dice",), weights="equal")
+    files = build_site(house.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    page = files["models/ben/m1/1/index.html"].decode()
+    assert page.count('class="whisker"') == 5
+    assert page.count('class="diamond"') == 2
+    assert page.count('class="reach"') == 1
+    values = [stored.values["dice"] for stored in _dice_of(house, "m1")]
+    y, v = [float(one.value) for one in values], [float(one.sd) ** 2 / one.n for one in values]
+    fit = random_effects(y, v)
+    assert f"{fit.estimate:.4f} [{fit.low:.4f}; {fit.high:.4f}]" in page
+    assert f"another site is expected from {fit.prediction_low:.4f} to {fit.prediction_high:.4f}" in page
+    assert "95\N{NO-BREAK SPACE}% rank interval" in page
+    assert re.search(
+        r"<title id=\"t\">Masses: rank 2 of 3, 95\N{NO-BREAK SPACE}% [123–]+</title>",
+        files["models/ben/m1/1/badge-ana.breast.1.svg"].decode(),
+    )
+
+
+def _dice_of(house, model):
+    paths = (path for path in house.files if path.endswith(f"ben.{model}.1/0001.yaml") and path.startswith("results/"))
+    return [read_record(path, house.files[path]).stored.record for path in paths]
