@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from functools import partial
+from html import escape
 
 import numpy as np
+from markupsafe import Markup
 
 from medperf_git.leaderboard import forest, urls
 from medperf_git.leaderboard import uncertainty as un
@@ -20,6 +22,7 @@ from medperf_git.leaderboard.card_words import (
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
 from medperf_git.leaderboard.effects import Effects
 from medperf_git.leaderboard.forest import Forest, Pool, Spot
+from medperf_git.leaderboard.forest_svg import svg_of
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
@@ -35,7 +38,7 @@ from medperf_git.leaderboard.tables import MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
 from medperf_git.leaderboard.words import KINDS, Context
 
-MOST_ROWS = 100  # sites in one table; the data files hold them all
+MOST_ROWS = 60  # sites in one table; the data files hold them all
 
 
 def model_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -80,6 +83,7 @@ def _sentence(card: ModelCard, first: int) -> str:
 
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
+    root = "../" * urls.model_url(card.ref).count("/")
     drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
     return {
         "anchor": f"b-{table.ref.folder}",
@@ -90,9 +94,9 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "why": standing.unranked,
         "marks": [*standing.model.marks, *(["reference model"] if card.ref == table.reference_model else [])],
         "facts": _facts(stand),
-        "forests": [one for one in drawn if one is not None],
+        "forests": [{"title": one.title, "note": one.note, "svg": svg_of(one)} for one in drawn if one is not None],
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
-        "rows": [_row(stand, site) for site in table.sites[:MOST_ROWS]],
+        "rows": Markup("\n").join(_row(stand, site, root) for site in table.sites[:MOST_ROWS]),
         "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
         if len(table.sites) > MOST_ROWS
         else "",
@@ -167,27 +171,29 @@ def _interval(score: Score) -> str:
     return f"{interval_kind(score)} {interval_words(score)}"
 
 
-def _row(stand: Stand, site: Subject) -> Context:
+def _row(stand: Stand, site: Subject, root: str) -> Markup:
+    """Write one row of a model's table: plain code, for there may be a hundred on each of a thousand pages."""
     cell = stand.table.cells[stand.standing.model.ref, site.ref]
     spots = [(metric, forest.spot_of(metric, site, cell)) for metric in stand.analysis.metrics]
-    number = spots[0][1].n
-    return {
-        "title": site.title,
-        "ref": site.ref,
-        "url": urls.site_url(site.ref),
-        "state": str(cell.state),
-        "kind": KINDS[cell.state],
-        "why": "; ".join(filter(None, (cell.reason, *cell.marks))),
-        "values": [_value(spot, metric) for metric, spot in spots],
-        "n": NOTHING if number is None else str(number),
-        "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
-    }
+    number, why = spots[0][1].n, "; ".join(filter(None, (cell.reason, *cell.marks)))
+    told = f' <span class="why">{escape(why)}</span>' if why else ""
+    values = "".join(f'<td class="num">{_value(spot, metric)}</td>' for metric, spot in spots)
+    result = "none"
+    if cell.result is not None:
+        result = f'<a class="id" href="{root}{escape(cell.result.url)}">{cell.result.source.id}</a>'
+    return Markup(  # noqa: S704 - escaped piece by piece
+        f'<tr><th scope="row"><a href="{root}{urls.site_url(site.ref)}">{escape(site.title)}</a> '
+        f'<span class="ref">{site.ref}</span></th>'
+        f'<td><span class="tag {KINDS[cell.state]}">{cell.state}</span>{told}</td>{values}'
+        f'<td class="num">{NOTHING if number is None else number}</td><td>{result}</td></tr>'
+    )
 
 
-def _value(spot: Spot, metric: MetricInfo) -> Context:
+def _value(spot: Spot, metric: MetricInfo) -> str:
     if spot.value is None:
-        return {"text": NOTHING, "interval": ""}
-    interval = ""
-    if spot.low is not None and spot.high is not None:
-        interval = f"{fixed(spot.low, metric.decimals)} to {fixed(spot.high, metric.decimals)}"
-    return {"text": fixed(spot.value, metric.decimals), "interval": interval}
+        return NOTHING
+    text = fixed(spot.value, metric.decimals)
+    if spot.low is None or spot.high is None:
+        return text
+    low, high = fixed(spot.low, metric.decimals), fixed(spot.high, metric.decimals)
+    return f'{text}<span class="of under">{low} to {high}</span>'

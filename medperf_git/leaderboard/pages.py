@@ -20,6 +20,7 @@ from medperf_git.leaderboard.section_cells import (
     metrics_in_order,
     window,
 )
+from medperf_git.leaderboard.section_data import data_files
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
@@ -53,6 +54,7 @@ from medperf_git.leaderboard.words import Context
 from medperf_git.records.names import Ref
 
 LISTED = 300  # members or stray results on the index
+COMPARISONS_LISTED = 100
 FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
 
 
@@ -169,8 +171,15 @@ def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Co
         "bias": bias_facts(table),
         "versions": version_facts(table, versions),
         "records": records_behind(table),
-        "comparisons": [comparison_facts(one, table) for one in table.comparisons],
+        "files": data_files(analysis),
+        "comparisons": [comparison_facts(one, table) for one in table.comparisons[:COMPARISONS_LISTED]],
+        "more_comparisons": _more_comparisons(len(table.comparisons)),
     }
+
+
+def _more_comparisons(number: int) -> str:
+    more = number - COMPARISONS_LISTED
+    return f"And {some(more, 'more comparison')}: see table.json." if more > 0 else ""
 
 
 def metric_pages(analysis: Analysis) -> Iterator[Page]:

@@ -26,7 +26,7 @@ from medperf_git.leaderboard.words import KINDS, Context
 from medperf_git.records import models
 from medperf_git.records.names import Ref
 
-MOST_ROWS = 100  # models in one table; the data files hold them all
+MOST_ROWS = 60  # models in one table; the data files hold them all
 
 
 def site_pages(catalogue: Catalogue) -> Iterator[Page]:

@@ -211,9 +211,9 @@ def test_pages_of_one_thing_name_no_commit(files):
 def test_a_table_of_many_sites_is_cut_with_the_reason_and_a_plot_keeps_the_best_and_the_worst():
     page = site_of(lr.wide(2, 104))["models/ben/net-1/1/index.html"].decode()
     assert page.count('class="square"') == forest.MOST_SITES
-    assert "Drawn are the 30 best and the 30 worst of 104 sites" in page
-    assert "The first 100 of 104 sites" in page
-    assert page.count('<tr><th scope="row">') == 100
+    assert "Drawn are the 20 best and the 20 worst of 104 sites" in page
+    assert "The first 60 of 104 sites" in page
+    assert page.count('<tr><th scope="row">') == 60
 
 
 class Skeleton(HTMLParser):
