@@ -157,7 +157,8 @@ def diff(before: str | None, after: str | None, benchmark: str | None, as_json: 
     sides_told = (f"{side.name} ({side.commit[:12]})" for side in (between.before, between.after))
     echo_text(" → ".join(sides_told), bold=True)
     for block in render_difference(between.difference, Style(quote=one_line)):
-        echo_text(block.removesuffix("\n"))
+        for line in block.removesuffix("\n").split("\n"):
+            echo_wrapped(line, hang="  " if line.startswith("- ") else "")
 
 
 @leaderboard.command("open")
