@@ -39,6 +39,8 @@ from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
 from medperf_git.leaderboard.words import Context
 
 MOST_ROWS = 60  # sites in one table; the data files hold them all
+MOST_STANDS = 8  # benchmarks told whole, some 100 kB each at most; further ones have a line
+MOST_PLOTS = 6  # metrics of one benchmark
 
 
 def model_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -64,7 +66,11 @@ def model_context(card: ModelCard, catalogue: Catalogue) -> Context:
         "signers": signers(card.source),
         "notices": notice_rows(card.notices),
         "versions": versions_of(card.versions, card.ref, urls.model_url),
-        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands, start=1)],
+        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands[:MOST_STANDS], start=1)],
+        "further": [
+            {"title": stand.table.title, "url": stand.table.url, "ref": stand.table.ref, "text": _ranked(stand)}
+            for stand in card.stands[MOST_STANDS:]
+        ],
     }
 
 
@@ -81,10 +87,17 @@ def _sentence(card: ModelCard, first: int) -> str:
     return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
 
 
+def _ranked(stand: Stand) -> str:
+    return rank_words(stand.analysis, stand.standing)
+
+
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
     root = "../" * urls.model_url(card.ref).count("/")
-    drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
+    drawn = [
+        _forest(card, stand, score, f"forest-{place}-{k}")
+        for k, score in enumerate(standing.scores[:MOST_PLOTS], start=1)
+    ]
     return {
         "anchor": f"b-{table.ref.folder}",
         "title": table.title,
