@@ -19,6 +19,7 @@ from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.standing import Analysis, Other
 
 FORMAT = 1
+SCHEMA = "schemas/leaderboard-firm.1.json"
 EFFECT_COLUMNS = (
     *("benchmark", "metric", "model", "method", "sites", "mean", "se", "low", "high"),
     *("prediction_low", "prediction_high", "tau2", "i2_percent", "q"),
@@ -36,6 +37,7 @@ def firm_value(analysis: Analysis) -> Mapping[str, Any]:
     settings = analysis.settings
     return {
         "format": FORMAT,
+        "$schema": "../" * analysis.table.url.count("/") + SCHEMA,
         "benchmark": str(analysis.table.ref),
         "rule": {
             "name": analysis.table.ranking.rule,

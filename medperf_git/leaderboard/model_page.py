@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from functools import partial
-from html import escape
 
 import numpy as np
 from markupsafe import Markup
@@ -20,6 +19,7 @@ from medperf_git.leaderboard.card_words import (
     versions_of,
 )
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
+from medperf_git.leaderboard.cell_row import result_link, state_of, subject_head
 from medperf_git.leaderboard.effects import Effects
 from medperf_git.leaderboard.forest import Forest, Pool, Spot
 from medperf_git.leaderboard.forest_svg import svg_of
@@ -36,7 +36,7 @@ from medperf_git.leaderboard.standing_words import (
 from medperf_git.leaderboard.statistics.meta import MetaResult
 from medperf_git.leaderboard.tables import MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
-from medperf_git.leaderboard.words import KINDS, Context
+from medperf_git.leaderboard.words import Context
 
 MOST_ROWS = 60  # sites in one table; the data files hold them all
 
@@ -172,20 +172,13 @@ def _interval(score: Score) -> str:
 
 
 def _row(stand: Stand, site: Subject, root: str) -> Markup:
-    """Write one row of a model's table: plain code, for there may be a hundred on each of a thousand pages."""
     cell = stand.table.cells[stand.standing.model.ref, site.ref]
     spots = [(metric, forest.spot_of(metric, site, cell)) for metric in stand.analysis.metrics]
-    number, why = spots[0][1].n, "; ".join(filter(None, (cell.reason, *cell.marks)))
-    told = f' <span class="why">{escape(why)}</span>' if why else ""
+    number = spots[0][1].n
     values = "".join(f'<td class="num">{_value(spot, metric)}</td>' for metric, spot in spots)
-    result = "none"
-    if cell.result is not None:
-        result = f'<a class="id" href="{root}{escape(cell.result.url)}">{cell.result.source.id}</a>'
     return Markup(  # noqa: S704 - escaped piece by piece
-        f'<tr><th scope="row"><a href="{root}{urls.site_url(site.ref)}">{escape(site.title)}</a> '
-        f'<span class="ref">{site.ref}</span></th>'
-        f'<td><span class="tag {KINDS[cell.state]}">{cell.state}</span>{told}</td>{values}'
-        f'<td class="num">{NOTHING if number is None else number}</td><td>{result}</td></tr>'
+        f"<tr>{subject_head(site.title, site.ref, urls.site_url(site.ref), root)}{state_of(cell)}{values}"
+        f'<td class="num">{NOTHING if number is None else number}</td>{result_link(cell, root)}</tr>'
     )
 
 

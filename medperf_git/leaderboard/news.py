@@ -21,8 +21,8 @@ from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, stored_at
 
-MOST_STEPS = 50
-MOST_RECORDS = 200  # of one step that are told one by one
+MOST_RECORDS = 60  # read of one step; what is beyond is counted
+MOST_RECORDS = 60  # of one step that are told one by one
 _DECIDED = {
     "request": "asked to take part in",
     "approve": "was admitted to",
@@ -80,14 +80,16 @@ class _Reader:
         return rank_words(known, standing) if standing and standing.rank is not None else ""
 
 
-def read_news(view: RecordView, analyses: Sequence[Analysis], steps: Iterable[Step]) -> tuple[News, ...]:
-    """Say what the steps did, in the order of the steps given (the newest first)."""
+def iter_news(view: RecordView, analyses: Sequence[Analysis], steps: Iterable[Step]) -> Iterator[News]:
+    """Say what the steps did, in the order of the steps given (the newest first); reads a step when it is asked for."""
     reader = _Reader(view, {analysis.table.ref: analysis for analysis in analyses})
-    return tuple(news for step in steps for news in _of_step(reader, step))
+    for step in steps:
+        yield from _of_step(reader, step)
 
 
 def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
-    paths = [path for path in step.paths if layout.place_of(path)]
+    every = [path for path in step.paths if layout.place_of(path)]
+    paths = every[:MOST_RECORDS]
     if len(paths) > MOST_RECORDS:
         yield News(step.commit, step.time, _counted(paths), "", ())
         return
@@ -105,6 +107,9 @@ def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
     if lost:
         verb = "counts as absent or cannot be read" if len(lost) == 1 else "count as absent or cannot be read"
         text = f"{some(len(lost), 'record')} that {verb}: {listing(lost, most=3)}."
+        yield News(step.commit, step.time, text, "", ())
+    if len(every) > len(paths):
+        text = f"{some(len(every) - len(paths), 'more record')} came in the same step."
         yield News(step.commit, step.time, text, "", ())
     if not paths:
         yield News(step.commit, step.time, _without_records(step), "", ())

@@ -7,7 +7,7 @@ import pytest
 
 from medperf_git.flows.recent_steps import RecentStep, recent_steps
 from medperf_git.leaderboard.analysis import analyse
-from medperf_git.leaderboard.news import read_news
+from medperf_git.leaderboard.news import iter_news
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.registry.bare import create_registry, open_copy
 from medperf_git.registry.commits import Author, set_ref, write_commit, write_merge, write_root
@@ -63,7 +63,7 @@ def test_the_steps_of_a_real_history_are_told_in_sentences(store: Store) -> None
         at = write_commit(store, at, {path: data}, message="Add", author=author(number))
     view = Snapshot.at(store, at)
     analyses = [analyse(table) for table in read_tables(view).benchmarks]
-    texts = [news.text for news in read_news(view, analyses, recent_steps(store, at))]
+    texts = [news.text for news in iter_news(view, analyses, recent_steps(store, at))]
     assert len(recent_steps(store, at)) == 50
     assert texts[0] == "Signatures were added to records that were there."
     assert texts[1] == "Ben’s group withdrew the model Nearest neighbours (error found)."

@@ -12,8 +12,10 @@ from medperf_git.leaderboard.reading import read_benchmark, read_tables
 from medperf_git.leaderboard.rules import RULES, in_order
 from medperf_git.leaderboard.statistics import cases as by_case
 from medperf_git.leaderboard.statistics.meta import random_effects
+from medperf_git.records import models
 from medperf_git.records.names import Ref
 from medperf_git.records.ranking_rules import RULES as FACTS
+from tests.support import comparison_builder as cb
 from tests.support import leaderboard_registry as lr
 from tests.support.compared_registry import ComparedRegistry, drawn, registry_of
 
@@ -141,6 +143,25 @@ def test_sites_weigh_as_registered_and_the_sentence_says_so(weights, extras, sco
     equal = other(found, "mean-of-sites") if weights != "equal" else found.ranking
     assert isinstance(equal, rk.Ranking)
     assert equal.scores[0, 0] == pytest.approx(0.7)
+
+
+def test_what_the_judge_lets_through_is_ranked_by_the_registered_rule():
+    """From a proposal of the benchmark on: every record here was judged and merged."""
+    ranking = models.Ranking("fets-2022", 1, ("dice",), "equal", "exclude-site", 7, alpha=Decimal("0.01"))
+    house = cb.compared(ranking=ranking)
+    table = read_benchmark(house.view, cb.BENCHMARK)
+    assert table is not None
+    assert reason(rank_table(table)).startswith("this rule needs comparisons of models on the same cases")
+    house.merge(house.propose(cb.comparison(house)).sign("north"))
+    table = next(one for one in read_tables(house.view).benchmarks if one.ref == cb.BENCHMARK)
+    found = analyse(table)
+    assert found.settings.alpha == 0.01
+    values = [cb.values_of(ref, cb.DICE) for ref in (cb.REFERENCE, cb.MODEL)]
+    better = sum(values[0][case] > values[1][case] for case in values[0])
+    worse = sum(values[0][case] < values[1][case] for case in values[0])
+    first = cb.REFERENCE if better > worse else cb.MODEL
+    assert [row.model.ref for row in found.standings if row.rank == 1] == [first]
+    assert found.headline.endswith("at a single site: no claim beyond it can be made.")
 
 
 def test_a_brief_table_holds_the_comparisons_that_its_rule_needs():

@@ -5,8 +5,11 @@ import io
 import json
 
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
 
 from medperf_git.leaderboard.firm_data import effects_csv, firm_json, has_effects
+from medperf_git.leaderboard.rendering import asset
 from tests.support import leaderboard_registry as lr
 from tests.support.compared_registry import drawn, registry_of
 from tests.unit.leaderboard.test_by_rule import analysed
@@ -15,8 +18,13 @@ from tests.unit.leaderboard.test_effects_and_counts import counted
 SITES = drawn(3, sites=(40, 60, 90), models=4)
 
 
+SHAPE = json.loads(asset("schemas/leaderboard-firm.1.json"))
+
+
 def value_of(registry: lr.Registry) -> dict:
-    return json.loads(firm_json(analysed(registry)))
+    value = json.loads(firm_json(analysed(registry)))
+    Draft202012Validator(SHAPE, registry=Registry()).validate(value)
+    return value
 
 
 def test_every_rule_has_its_ranks_and_tau_or_its_reason():
