@@ -1,6 +1,6 @@
 """The page of a model: what it is, where it stands in each benchmark, and what it reached at every site."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -108,6 +108,7 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "marks": [*standing.model.marks, *(["reference model"] if card.ref == table.reference_model else [])],
         "facts": _facts(stand),
         "forests": [{"title": one.title, "note": one.note, "svg": svg_of(one)} for one in drawn if one is not None],
+        "reading": _how_to_read([one for one in drawn if one is not None]),
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
         "rows": Markup("\n").join(_row(stand, site, root) for site in table.sites[:MOST_ROWS]),
         "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
@@ -116,6 +117,16 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "csv": table.url.replace("index.html", "results.csv"),
         "badge": urls.model_badge_url(card.ref, table.ref),
     }
+
+
+def _how_to_read(plots: Sequence[Forest]) -> str:
+    """Explain what is drawn, and nothing that is not."""
+    spreads = any(line.span for plot in plots for line in plot.lines)
+    pooled = any(foot.span for plot in plots for foot in plot.feet)
+    whisker = "; the line through it is the 95\N{NO-BREAK SPACE}% interval of the site’s mean" if spreads else ""
+    reach = " Below it random effects: the dashed line is where the next site is expected, with 95\N{NO-BREAK SPACE}%."
+    told = f"A square is a site, its area the number of cases{whisker}. The diamond spans the sites, not the cases."
+    return told + (reach if pooled else "")
 
 
 def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | None:
