@@ -4,21 +4,15 @@ A missing value is the worst of its case: it is ranked last, and missing ones sh
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
+from itertools import permutations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import wilcoxon
 
 from medperf_git.leaderboard.statistics.blocks import Adjust, fets_2022, rank_by_wins
-from medperf_git.leaderboard.statistics.ranks import (
-    DECIMALS,
-    Floats,
-    Ints,
-    Places,
-    place,
-    smallest_ranks,
-    without_noise,
-)
+from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, Places, place, smallest_ranks
 
 MOST_NUMBERS = 4_000_000  # what one chunk of permutations may hold: 32 MB
 
@@ -116,17 +110,26 @@ def wilcoxon_p_greater(values: ArrayLike) -> Floats:
     `values` is (model, case), the answer (model, model). The method is pinned, since scipy's own choice changes with n:
     normal approximation, continuity correction, zeros dropped. NaN is no test: no shared case, or none that differs.
     """
-    exact = without_noise(np.asarray(values, dtype=np.float64))
-    p = np.full((len(exact), len(exact)), np.nan)
-    for one in range(len(exact)):
-        for other in range(len(exact)):
-            differences = np.round(exact[one] - exact[other], DECIMALS)
-            differences = differences[~np.isnan(differences)]
-            if one != other and differences.any():
-                p[one, other] = wilcoxon(
-                    differences, alternative="greater", method="asymptotic", correction=True, zero_method="wilcox"
-                ).pvalue
+    given = np.asarray(values, dtype=np.float64)
+    there, whole = ~np.isnan(given), _whole(given)
+    p = np.full((len(given), len(given)), np.nan)
+    for one, other in permutations(range(len(given)), 2):
+        shared = there[one] & there[other]
+        differences = (whole[one, shared] - whole[other, shared]).astype(np.float64)
+        if differences.any():
+            p[one, other] = wilcoxon(
+                differences, alternative="greater", method="asymptotic", correction=True, zero_method="wilcox"
+            ).pvalue
     return p
+
+
+def _whole(values: Floats) -> NDArray[np.object_]:
+    """Give values as whole numbers of 10^-12, as sites compare them, so that equal differences are equal; NaN as 0."""
+    found = np.zeros(values.shape, dtype=object)
+    for place_, value in np.ndenumerate(values):
+        if not np.isnan(value):
+            found[place_] = int(Decimal(repr(round(float(value), DECIMALS))).scaleb(DECIMALS))
+    return found
 
 
 def test_then_rank(values: ArrayLike, alpha: float, adjust: Adjust) -> Places:

@@ -57,6 +57,18 @@ def test_draws_made_in_pieces_are_those_of_one_call(monkeypatch):
     assert np.array_equal(drawn, [np.bincount(row, minlength=13) for row in whole])
 
 
+def test_ten_thousand_draws_of_ten_sites_come_close_to_all_92378_resamples(monkeypatch):
+    values = np.random.Generator(np.random.PCG64(1)).random((1, 10))
+    drawn = un.score_intervals(values, np.ones((1, 10)), seed=1)[0]
+    monkeypatch.setattr(bootstrap, "EXACT_BELOW", 11)
+    bootstrap.resamples.cache_clear()
+    every = un.score_intervals(values, np.ones((1, 10)), seed=1)[0]
+    assert len(bootstrap.resamples(10, 1).weights) == math.comb(19, 10) == 92378
+    bootstrap.resamples.cache_clear()
+    assert (drawn.low, drawn.high) == pytest.approx((every.low, every.high), abs=0.01)
+    assert drawn.mean == every.mean
+
+
 @given(st.lists(st.integers(0, 9), min_size=1, max_size=40), st.integers(1, 100))
 def test_a_quantile_of_equal_weights_is_that_of_the_sorted_list(values, percent):
     draws = bootstrap.Resamples(np.zeros((len(values), 1), int), np.ones(len(values), int), len(values), exact=False)

@@ -171,6 +171,21 @@ def test_kendalls_tau_of_the_three_tasks_is_one_none_and_none_between_rules():
     assert np.isnan(kendall_taus(cs.mean_then_rank(worst()).ranks, -cs.rank_then_mean(worst()).scores[None])[0])
 
 
+@pytest.mark.parametrize(
+    ("cases", "shares", "ranks"),
+    [(1, [0, 0], [1, 1]), (2, [0, 0], [1, 1]), (3, [0, 0], [1, 1]), (4, [0, 1], [2, 1])],
+)
+def test_equal_differences_in_one_to_four_cases_decide_as_challengers_own_tests_say(cases, shares, ranks):
+    found = cs.test_then_rank(np.array([[0.2] * cases, [1.0] * cases]), 0.05, "none")
+    assert (found.scores.tolist(), found.ranks.tolist()) == (shares, ranks)
+
+
+def test_a_case_that_one_model_lacks_is_not_tested_and_is_ranked_last_as_challengers_own_tests_say():
+    values = np.array([[np.nan, 0.2, 0.2, 0.2], [1.0] * 4])
+    assert cs.test_then_rank(values, 0.05, "none").scores.tolist() == [0, 0]
+    assert cs.rank_then_mean(np.array([[np.nan], [0.8]])).scores.tolist() == [2, 1]
+
+
 def test_the_fets_example_under_fets_2022():
     ranks = cs.site_ranks(pn.FETS_EXAMPLE)
     assert ranks.tolist() == [[1, 2, 3], [1, 3, 2], [2, 2, 1], [1, 1, 3], [1, 1, 1], [1, 3, 2]]

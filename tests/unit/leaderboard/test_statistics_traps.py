@@ -55,7 +55,9 @@ def test_trap_equal_differences_are_zeros_and_ties_of_wilcoxon_although_floats_d
     assert one[0] - other[0] != 0
     assert one[1] - other[1] != one[2] - other[2]
     exact = np.array([[0, 1, 1, 3], [0, 0, 0, 0]], dtype=float)
-    assert cases.wilcoxon_p_greater(np.array([one, other]))[0, 1] == cases.wilcoxon_p_greater(exact)[0, 1]
+    for large in (0, 23456, 7654321):
+        found = cases.wilcoxon_p_greater(np.array([one + large, other + large]))
+        assert found[0, 1] == cases.wilcoxon_p_greater(exact)[0, 1]
 
 
 def test_trap_an_all_tied_ranking_has_no_kendall_tau():
