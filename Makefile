@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs faults lock engine images tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs golden faults lock engine images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -53,6 +53,9 @@ bench: dev  ## sizes and times, by the generator under benchmarks/
 
 docs: dev  ## write the generated pages again
 	$(BIN)/python scripts/make_docs.py
+
+golden: dev  ## write the golden site anew, after a change of what the leaderboard shows
+	@$(BIN)/python -m tests.support.golden_site
 
 lock: dev  ## requirements.lock and the example's, by uv
 	$(BIN)/python -m pip install -qq uv && UV=$(BIN)/uv scripts/lock.sh

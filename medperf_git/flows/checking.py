@@ -25,13 +25,15 @@ from medperf_git.registry.transport import UPSTREAM_MAIN, UPSTREAM_PROPOSALS
 
 if TYPE_CHECKING:
     from medperf_git.leaderboard.comparison import Comparison
+    from medperf_git.leaderboard.difference import Difference
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """A verdict, what reading cost, and what was judged: commits or files.
 
-    Of a change between commits `proposal` is its id and `change` what it adds; `comparison` is there when asked for.
+    Of a change between commits `proposal` is its id and `change` what it adds; `ranking` (what it does to the
+    rankings) and `comparison` (of its results with others) are there when asked for.
     """
 
     verdict: Verdict
@@ -40,6 +42,7 @@ class Checked:
     proposal: str = ""
     change: Change | None = None
     comparison: "Comparison | None" = None
+    ranking: "Difference | None" = None
 
     def as_value(self) -> dict[str, object]:
         """Return plain values for JSON; reading is split into trees and everything else."""
@@ -52,7 +55,15 @@ class Checked:
             "objects_read": {"tree": meter.trees_read, "other": meter.others_read, "total": meter.objects_read},
             "bytes_read": {"tree": meter.tree_bytes, "other": meter.other_bytes, "total": meter.bytes_read},
             **compared,
+            **self._ranking_value(),
         }
+
+    def _ranking_value(self) -> dict[str, object]:
+        if self.ranking is None:
+            return {}
+        from medperf_git.leaderboard.difference_value import difference_value  # noqa: PLC0415  (brings numpy, scipy)
+
+        return {"ranking": difference_value(self.ranking)}
 
 
 def open_repository(folder: Path) -> Store:

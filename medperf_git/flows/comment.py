@@ -1,8 +1,9 @@
 """A verdict as the comment under a proposal: Markdown that a hospital's engineer reads without knowing Git.
 
-Every finding is in it with what mends it, then whose signature is missing, then how a result compares. What others
-wrote stands in code spans only, where a forge makes no mention, link, picture or HTML of it (threats T41, T49); a
-command is for pasting only when it holds nothing that a shell acts upon. It fits a forge: what does not is counted.
+Every finding is in it with what mends it, then whose signature is missing, then what the change does to the ranking
+and how a result compares. What others wrote stands in code spans only, where a forge makes no mention, link, picture
+or HTML of it (threats T41, T49); a command is for pasting only when it holds nothing that a shell acts upon. It fits
+a forge: what does not is counted.
 
 text = render_markdown(checked)
 """
@@ -48,7 +49,7 @@ def render_markdown(checked: Checked, findings: Iterable[Finding] | None = None)
     """Return a comment of at most `COMMENT_BYTES`; `findings` are those of the verdict, fixes filled in."""
     listed = list(checked.verdict.findings if findings is None else findings)
     head = "".join(_head(checked, listed))
-    blocks = [*_blocks(listed, checked.proposal), *_comparison(checked)]
+    blocks = [*_blocks(listed, checked.proposal), *_ranking(checked), *_comparison(checked)]
     room = COMMENT_BYTES - len(head.encode()) - _ROOM_FOR_THE_END
     said: list[str] = []
     for block in blocks:
@@ -112,6 +113,17 @@ def _fence(command: str, *, indent: str = "") -> str:
     return f"\n{indent}```console\n{indent}{command}\n{indent}```\n"
 
 
+def _ranking(checked: Checked) -> list[str]:
+    """Say in one block what the change does to the rankings, a few lines of each."""
+    if checked.ranking is None:
+        return []
+    from medperf_git.flows.comparing import Style  # noqa: PLC0415  (brings numpy and scipy)
+    from medperf_git.flows.ranking_words import COMMENT, render_difference  # noqa: PLC0415
+
+    style = Style(quote=code, bold="**", heading="#### ")
+    return ["".join(render_difference(checked.ranking, style, most=COMMENT))]
+
+
 def _comparison(checked: Checked) -> list[str]:
     if checked.comparison is None:
         return []
@@ -131,6 +143,6 @@ def _end(checked: Checked, left: list[str]) -> str:
     told = " and ".join(counted) or "the rest"
     head = checked.subject.get("head")
     known = isinstance(head, str) and is_commit_id(head)
-    asked = " --compare" if checked.comparison is not None else ""
+    asked = "" if checked.comparison is None and checked.ranking is None else " --compare"
     command = f"medperf-git check --base main --head {head}{asked}" if known else "medperf-git check"
     return f"\nCut here, because a comment has a limited length: {told}. This shows all of it:\n{_fence(command)}"

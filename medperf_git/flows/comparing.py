@@ -1,4 +1,4 @@
-"""How proposed results compare with those that are there, behind a verdict that it never touches.
+"""What a proposal does to the rankings, and how its results compare, behind a verdict that it never touches.
 
 Rules kept here: the judge has spoken before anything is compared; what goes wrong here is a sentence; nothing is
 compared that would be refused. Names, titles and reasons, which others may have written, are quoted by the style;
@@ -8,15 +8,17 @@ checked = with_comparison(checked)
 blocks = render_comparison(checked.comparison, Style(quote=code, bold="**", heading="#### "))
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from medperf_git.errors import MedperfGitError
 from medperf_git.flows.checking import Checked
 from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.affected import affected
 from medperf_git.leaderboard.comparison import (
     DIGITS,
     FEWEST,
+    MOST_RESULTS,
     OUTLYING,
     Comparison,
     MetricComparison,
@@ -26,11 +28,13 @@ from medperf_git.leaderboard.comparison import (
     Twin,
     compare_results,
 )
+from medperf_git.leaderboard.difference import Difference, Tables, compare_rankings
 from medperf_git.leaderboard.tables import CellState, Hidden
 from medperf_git.leaderboard.text import fixed, listing, some, span, word
 from medperf_git.policy.change import Change
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.layout import Kind, place_of
+from medperf_git.records.names import Ref
 
 RULE = (
     f"↑ higher is better, ↓ lower is better. An outlier is a value whose robust z is above {OUTLYING} in size: its "
@@ -51,14 +55,22 @@ class Style:
 
 
 def with_comparison(checked: Checked) -> Checked:
-    """Add how the proposed results compare; as it is where there are none. The verdict stays as it is, always."""
+    """Add what the change does to the rankings, and how its results compare; as it is where it does neither.
+
+    The verdict stays as it is, always.
+    """
     change = checked.change
     paths = [path for path in change.added if _is_result(path)] if change else []
-    if change is None or not paths:
+    if change is None:
         return checked
     if checked.verdict.outcome not in (Outcome.PASS, Outcome.NEEDS_PERSON):
-        return replace(checked, comparison=_none_of(paths, "results are compared once nothing is wrong with them"))
-    return replace(checked, comparison=_compared(change, paths))
+        reason = "results are compared once nothing is wrong with them"
+        return replace(checked, comparison=_none_of(paths, reason)) if paths else checked
+    tables = Tables(change.before, change.after)
+    ranking = _ranked(change, tables)
+    if ranking is None and not paths:
+        return checked
+    return replace(checked, ranking=ranking, comparison=_compared(change, paths, tables) if paths else None)
 
 
 def render_comparison(comparison: Comparison, style: Style) -> Iterator[str]:
@@ -86,9 +98,33 @@ def _none_of(paths: list[str], reason: str) -> Comparison:
     return Comparison((), tuple(Hidden(path, reason) for path in sorted(paths)))
 
 
-def _compared(change: Change, paths: list[str]) -> Comparison:
+def _ranked(change: Change, tables: Tables) -> Difference | None:
+    """Compare the rankings before and after; None where the change is about people only, and moves nothing."""
+    refs: tuple[Ref, ...] = ()
     try:
-        return compare_results(change.before, change.after, paths)
+        refs = affected(change.before, change.after, change.added)
+        difference = compare_rankings(tables, refs, most_results=MOST_RESULTS)
+    except MedperfGitError as problem:
+        return _not_ranked(refs, f"that could not be done: {problem.message}")
+    except Exception as fault:  # noqa: BLE001  (whatever it is, the verdict must be told)
+        return _not_ranked(refs, f"that could not be done: {type(fault).__name__}; please report this as a bug")
+    told = any(_is_shown(path) for path in change.added)
+    return difference if told or difference.benchmarks or difference.left else None
+
+
+def _is_shown(path: str) -> bool:
+    place = place_of(path)
+    return place is not None and place.kind not in (Kind.REGISTRY, Kind.MEMBER, Kind.CUBE, Kind.DATASET)
+
+
+def _not_ranked(refs: Iterable[Ref], reason: str) -> Difference | None:
+    left = tuple((ref, reason) for ref in refs)
+    return Difference((), left=left) if left else None
+
+
+def _compared(change: Change, paths: list[str], tables: Tables) -> Comparison:
+    try:
+        return compare_results(change.before, change.after, paths, tables)
     except MedperfGitError as problem:
         return _none_of(paths, f"that could not be done: {problem.message}")
     except Exception as fault:  # noqa: BLE001  (whatever it is, the verdict must be told)

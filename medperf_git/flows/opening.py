@@ -15,7 +15,7 @@ from medperf_git import __version__
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.home import Damaged, locked, private_folder, read_json, write_json
 from medperf_git.flows.naming import Found, find, find_result
-from medperf_git.flows.sites import write_from_store
+from medperf_git.flows.sites import site_cache, write_from_store
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.pages import file_page
 from medperf_git.records import layout
@@ -82,6 +82,17 @@ def page_of(workspace: Workspace, target: Target) -> Page:
     return Page(page_on_host) if page_on_host else _local_page(workspace, target)
 
 
+def leaderboard_page(workspace: Workspace, benchmark: str | None) -> Page:
+    """Return the page of a benchmark, or the index, in the leaderboard of this machine; built unless it stands there.
+
+    UsageProblem when `benchmark` names none.
+    """
+    if benchmark is None:
+        return Page((_local_site(workspace) / "index.html").as_uri())
+    found = find(workspace.view, Benchmark, benchmark, member=workspace.member)
+    return _local_page(workspace, Target("benchmark", str(found.ref), found.stored.path))
+
+
 def show(page: Page, *, browser: Browser | None = None) -> bool:
     """Open a page in the browser; tell whether one could be opened."""
     import webbrowser  # noqa: PLC0415  (reads the environment when it is first used)
@@ -133,9 +144,13 @@ def _by_name(workspace: Workspace, text: str) -> list[Target]:
 def _local_page(workspace: Workspace, target: Target) -> Page:
     """Return the page of a thing in the leaderboard of this machine, or the index with a word about it."""
     site = _local_site(workspace)
+    record = target.path.removesuffix(".yaml")
     own = {
         "benchmark": target.path.replace("/benchmark.yaml", "/index.html"),
-        "result": target.path.removesuffix(".yaml") + ".html",
+        "result": f"{record}.html",
+        "cube": f"{record.replace('cubes/', 'models/', 1)}/index.html",
+        "dataset": f"{record.replace('datasets/', 'sites/', 1)}/index.html",
+        "member": f"{record.rpartition('/')[0]}/index.html",
     }.get(target.kind, "")
     if own and (site / own).is_file():
         return Page((site / own).as_uri())
@@ -151,7 +166,9 @@ def _local_site(workspace: Workspace) -> Path:
     with locked(folder / f"{workspace.alias}.lock"):
         if not site.is_dir() or _read(marker) != built:
             workspace.context.say(f"building the leaderboard of {workspace.head[:12]}")
-            write_from_store(workspace.store, commit=workspace.head, registry=workspace.registry_id, out=site)
+            cache = site_cache(workspace.context.home, site)
+            known = workspace.registry_id
+            write_from_store(workspace.store, commit=workspace.head, registry=known, out=site, cache=cache)
             write_json(marker, built)
     return site
 

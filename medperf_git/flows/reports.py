@@ -22,7 +22,7 @@ _FIXES = {rule.id: rule.fix for rule in RULES}
 def render_text(checked: Checked) -> str:
     """Return the report for people: files, their findings, and the verdict last."""
     lines = [*render_findings(_with_fixes(checked)), *_count(checked), comment.HEADS[checked.verdict.outcome]]
-    return "\n".join(lines) + "\n" + "".join(_comparison(checked))
+    return "\n".join(lines) + "\n" + "".join((*_ranking(checked), *_comparison(checked)))
 
 
 def render_json(checked: Checked) -> str:
@@ -71,6 +71,15 @@ def _count(checked: Checked) -> Iterable[str]:
     errors = [finding for finding in checked.verdict.findings if finding.severity is Severity.ERROR]
     if len(errors) > 1:
         yield f"{len(errors)} errors in {len({finding.path for finding in errors})} places"
+
+
+def _ranking(checked: Checked) -> Iterable[str]:
+    if checked.ranking is None:
+        return ()
+    from medperf_git.flows.comparing import Style  # noqa: PLC0415  (brings numpy and scipy)
+    from medperf_git.flows.ranking_words import render_difference  # noqa: PLC0415
+
+    return render_difference(checked.ranking, Style(quote=lambda text: escape(one_line(text))))
 
 
 def _comparison(checked: Checked) -> Iterable[str]:

@@ -17,7 +17,8 @@ from scipy.stats import median_abs_deviation
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import grid_of, rank_table, why_unranked
-from medperf_git.leaderboard.reading import benchmark_of, count_results, read_benchmark
+from medperf_git.leaderboard.difference import Tables
+from medperf_git.leaderboard.reading import benchmark_of, count_results
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Hidden, Measured, MetricInfo, ResultEntry
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView
@@ -98,8 +99,14 @@ class Comparison:
         return {"results": [_result_value(one) for one in self.results], "left": left}
 
 
-def compare_results(before: RecordView, after: RecordView, paths: Iterable[str]) -> Comparison:
-    """Compare the results at `paths` in the tree after with those of their benchmarks; reads no other benchmark."""
+def compare_results(
+    before: RecordView, after: RecordView, paths: Iterable[str], tables: Tables | None = None
+) -> Comparison:
+    """Compare the results at `paths` in the tree after with those of their benchmarks; reads no other benchmark.
+
+    `tables` of the same two trees, where there are any, spare reading twice.
+    """
+    known = tables or Tables(before, after)
     found: list[ResultComparison] = []
     left: list[Hidden] = []
     by_benchmark: dict[Ref, list[str]] = {}
@@ -110,19 +117,19 @@ def compare_results(before: RecordView, after: RecordView, paths: Iterable[str])
         if (number := count_results(after, benchmark)) > MOST_RESULTS:
             reason = f"the benchmark has {number} results, and at most {MOST_RESULTS} are compared here"
             left += [Hidden(path, reason) for path in there]
-        elif (table := read_benchmark(after, benchmark)) is None:
+        elif (table := known.later(benchmark)) is None:
             left += [Hidden(path, f"the benchmark {benchmark} cannot be read") for path in there]
         else:
-            tables = _Tables.of(read_benchmark(before, benchmark), table)
+            pair = _Pair.of(known.earlier(benchmark), table)
             for path in there:
-                one = tables.compare(path)
+                one = pair.compare(path)
                 found += [one] if isinstance(one, ResultComparison) else []
                 left += [one] if isinstance(one, Hidden) else []
     return Comparison(tuple(found), tuple(left))
 
 
 @dataclass(frozen=True, slots=True)
-class _Tables:
+class _Pair:
     """One benchmark after a change, and its ranking before and after."""
 
     table: BenchmarkTable
@@ -131,7 +138,7 @@ class _Tables:
     after: rk.Ranking | un.Undefined
 
     @classmethod
-    def of(cls, before: BenchmarkTable | None, after: BenchmarkTable) -> "_Tables":
+    def of(cls, before: BenchmarkTable | None, after: BenchmarkTable) -> "_Pair":
         """Rank both."""
         ranked = rank_table(before) if before else un.Undefined("the benchmark is new")
         return cls(after, grid_of(after, after.ranking.metrics), ranked, rank_table(after))

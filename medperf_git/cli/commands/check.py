@@ -28,7 +28,7 @@ CODES = {"pass": 0, "needs-a-person": 1, "fail": 1, "could-not-check": 3}
 @click.option("--at", "moment", help="Judge as of this time, like 2026-11-25T10:00:00Z (default: now).")
 @click.option("--format", "form", type=click.Choice(FORMATS), default="text", show_default=True, help="How to say it.")
 @click.option(
-    "--compare", is_flag=True, help="Also say how proposed results compare with those there (markdown always does)."
+    "--compare", is_flag=True, help="Also say what it does to the rankings, how results compare (as markdown does)."
 )
 @click.option("--comment", is_flag=True, help="Say under every open pull request (or that of HEAD) what is found.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")

@@ -1,6 +1,5 @@
-"""`leaderboard`: build the site of a commit, show a ranking here, open the page."""
+"""`leaderboard`: build the site of a commit, show a ranking here, open the page, say what a change does to it."""
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -8,9 +7,10 @@ import click
 
 from medperf_git.cli.commands._shared import fresh_workspace
 from medperf_git.cli.options import json_option
-from medperf_git.cli.output import echo_json, echo_text, say, table
+from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say
 from medperf_git.cli.session import open_context
 from medperf_git.errors import UsageProblem
+from medperf_git.flows.wording import one_line
 
 if TYPE_CHECKING:
     from medperf_git.flows.sites import BuiltSite
@@ -77,16 +77,18 @@ def build(
 
 @leaderboard.command()
 @click.argument("benchmark", required=False)
+@click.option("--metric", metavar="ID", help="The values of this metric at each site instead.")
 @json_option
-def show(benchmark: str | None, as_json: bool) -> None:
-    """Print the ranking of a benchmark, or of all."""
+def show(benchmark: str | None, metric: str | None, as_json: bool) -> None:
+    """Print the ranking of a benchmark, or of all; in parts where the terminal is narrow."""
     from medperf_git.flows.naming import find  # noqa: PLC0415
     from medperf_git.leaderboard.show import show as rankings  # noqa: PLC0415
+    from medperf_git.leaderboard.show_values import show_values  # noqa: PLC0415
     from medperf_git.records.models import Benchmark  # noqa: PLC0415
 
     workspace = fresh_workspace()
     ref = find(workspace.view, Benchmark, benchmark, member=workspace.member).ref if benchmark else None
-    shown = rankings(workspace.view, ref)
+    shown = show_values(workspace.view, metric, ref) if metric else rankings(workspace.view, ref)
     if as_json:
         echo_json(
             [
@@ -94,7 +96,7 @@ def show(benchmark: str | None, as_json: bool) -> None:
                     "benchmark": one.benchmark,
                     "title": one.title,
                     "headline": one.headline,
-                    "ranking": [dict(zip(one.columns, row, strict=True)) for row in one.rows],
+                    "ranking": [dict(zip(_apart(one.columns), row, strict=True)) for row in one.rows],
                     "notes": list(one.notes),
                 }
                 for one in shown
@@ -105,27 +107,69 @@ def show(benchmark: str | None, as_json: bool) -> None:
         echo_text("this registry has no benchmark yet; `medperf-git benchmark new` starts one")
     for one in shown:
         echo_text(f"{one.title} ({one.benchmark})", bold=True)
-        echo_text(one.headline)
-        echo_text(one.explanation)
-        table([dict(zip(one.columns, row, strict=True)) for row in one.rows], one.columns, empty="no models yet")
+        echo_wrapped(one.headline)
+        echo_wrapped(one.explanation)
+        if one.rows:
+            ranking_table(one.columns, one.rows, one.numeric, keys=2)
+        else:
+            echo_text("no models yet")
         for note in one.notes:
-            echo_text(f"  {note}")
+            echo_wrapped(note, indent="  ")
         echo_text()
 
 
-@leaderboard.command("open")
-@click.option(
-    "--out", type=click.Path(path_type=Path), metavar="DIR", help="Where the site goes (default: a temporary folder)."
-)
-def open_site(out: Path | None) -> None:
-    """Build the site of main as it is now and open it in a browser."""
-    from medperf_git.flows.opening import Page, show  # noqa: PLC0415
+def _apart(columns: tuple[str, ...]) -> list[str]:
+    """Name columns so that no two are the same: one that was there before bears the name before it as well."""
+    return [
+        f"{columns[place - 1]}, {name}" if place and name in columns[:place] else name
+        for place, name in enumerate(columns)
+    ]
 
-    folder = out or Path(tempfile.mkdtemp(prefix="medperf-git-site-")) / "site"
-    built = _build_here(fresh_workspace(), None, folder)
-    page = Page(built.index.resolve().as_uri())
+
+@leaderboard.command()
+@click.argument("before", required=False, metavar="[A]")
+@click.argument("after", required=False, metavar="[B]")
+@click.option("--benchmark", metavar="REF", help="Only this benchmark.")
+@json_option
+def diff(before: str | None, after: str | None, benchmark: str | None, as_json: bool) -> None:
+    """Say what a change does to the rankings: from A to B, in words.
+
+    A and B are steps of main (main, main~3, digits of a commit, a tag); B may be an open proposal. One alone is set
+    beside main, and without any the last step of main is told.
+    """
+    from medperf_git.flows.comparing import Style  # noqa: PLC0415  (brings numpy and scipy)
+    from medperf_git.flows.differing import diff as compare  # noqa: PLC0415
+    from medperf_git.flows.ranking_words import render_difference  # noqa: PLC0415
+    from medperf_git.leaderboard.difference_value import difference_value  # noqa: PLC0415
+
+    between = compare(fresh_workspace(), before, after, benchmark=benchmark)
+    if as_json:
+        sides = {
+            "before": {"name": between.before.name, "commit": between.before.commit},
+            "after": {"name": between.after.name, "commit": between.after.commit},
+        }
+        echo_json({**sides, **difference_value(between.difference)})
+        return
+    sides_told = (f"{side.name} ({side.commit[:12]})" for side in (between.before, between.after))
+    echo_text(" → ".join(sides_told), bold=True)
+    for block in render_difference(between.difference, Style(quote=one_line)):
+        for line in block.removesuffix("\n").split("\n"):
+            echo_wrapped(line, hang="  " if line.startswith("- ") else "")
+
+
+@leaderboard.command("open")
+@click.argument("benchmark", required=False)
+@click.option("--print", "only_print", is_flag=True, help="Print the address and open nothing.")
+def open_site(benchmark: str | None, only_print: bool) -> None:
+    """Look at the site of main as it is now, or at the page of a benchmark, in a browser.
+
+    It is built here, once for each commit, and nothing is sent anywhere.
+    """
+    from medperf_git.flows.opening import leaderboard_page, show  # noqa: PLC0415
+
+    page = leaderboard_page(fresh_workspace(), benchmark)
     echo_text(page.address)
-    if not show(page):
+    if not only_print and not show(page):
         echo_text("no browser could be opened here; open the address above yourself")
 
 

@@ -7,7 +7,7 @@ from contextlib import redirect_stdout
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medperf_git.cli.output import echo_findings, echo_json, echo_text, table
+from medperf_git.cli.output import echo_findings, echo_json, echo_text, fold_columns, ranking_table, table
 from medperf_git.flows.wording import cell, cut, escape, width
 from medperf_git.records.findings import Finding
 
@@ -85,3 +85,33 @@ def test_wide_letters_take_two_columns_and_accents_none() -> None:
 
 def test_accents_stacked_onto_other_lines_are_taken_down() -> None:
     assert cell("e" + "\u0301" * 50) == "e\u0301\u0301"
+
+
+def test_a_wide_table_is_folded_behind_its_first_columns_and_a_narrow_one_stays_whole() -> None:
+    widths = [4, 31, 7, 17, 5, 5, 14, 18]
+    assert fold_columns(widths, keys=2, room=80) == [[0, 1, 2, 3, 4, 5], [0, 1, 6, 7]]
+    assert fold_columns(widths, keys=2, room=10_000) == [list(range(8))]
+    assert fold_columns(widths, keys=2, room=1) == [[0, 1, column] for column in range(2, 8)]
+    assert fold_columns([9], keys=2, room=1) == [[0]]
+
+
+@given(st.lists(st.integers(1, 40), min_size=3, max_size=12), st.integers(20, 200))
+def test_every_column_of_a_folded_table_is_told_once(widths: list[int], room: int) -> None:
+    parts = fold_columns(widths, keys=2, room=room)
+    assert [column for part in parts for column in part[2:]] == list(range(2, len(widths)))
+    for part in parts:
+        assert len(part) == 3 or sum(widths[i] for i in part) + 2 * (len(part) - 1) <= room
+
+
+def test_numbers_of_a_ranking_stand_to_the_right() -> None:
+    rows = [["1", "a/b@1", "0.9"], ["10", "a/long@1", "0.123"]]
+    shown = printed(lambda: ranking_table(["rank", "model", "auroc"], rows, [True, False, True], keys=2))
+    assert shown.replace("\x1b[1m", "").replace("\x1b[0m", "").splitlines() == [
+        *("RANK  MODEL     AUROC", "   1  a/b@1       0.9", "  10  a/long@1  0.123"),
+    ]
+
+
+@given(HOSTILE, HOSTILE)
+def test_t25_a_ranking_is_harmless_whatever_stands_in_it(name: str, title: str) -> None:
+    shown = printed(lambda: ranking_table([name, title], [[title, name]], [True, False], keys=1))
+    assert_harmless(shown.replace("\x1b[1m", "").replace("\x1b[0m", ""))

@@ -2,10 +2,13 @@
 
 import pytest
 
+from medperf_git.errors import UsageProblem
 from medperf_git.leaderboard.plots import level_of, scale_for
 from medperf_git.leaderboard.show import show
+from medperf_git.leaderboard.show_values import show_values
 from medperf_git.leaderboard.text import fixed, listing, percent, some, span, whole
 from medperf_git.records.names import Ref
+from medperf_git.records.view import MemoryView
 from tests.support import leaderboard_registry as lr
 
 
@@ -95,3 +98,20 @@ def test_heat_levels_follow_the_direction():
     assert [level_of(x, 0, 1, higher_is_better=True) for x in (0, 0.5, 1)] == [0, 3, 6]
     assert [level_of(x, 0, 1, higher_is_better=False) for x in (0, 0.5, 1)] == [6, 3, 0]
     assert level_of(0.4, 0.4, 0.4, higher_is_better=True) == 3
+
+
+def test_the_values_of_a_metric_stand_by_site_in_the_order_of_the_ranking():
+    (shown,) = show_values(lr.demo().view(), "brier", lr.BENCHMARK)
+    assert shown.columns == ("rank", "model", "north", "river", "summit")
+    assert shown.headline == "Brier score ↓ at each site: lower is better."
+    rows = {row[1]: row[2:] for row in shown.rows}
+    assert rows["ben/near@1"] == ("0.066", "0.070", "failed")
+    assert rows["ben/late@1"] == ("(0.002)", "missing", "missing")
+    assert shown.notes == ("Cases: north/tumours@1 60, river/tumours@1 120, summit/tumours@1 200",)
+
+
+def test_a_metric_that_no_benchmark_has_is_said_with_those_there_are():
+    with pytest.raises(UsageProblem) as caught:
+        show_values(lr.demo().view(), "dice")
+    assert "auroc, brier, sensitivity" in caught.value.hint
+    assert show_values(MemoryView({}), "dice") == ()

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from medperf_git.leaderboard import forest
+from medperf_git.leaderboard import forest, member_page, model_page, site_page
 from medperf_git.leaderboard.build import build_site
 from medperf_git.leaderboard.methods_page import DETAILS
 from medperf_git.leaderboard.result_page import blob_id
@@ -277,3 +277,14 @@ def test_where_sites_publish_their_spread_random_effects_stand_below_the_mean_an
 def _dice_of(house, model):
     paths = (path for path in house.files if path.endswith(f"ben.{model}.1/0001.yaml") and path.startswith("results/"))
     return [read_record(path, house.files[path]).stored.record for path in paths]
+
+
+def test_pages_of_what_is_in_many_benchmarks_and_lists_of_many_members_stay_small(monkeypatch):
+    monkeypatch.setattr(model_page, "MOST_STANDS", 0)
+    monkeypatch.setattr(site_page, "MOST_BENCHMARKS", 0)
+    monkeypatch.setattr(member_page, "MOST_MEMBERS", 2)
+    files = site_of(lr.demo())
+    assert "In further benchmarks Malignancy of breast masses ana/breast@1 rank 2 of 4" in text_of(files[MODEL])
+    assert "In further benchmarks Malignancy of breast masses ana/breast@1 approved" in text_of(files[SITE])
+    assert "The first 2 of 5 members, by name" in text_of(files["members/index.html"])
+    assert files["members/index.html"].count(b'<th scope="row"') == 2
