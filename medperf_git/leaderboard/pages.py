@@ -62,8 +62,8 @@ FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
 def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Context:
     """Say what the index shows."""
     newest: dict[str, int] = {}
-    for table in tables.benchmarks:
-        newest[table.ref.unversioned] = max(table.ref.version, newest.get(table.ref.unversioned, 0))
+    for ref in (analysis.table.ref for analysis in analyses):
+        newest[ref.unversioned] = max(ref.version, newest.get(ref.unversioned, 0))
     rows = [
         {**_account_row(str(table.ref), table.seen, len(table.hidden)), "url": table.url} for table in tables.benchmarks
     ]
