@@ -1,6 +1,6 @@
 """The page of a model: what it is, where it stands in each benchmark, and what it reached at every site."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -39,6 +39,8 @@ from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
 from medperf_git.leaderboard.words import Context
 
 MOST_ROWS = 60  # sites in one table; the data files hold them all
+MOST_STANDS = 8  # benchmarks told whole, some 100 kB each at most; further ones have a line
+MOST_PLOTS = 6  # metrics of one benchmark
 
 
 def model_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -64,7 +66,11 @@ def model_context(card: ModelCard, catalogue: Catalogue) -> Context:
         "signers": signers(card.source),
         "notices": notice_rows(card.notices),
         "versions": versions_of(card.versions, card.ref, urls.model_url),
-        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands, start=1)],
+        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands[:MOST_STANDS], start=1)],
+        "further": [
+            {"title": stand.table.title, "url": stand.table.url, "ref": stand.table.ref, "text": _ranked(stand)}
+            for stand in card.stands[MOST_STANDS:]
+        ],
     }
 
 
@@ -81,10 +87,17 @@ def _sentence(card: ModelCard, first: int) -> str:
     return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
 
 
+def _ranked(stand: Stand) -> str:
+    return rank_words(stand.analysis, stand.standing)
+
+
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
     root = "../" * urls.model_url(card.ref).count("/")
-    drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
+    drawn = [
+        _forest(card, stand, score, f"forest-{place}-{k}")
+        for k, score in enumerate(standing.scores[:MOST_PLOTS], start=1)
+    ]
     return {
         "anchor": f"b-{table.ref.folder}",
         "title": table.title,
@@ -95,6 +108,7 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "marks": [*standing.model.marks, *(["reference model"] if card.ref == table.reference_model else [])],
         "facts": _facts(stand),
         "forests": [{"title": one.title, "note": one.note, "svg": svg_of(one)} for one in drawn if one is not None],
+        "reading": _how_to_read([one for one in drawn if one is not None]),
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
         "rows": Markup("\n").join(_row(stand, site, root) for site in table.sites[:MOST_ROWS]),
         "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
@@ -103,6 +117,16 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "csv": table.url.replace("index.html", "results.csv"),
         "badge": urls.model_badge_url(card.ref, table.ref),
     }
+
+
+def _how_to_read(plots: Sequence[Forest]) -> str:
+    """Explain what is drawn, and nothing that is not."""
+    spreads = any(line.span for plot in plots for line in plot.lines)
+    pooled = any(foot.span for plot in plots for foot in plot.feet)
+    whisker = "; the line through it is the 95\N{NO-BREAK SPACE}% interval of the site’s mean" if spreads else ""
+    reach = " Below it random effects: the dashed line is where the next site is expected, with 95\N{NO-BREAK SPACE}%."
+    told = f"A square is a site, its area the number of cases{whisker}. The diamond spans the sites, not the cases."
+    return told + (reach if pooled else "")
 
 
 def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | None:

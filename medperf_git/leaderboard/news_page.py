@@ -80,7 +80,7 @@ def render_feed(site: SiteData, news: Sequence[News]) -> bytes:
 
 def _entry(feed: ET.Element, site: SiteData, one: News) -> None:
     entry = ET.SubElement(feed, "entry")
-    told: list[str] = [digest for _, digest in one.records] or [one.commit, one.text]
+    told: list[str] = [digest for _, digest in one.records] or [one.commit, one.key]
     _text(entry, "id", _id(site.registry_id, *told))
     _text(entry, "title", one.text)
     _text(entry, "updated", one.time)

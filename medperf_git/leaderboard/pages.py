@@ -55,12 +55,18 @@ from medperf_git.records.names import Ref
 
 LISTED = 300  # members or stray results on the index
 COMPARISONS_LISTED = 100
+ENTRIES_SHOWN = 200  # benchmarks told at length on the index; the others are lines of its table
 FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
 
 
 def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Context:
     """Say what the index shows."""
-    rows = [_account_row(str(table.ref), table.seen, len(table.hidden)) for table in tables.benchmarks]
+    newest: dict[str, int] = {}
+    for ref in (analysis.table.ref for analysis in analyses):
+        newest[ref.unversioned] = max(ref.version, newest.get(ref.unversioned, 0))
+    rows = [
+        {**_account_row(str(table.ref), table.seen, len(table.hidden)), "url": table.url} for table in tables.benchmarks
+    ]
     if tables.strays:
         rows.append(_account_row("no readable benchmark", len(tables.strays), len(tables.strays)))
     hidden = sum(len(table.hidden) for table in tables.benchmarks) + len(tables.strays)
@@ -70,7 +76,11 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
     return {
         "trail": [],
         "sentence": f"{', '.join(counted)}: signed where the data are, and checked before they count.",
-        "benchmarks": [_entry(analysis) for analysis in analyses],
+        "benchmarks": [
+            {**_entry(one), "older": one.table.ref.version < newest[one.table.ref.unversioned]}
+            for one in analyses[:ENTRIES_SHOWN]
+        ],
+        "more_benchmarks": _more_benchmarks(len(analyses)),
         "filtered": len(analyses) >= FILTER_FROM,
         "account": rows,
         "total": _account_row("", tables.seen, hidden),
@@ -80,6 +90,11 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
         "members": members[:LISTED],
         "more_members": _more(len(members)),
     }
+
+
+def _more_benchmarks(number: int) -> str:
+    more = number - ENTRIES_SHOWN
+    return f"And {some(more, 'more benchmark')}, listed in the table below." if more > 0 else ""
 
 
 def _more(number: int) -> str:
@@ -100,7 +115,7 @@ def _reasons(tables: RegistryTables) -> list[Context]:
 
 
 def _account_row(name: str, seen: int, hidden: int) -> Context:
-    return {"name": name, "seen": whole(seen), "shown": whole(seen - hidden), "hidden": whole(hidden)}
+    return {"name": name, "url": "", "seen": whole(seen), "shown": whole(seen - hidden), "hidden": whole(hidden)}
 
 
 def _entry(analysis: Analysis) -> Context:

@@ -10,7 +10,7 @@ from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.bias import ITEMS, checklist
 from medperf_git.leaderboard.build import CSP, build_site, render_page
 from medperf_git.leaderboard.page import Page
-from medperf_git.leaderboard.pages import benchmark_context, metric_pages
+from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.section_cells import window
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell
@@ -193,3 +193,19 @@ def test_very_many_comparisons_are_cut_and_counted():
     assert len(table.comparisons) == 4
     assert len(context["comparisons"]) == 100
     assert context["more_comparisons"] == "And 4 more comparisons: see table.json."
+
+
+def test_the_index_marks_older_versions_and_leaves_very_many_benchmarks_to_its_table(tables):
+    one = tables.benchmarks[0]
+    versions = [replace(one, ref=Ref("ana", "breast", version)) for version in range(1, 202)]
+    many = replace(tables, benchmarks=tuple(versions), seen=201 * one.seen)
+    analysis = analyse(one)
+    analyses = tuple(replace(analysis, table=table) for table in versions)
+    context = index_context(many, analyses)
+    assert len(context["benchmarks"]) == 200
+    assert context["more_benchmarks"] == "And 1 more benchmark, listed in the table below."
+    assert all(entry["older"] for entry in context["benchmarks"])
+    assert not index_context(tables, (analysis,))["benchmarks"][0]["older"]
+    page = rendered(Page("index.html", "index.html", lambda: context), tables)
+    assert 'href="benchmarks/ana/breast/201/index.html">ana/breast@201</a>' in page
+    assert len(page.encode()) < 500_000

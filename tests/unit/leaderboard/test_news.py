@@ -82,16 +82,15 @@ def test_results_that_came_in_one_step_are_told_in_one_sentence():
     ]
 
 
-def test_of_a_huge_step_some_records_are_told_and_the_others_counted(monkeypatch):
+def test_the_records_of_a_huge_step_are_counted_and_not_read(monkeypatch):
     monkeypatch.setattr(news, "MOST_RECORDS", 2)
+    monkeypatch.setattr(news, "MOST_SITES", 2)
     registry = lr.demo()
-    paths = [path for path in registry.files if path.startswith("results/") and "/north." in path]
-    assert told(registry.view(), step(*[path for path in paths if path.endswith(".yaml")])) == [
-        (
-            "Hospital North published results of 2 models on Malignancy of breast masses: Logistic regression and Random "
-            "forest."
-        ),
-        "3 more records came in the same step.",
+    paths = [path for path in registry.files if path.startswith(("results/", "cubes/")) and path.endswith(".yaml")]
+    assert told(registry.view(), step(*paths)) == [
+        "Hospital North published 5 results on Malignancy of breast masses.",
+        "Hospital River published 5 results on Malignancy of breast masses.",
+        "At once came also 7 cube records and 4 result records.",
     ]
 
 
