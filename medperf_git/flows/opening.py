@@ -15,7 +15,7 @@ from medperf_git import __version__
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.home import Damaged, locked, private_folder, read_json, write_json
 from medperf_git.flows.naming import Found, find, find_result
-from medperf_git.flows.sites import write_from_store
+from medperf_git.flows.sites import site_cache, write_from_store
 from medperf_git.flows.workspace import Workspace
 from medperf_git.forge.pages import file_page
 from medperf_git.records import layout
@@ -151,7 +151,9 @@ def _local_site(workspace: Workspace) -> Path:
     with locked(folder / f"{workspace.alias}.lock"):
         if not site.is_dir() or _read(marker) != built:
             workspace.context.say(f"building the leaderboard of {workspace.head[:12]}")
-            write_from_store(workspace.store, commit=workspace.head, registry=workspace.registry_id, out=site)
+            cache = site_cache(workspace.context.home, site)
+            registry = workspace.registry_id
+            write_from_store(workspace.store, commit=workspace.head, registry=registry, out=site, cache=cache)
             write_json(marker, built)
     return site
 
