@@ -32,11 +32,12 @@ def rank_meaning(analysis: Analysis) -> str:
         return "Without a ranking the scores below stand side by side and claim nothing."
     sites = len(analysis.ranking.counted.grid.sites)
     where = "at this one site" if sites == 1 else f"at these {whole(sites)} sites"
+    whose = "it" if sites == 1 else "they"
     tested = analysis.beside in ("resamples", "tests")
     tint = "cannot be told from first place" if tested else "are not behind first place everywhere"
     close = f" Tinted rows {tint}." if _several_first(analysis) else ""
     return (
-        f"A rank says how a model did {where}, on the cases they had, under the rule that the committee signed; "
+        f"A rank says how a model did {where}, on the cases {whose} had, under the rule that the committee signed; "
         f"it does not say how the model would do elsewhere.{close}"
     )
 
@@ -83,8 +84,17 @@ def weighing_of(analysis: Analysis) -> str:
     return f"{words[:1].upper()}{words[1:]}.".replace("site weighing", "site weighs")
 
 
+def ranked_by(analysis: Analysis) -> str:
+    """Say that the one score which a short table shows is not all that ranks; nothing where it is."""
+    if len(analysis.metrics) == 1:
+        return ""
+    return f"; the rank is by {listing([metric.title for metric in analysis.metrics])} together"
+
+
 def how_to_read(analysis: Analysis) -> str:
-    """Say how plot and tint are read."""
+    """Say how plot and tint are read; nothing where there is neither."""
+    if not any(row.scores[0].per_site for row in analysis.standings):
+        return ""
     few = len(analysis.table.sites) <= plots.SITES_APART
     reading = f"In the plot each {'dot' if few else 'fine stroke'} is a site, the tall stroke the score"
     contest = analysis.contest
@@ -98,10 +108,11 @@ def how_to_read(analysis: Analysis) -> str:
             "A tinted row cannot be told from first place: "
             "it does at least as well in 2.5\N{NO-BREAK SPACE}% of the resamples or more."
         )
+    bar = ", the bar the range over the model’s sites" if len(analysis.table.sites) > 1 else ""
+    tint = " A tinted row is not behind first place everywhere: at a site or more it does at least as well."
     return (
-        f"{reading}, the bar the range over the model’s sites. {some(contest.sites, 'site')} in the ranking: "
-        "fewer than five allow no interval and no test. A tinted row is not behind first place everywhere: "
-        "at a site or more it does at least as well."
+        f"{reading}{bar}. {some(contest.sites, 'site')} in the ranking: "
+        f"fewer than five allow no interval and no test.{tint if _several_first(analysis) else ''}"
     )
 
 
