@@ -225,3 +225,10 @@ def test_a_page_can_be_read_by_everybody(opened, path, scheme):
         page.get_by_role("button", name="Compare", exact=True).click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_every_cell_has_an_edge_where_colours_are_forced(opened):
+    page = opened(f"demo/{BENCHMARK}", forced_colors="active")
+    edges = "cells => cells.filter(cell => getComputedStyle(cell).borderTopWidth !== '1px').length"
+    assert page.locator(".heat td.cell").count() > 20
+    assert page.locator(".heat td.cell").evaluate_all(edges) == 0

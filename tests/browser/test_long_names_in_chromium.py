@@ -42,3 +42,12 @@ def test_no_name_spills_over_other_columns_or_widens_the_page(browser, folder, p
     assert page.evaluate("document.documentElement.scrollWidth") == 360
     assert page.evaluate(SPILT) == []
     page.close()
+
+
+def test_long_names_cut_nothing_off_on_paper(browser, folder):
+    page = browser.new_page(viewport={"width": 703, "height": 1055})
+    page.emulate_media(media="print")
+    page.goto((folder / "benchmarks/ana/breast/1/index.html").as_uri())
+    widest = page.locator("table").evaluate_all("all => Math.max(...all.map(one => one.getBoundingClientRect().right))")
+    assert widest <= 704
+    page.close()
