@@ -232,3 +232,22 @@ def test_every_cell_has_an_edge_where_colours_are_forced(opened):
     edges = "cells => cells.filter(cell => getComputedStyle(cell).borderTopWidth !== '1px').length"
     assert page.locator(".heat td.cell").count() > 20
     assert page.locator(".heat td.cell").evaluate_all(edges) == 0
+
+
+def test_a_metric_may_bear_the_name_of_a_column_or_a_dot(browser, tmp_path, monkeypatch):
+    words = {"title": "Score", "direction": "higher", "reduction": "none", "decimals": 3}
+    monkeypatch.setattr(lr, "METRICS", {"sites": {**words, "title": "Lesion sites"}, "dice.et": words})
+    registry = lr.Registry(metrics=("sites", "dice.et"))
+    registry.site("north", cases=60)
+    for model, found, dice in (("ridge", 0.9, 0.1), ("net", 0.8, 0.3)):
+        registry.model(model)
+        registry.result(model, "north", {"sites": found, "dice.et": dice})
+    files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    write_site(files, tmp_path / "site")
+    page = browser.new_page()
+    for column, first in (("metric.sites.desc", "Ridge"), ("dice.et.desc", "Net")):
+        page.goto(f"{(tmp_path / 'site' / BENCHMARK).as_uri()}?ranking={column}&hide=sites")
+        assert names(page)[0] == first
+        assert page.locator(".ranking [data-key='metric.sites']").is_visible()
+        assert page.locator(".ranking [data-key='sites']").is_hidden()
+    page.close()

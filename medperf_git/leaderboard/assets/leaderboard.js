@@ -79,7 +79,7 @@
     }
 
     const restore = () => {
-      const [key, way] = read(name).split(".");
+      const state = read(name), dot = state.lastIndexOf("."), key = state.slice(0, dot), way = state.slice(dot + 1);
       const head = keyed.find((candidate) => candidate.dataset.key === key);
       if (head) show(head, way === "desc" ? "descending" : "ascending", false);
       else if (start) show(start, start.dataset.start, false);
