@@ -12,7 +12,7 @@ from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Analysis, Standing
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.site_data import SiteData
-from medperf_git.leaderboard.standing_words import badge_words, ranked_count
+from medperf_git.leaderboard.standing_words import badge_words, first_doubt, ranked_count
 from medperf_git.leaderboard.text import listing
 from medperf_git.leaderboard.widths import clip, width_of
 
@@ -36,7 +36,11 @@ def benchmark_badge(analysis: Analysis) -> bytes:
     if not first:
         return render_badge(analysis.table.title, "no ranking yet", _NONE)
     count = ranked_count(analysis)
-    told = f"first of {count}: {first[0]}" if len(first) == 1 else f"{listing(first, most=2)} share first of {count}"
+    told = (
+        f"first of {count}{first_doubt(analysis)}: {first[0]}"
+        if len(first) == 1
+        else f"{listing(first, most=2)} share first of {count}"
+    )
     return render_badge(analysis.table.title, told, _FIRST)
 
 
