@@ -102,7 +102,7 @@ def how_to_read(analysis: Analysis) -> str:
         tests = " A tinted row cannot be told from first place by tests of pairs." if analysis.beside else ""
         return f"{reading}.{tests}"
     if contest.tested:
-        how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
+        how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {whole(un.DRAWS)} draws"
         return (
             f"{reading}, the bar its 95\N{NO-BREAK SPACE}% interval ({how}: sites are resampled, not cases). "
             "A tinted row cannot be told from first place: "
