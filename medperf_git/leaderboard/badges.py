@@ -47,7 +47,8 @@ def benchmark_badge(analysis: Analysis) -> bytes:
 def model_badge(analysis: Analysis, standing: Standing) -> bytes:
     """Say where a model stands."""
     colour = _NONE if standing.rank is None else _FIRST if standing.rank == 1 else _OTHER
-    return render_badge(analysis.table.title, badge_words(analysis, standing), colour)
+    told = "; ".join((badge_words(analysis, standing), *standing.model.marks))
+    return render_badge(analysis.table.title, told, colour)
 
 
 def render_badge(label: str, text: str, colour: str) -> bytes:

@@ -35,6 +35,7 @@ def embed_context(analysis: Analysis) -> Context:
     return {
         "policy": CSP,
         "title": analysis.table.title,
+        "marks": analysis.table.marks,
         "url": analysis.table.url,
         "headline": analysis.headline,
         "metric": f"{metric.title}\N{NO-BREAK SPACE}{metric.arrow}",
@@ -65,6 +66,7 @@ def _row(standing: Standing, *, tested: bool) -> Context:
         "rank": str(standing.rank),
         "spread": spread or NOTHING,
         "title": standing.model.title,
+        "marks": standing.model.marks,
         "score": fixed(score.value, score.metric.decimals),
         "interval": interval_words(score),
         "beside": standing.beside_first or standing.rank == 1,

@@ -128,6 +128,7 @@ def _entry(analysis: Analysis) -> Context:
         {
             "rank": row.rank,
             "title": row.model.title,
+            "marks": row.model.marks,
             "score": fixed(row.scores[0].value, metric.decimals),
             "beside": row.beside_first and row.rank != 1,
         }

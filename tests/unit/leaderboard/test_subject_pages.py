@@ -353,3 +353,10 @@ def test_a_page_of_one_site_or_of_no_result_names_no_plot_range_or_column_that_i
     assert "In the plot" not in page
     assert "There is no result record yet." in page
     assert "1 benchmark, 1 site, no result yet." in pages[1]["index.html"]
+
+
+def test_a_withdrawn_model_is_marked_wherever_its_rank_stands(files):
+    small, index = (files[name].decode() for name in ("benchmarks/ana/breast/1/embed.html", "index.html"))
+    assert re.search(r'<th scope="row">Nearest neighbours <span class="tag warn">withdrawn</span></th>', small)
+    assert re.search(r'<span class="who">Nearest neighbours <span class="tag warn">withdrawn</span></span>', index)
+    assert "; withdrawn</title>" in files["models/ben/near/1/badge-ana.breast.1.svg"].decode()
