@@ -162,8 +162,18 @@ def test_missing_and_disputed_values_are_said_and_not_subtracted(opened):
     pick(page, "Logistic regression", "Gradient boosting")
     page.get_by_role("button", name="Compare", exact=True).click()
     rows = page.locator(".sides tbody tr").evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.innerText))")
-    assert [row[2:4] for row in rows] == [["0.999", "–"], ["missing", "–"], ["missing", "–"]]
+    told = ["0.999\ndisputed, not counted", "missing\nno result yet", "missing\nno result yet"]
+    assert [row[2:4] for row in rows] == [[text, "–"] for text in told]
     assert page.locator(".sides .best").count() == 0
+
+
+def test_focus_is_not_lost_when_a_comparison_closes_over_filtered_rows(opened):
+    page = opened(WIDE)
+    pick(page, "Network 1", "Network 2")
+    page.get_by_label("Find").fill("Network 7")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('[data-find]')")
 
 
 def test_everything_can_be_done_with_the_keyboard(opened):
