@@ -124,7 +124,11 @@ def ranking_notes(analysis: Analysis) -> list[str]:
         notes += [f"Left out of the ranking: {out.name} ({out.reason})." for out in counted.sites_out]
     if any(score.own_sites_differ for row in analysis.standings for score in row.scores):
         notes.append("‡ The range or interval covers all sites of this model, the score only those that count for all.")
-    if any(metric.reduction != "mean" for metric in analysis.metrics):
+    weighed = any(analysis.others[place].rule.name == "mean-then-rank" for place in _usable(analysis))
+    by_cases = analysis.rule is not None and (
+        analysis.rule.name == "mean-then-rank" or analysis.settings.weights != "equal"
+    )
+    if (weighed or by_cases) and any(metric.reduction != "mean" for metric in analysis.metrics):
         names = listing([metric.title for metric in analysis.metrics if metric.reduction != "mean"])
         notes.append(f"{names}: a score over cases is the sites’ values weighted by cases, not a pooled value.")
     return notes
