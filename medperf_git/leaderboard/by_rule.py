@@ -136,6 +136,10 @@ def _by_comparisons(basis: Basis, rule: rk.Rule, settings: Settings) -> Computed
         rk.LeftOut(name, "not compared at any site" if "any site" in out[name].reason else _compared(out[name].reason))
         for name in out
     )
+    if not counted.grid.models:
+        return Undefined("no model was compared at every site")
+    if not counted.grid.sites:
+        return Undefined("no site has compared every model")
     sites_out = (*aside, *(rk.LeftOut(one.name, _compared(one.reason)) for one in counted.sites_out))
     kept = rk.Counted(counted.grid, models_out, sites_out)
     if rule.name == "test-then-rank":
@@ -193,8 +197,7 @@ def _mean_ranks(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: Sett
         else:
             gathered.append((s, np.stack(told), np.array([float(block.n) for block in blocks])))
     if not gathered:
-        reason = out[0].reason if out else "every site lacks a comparison of some model"
-        return Undefined(f"no site has a comparison of every model that this rule may rest on ({reason})")
+        return Undefined(f"no site has a comparison that this rule may rest on ({out[0].name}: {out[0].reason})")
     grid = counted.grid.keep(range(len(models)), [s for s, _, _ in gathered])
     kept = rk.Counted(grid, counted.models_out, (*counted.sites_out, *out))
     ranks = np.stack([one for _, one, _ in gathered], axis=-1)  # (metric, model, site)
@@ -224,8 +227,6 @@ def _measured(grid: rk.Grid, rule: rk.Rule) -> Floats:
 def _significant_wins(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: Settings) -> Computed | Undefined:
     """Rank by the share of significant wins, from the signed ranks that sites publish."""
     models = tuple(ref for ref in basis.models if str(ref) in counted.grid.models)
-    if not models or not counted.grid.sites:
-        return Undefined("no site has a comparison of every model")
     if len(models) < 2:
         return Undefined("there is no other model to be tested against")
     sums = signed_ranks(basis, models, counted.grid.sites)

@@ -5,6 +5,7 @@ from functools import partial
 
 from medperf_git.leaderboard import exports
 from medperf_git.leaderboard.columns import Cells, LivesOfTable
+from medperf_git.leaderboard.firm_data import effects_csv, firm_json, has_effects
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
@@ -37,8 +38,11 @@ def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:
         yield Page(analysis.table.url, "benchmark.html", partial(benchmark_context, analysis, versions=versions))
         yield from metric_pages(analysis)
         yield from exports.benchmark_files(analysis, site.shards)
+        yield DataFile(f"{folder}/firm.json", partial(firm_json, analysis))
         if has_pairs(analysis):
             yield DataFile(f"{folder}/pairs.csv", partial(pairs_csv, analysis))
+        if has_effects(analysis):
+            yield DataFile(f"{folder}/effects.csv", partial(effects_csv, analysis))
 
 
 def status_pages(site: SiteData) -> Iterator[Page | DataFile]:

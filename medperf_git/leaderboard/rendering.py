@@ -12,7 +12,7 @@ CSP = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 )
 STATIC = ("leaderboard.css", "leaderboard.js", "icon.svg")
-SCHEMAS = ("leaderboard-table.1.json", "leaderboard-cells.1.json", "leaderboard-index.1.json")
+SCHEMAS = tuple(f"leaderboard-{name}.1.json" for name in ("table", "cells", "index", "firm"))
 
 
 def render_page(page: Page, common: Mapping[str, object]) -> bytes:

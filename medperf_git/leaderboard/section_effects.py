@@ -10,12 +10,20 @@ from medperf_git.leaderboard.text import NOTHING, fixed
 from medperf_git.leaderboard.words import Context
 
 MOST_ROWS = 200
+_MEANING = (
+    " The mean is that expected over all such sites, the prediction says where one new site’s would lie. τ is how far "
+    "sites truly differ, I² the share of the spread that is not chance, Q Cochran’s sum. The last column is the mean "
+    "of all cases as if they lay at one site, which hides how much sites differ."
+)
 
 
 def effect_tables(analysis: Analysis) -> list[Context]:
     """Say what random effects say of each ranking metric, or why they say nothing."""
+    first = next((found for found in analysis.effects if isinstance(found, Effects)), None)
     return [
-        _reason(metric.title, found.reason) if isinstance(found, un.Undefined) else _effects(analysis, found)
+        _reason(metric.title, found.reason)
+        if isinstance(found, un.Undefined)
+        else _effects(analysis, found, explained=found is first)
         for metric, found in zip(analysis.metrics, analysis.effects, strict=True)
     ]
 
@@ -35,7 +43,7 @@ def _rows(analysis: Analysis) -> list[tuple[Standing, int]]:
     return [(row, places[row.model.ref]) for row in analysis.standings[:MOST_ROWS]]
 
 
-def _effects(analysis: Analysis, found: Effects) -> Context:
+def _effects(analysis: Analysis, found: Effects, *, explained: bool) -> Context:
     fit, decimals = found.fit, found.metric.decimals
 
     def bounds(low: np.ndarray, high: np.ndarray, at: int) -> str:
@@ -63,12 +71,7 @@ def _effects(analysis: Analysis, found: Effects) -> Context:
     return {
         "metric": found.metric.title,
         "why": "",
-        "caption": (
-            f"Random effects over sites ({METHODS[found.method]}): the mean expected over all such sites, and, as "
-            "prediction interval, where one new site’s would lie. τ is how far sites truly differ, I² the "
-            "share of the spread that is not chance, Q Cochran’s sum. The last column is the mean of all cases as if "
-            "they lay at one site, which hides how much sites differ."
-        ),
+        "caption": f"Random effects over sites ({METHODS[found.method]}).{_MEANING if explained else ''}",
         "heads": ["Mean", "95 % interval", "95 % prediction", "τ", "I²", "Q", "Sites", "All cases"],
         "rows": rows,
     }

@@ -7,8 +7,9 @@ lowest and highest rank, and says where all of it is.
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Other, Standing
+from medperf_git.leaderboard.firm_data import has_effects
 from medperf_git.leaderboard.section_effects import effect_tables, pool_tables
-from medperf_git.leaderboard.section_pairs import pair_tables
+from medperf_git.leaderboard.section_pairs import has_pairs, pair_tables
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole
 from medperf_git.leaderboard.words import Context
 
@@ -46,12 +47,13 @@ def firmness(analysis: Analysis) -> Context:
             *[_tau(analysis.without_taus[site], start=k == 0) for k, site in enumerate(without)],
             *[_tau(_alone_tau(rows, site), start=k == 0) for k, site in enumerate(alone)],
         ],
-        "notes": [*_notes(analysis, rows), *_why_not(analysis)],
+        "notes": [*_notes(analysis, rows), *_why_not(analysis), *_permutations(analysis)],
         "reversals": _reversals(analysis),
         "pairs": pair_tables(analysis),
         "effects": effect_tables(analysis),
         "pools": pool_tables(analysis),
         "aside": _aside(analysis),
+        "files": {"pairs": has_pairs(analysis), "effects": has_effects(analysis)},
     }
 
 
@@ -62,7 +64,9 @@ def firm_notes(analysis: Analysis) -> list[str]:
         if isinstance(found, un.Undefined) and isinstance(analysis.ranking, rk.Ranking):
             lines.append(f"No pair of models is tested by {metric.title}: {found.reason}.")
     lines += [f"{line[:-1]}; nothing here rests on its comparison." for line in _aside(analysis)]
-    return [*lines, *_why_not(analysis)] if isinstance(analysis.ranking, rk.Ranking) else lines
+    return (
+        [*lines, *_why_not(analysis), *_permutations(analysis)] if isinstance(analysis.ranking, rk.Ranking) else lines
+    )
 
 
 def usable_others(analysis: Analysis) -> list[int]:
@@ -98,12 +102,9 @@ def _firm_text(analysis: Analysis, rows: list[Standing]) -> str:
 def _beside(analysis: Analysis, rows: list[Standing]) -> str:
     """Name the models that cannot be told from first place, as one group."""
     group = [row.model.title for row in rows if row.beside_first]
-    contest = analysis.contest
-    tested = isinstance(contest, un.Contest) and contest.tested
-    by_pairs = isinstance(contest, un.Undefined) and not all(isinstance(one, un.Undefined) for one in analysis.pairs)
-    if len(group) < 2 or not (tested or by_pairs):
+    how = {"resamples": "site resamples", "tests": "tests of pairs"}.get(analysis.beside, "")
+    if len(group) < 2 or not how:
         return ""
-    how = "site resamples" if tested else "tests of pairs"
     return f"Cannot be told from first place, by {how}: {listing(group, most=12)}."
 
 
@@ -151,6 +152,13 @@ def _why_not(analysis: Analysis) -> list[str]:
         f"{reason if len(titles) == 1 else reason.replace('this rule needs', 'these rules need')}."
         for reason, titles in reasons.items()
     ]
+
+
+def _permutations(analysis: Analysis) -> list[str]:
+    """Say why the challenge’s own test is not here, where its rule is registered."""
+    if analysis.table.ranking.rule != "brats":
+        return []
+    return ["BraTS permutes ranks case by case; values by case stay at the sites, so signed ranks are tested instead."]
 
 
 def _notes(analysis: Analysis, rows: list[Standing]) -> list[str]:

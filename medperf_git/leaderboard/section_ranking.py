@@ -32,7 +32,7 @@ def rank_meaning(analysis: Analysis) -> str:
         return "Without a ranking the scores below stand side by side and claim nothing."
     sites = len(analysis.ranking.counted.grid.sites)
     where = "at this one site" if sites == 1 else f"at these {whole(sites)} sites"
-    tested = isinstance(analysis.contest, un.Contest) and analysis.contest.tested
+    tested = analysis.beside in ("resamples", "tests")
     tint = "cannot be told from first place" if tested else "are not behind first place everywhere"
     close = f" Tinted rows {tint}." if _several_first(analysis) else ""
     return (
@@ -89,7 +89,8 @@ def how_to_read(analysis: Analysis) -> str:
     reading = f"In the plot each {'dot' if few else 'fine stroke'} is a site, the tall stroke the score"
     contest = analysis.contest
     if not isinstance(contest, un.Contest):
-        return f"{reading}."
+        tests = " A tinted row cannot be told from first place by tests of pairs." if analysis.beside else ""
+        return f"{reading}.{tests}"
     if contest.tested:
         how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
         return (

@@ -114,6 +114,13 @@ class Analysis:
     shared: tuple[Shared, ...] = ()
 
     @property
+    def beside(self) -> str:
+        """What tells who stands beside first place: `resamples`, `sites` (too few to resample), `tests`, or nothing."""
+        if isinstance(self.contest, un.Contest):
+            return "resamples" if self.contest.tested else "sites"
+        return "tests" if any(isinstance(one, Pairwise) for one in self.pairs) else ""
+
+    @property
     def metrics(self) -> tuple[MetricInfo, ...]:
         """The ranking metrics, the first of which leads the page."""
         return tuple(self.table.metric(name) for name in self.table.ranking.metrics)

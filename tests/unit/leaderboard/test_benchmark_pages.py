@@ -12,7 +12,7 @@ from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.pages import benchmark_context, metric_pages
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.section_cells import window
-from medperf_git.leaderboard.tables import BenchmarkTable
+from medperf_git.leaderboard.tables import BenchmarkTable, Cell
 from medperf_git.records.names import Ref
 from tests.support import leaderboard_registry as lr
 
@@ -33,11 +33,11 @@ def enlarged(table: BenchmarkTable, models: int, sites: int) -> BenchmarkTable:
         replace(one, ref=Ref(f"site-{s:04d}", "tumours", 1), title=f"Hospital number {s}", cases=50 + s)
         for s, one in enumerate(columns)
     )
-    cells = {
-        (row.ref, column.ref): replace(table.cells[rows[m].ref, columns[s].ref], model=row.ref, dataset=column.ref)
-        for m, row in enumerate(new_rows)
-        for s, column in enumerate(new_columns)
-    }
+    cells = {}
+    for m, row in enumerate(new_rows):
+        for s, column in enumerate(new_columns):
+            cell = table.cells[rows[m].ref, columns[s].ref]
+            cells[row.ref, column.ref] = Cell(row.ref, column.ref, cell.state, cell.reason, result=cell.result)
     seen = sum(cell.result is not None for cell in cells.values())
     return replace(table, models=new_rows, sites=new_columns, cells=cells, seen=seen)
 

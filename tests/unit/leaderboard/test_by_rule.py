@@ -12,8 +12,10 @@ from medperf_git.leaderboard.reading import read_benchmark, read_tables
 from medperf_git.leaderboard.rules import RULES, in_order
 from medperf_git.leaderboard.statistics import cases as by_case
 from medperf_git.leaderboard.statistics.meta import random_effects
+from medperf_git.records import models
 from medperf_git.records.names import Ref
 from medperf_git.records.ranking_rules import RULES as FACTS
+from tests.support import comparison_builder as cb
 from tests.support import leaderboard_registry as lr
 from tests.support.compared_registry import ComparedRegistry, drawn, registry_of
 
@@ -143,6 +145,25 @@ def test_sites_weigh_as_registered_and_the_sentence_says_so(weights, extras, sco
     assert equal.scores[0, 0] == pytest.approx(0.7)
 
 
+def test_what_the_judge_lets_through_is_ranked_by_the_registered_rule():
+    """From a proposal of the benchmark on: every record here was judged and merged."""
+    ranking = models.Ranking("fets-2022", 1, ("dice",), "equal", "exclude-site", 7, alpha=Decimal("0.01"))
+    house = cb.compared(ranking=ranking)
+    table = read_benchmark(house.view, cb.BENCHMARK)
+    assert table is not None
+    assert reason(rank_table(table)).startswith("this rule needs comparisons of models on the same cases")
+    house.merge(house.propose(cb.comparison(house)).sign("north"))
+    table = next(one for one in read_tables(house.view).benchmarks if one.ref == cb.BENCHMARK)
+    found = analyse(table)
+    assert found.settings.alpha == 0.01
+    values = [cb.values_of(ref, cb.DICE) for ref in (cb.REFERENCE, cb.MODEL)]
+    better = sum(values[0][case] > values[1][case] for case in values[0])
+    worse = sum(values[0][case] < values[1][case] for case in values[0])
+    first = cb.REFERENCE if better > worse else cb.MODEL
+    assert [row.model.ref for row in found.standings if row.rank == 1] == [first]
+    assert found.headline.endswith("at a single site: no claim beyond it can be made.")
+
+
 def test_a_brief_table_holds_the_comparisons_that_its_rule_needs():
     registry = registry_of(SITES, rule="brats")
     table = read_benchmark(registry.view(), lr.BENCHMARK)
@@ -223,6 +244,36 @@ def test_models_that_rest_on_different_cases_give_no_ranks_among_some_of_them():
     assert isinstance(found.ranking, rk.Ranking)
     assert found.ranking.counted.sites_out == (
         rk.LeftOut("s1/tumours@1", "its models rest on different cases, so ranks among some of them are not told"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("missing", "why"),
+    [
+        ("exclude-site", "No site has compared every model."),
+        ("exclude-model", "No model was compared at every site."),
+    ],
+)
+@pytest.mark.parametrize(("rule", "weights"), [("rank-then-mean", "cases"), ("test-then-rank", "equal")])
+def test_sites_that_compared_other_models_each_rank_nobody(rule, weights, missing, why):
+    registry = registry_of(SITES[:2], rule=rule, weights=weights, missing=missing)
+    for site, names in (("s0", ("m0", "m1")), ("s1", ("m2", "m3"))):
+        rows = SITES[int(site[1])][0]
+        registry.comparison(site, "dice", {name: rows[int(name[1])].tolist() for name in names})
+    found = analysed(registry)
+    assert found.explanation == why
+    assert [row.rank for row in found.standings] == [None] * 5
+
+
+def test_ranks_among_some_models_that_no_site_tells_are_no_ranking():
+    registry = registry_of(SITES[:1], rule="rank-then-mean", missing="exclude-model")
+    rows = {f"m{row}": SITES[0][0, row].tolist() for row in range(4)}
+    registry.comparison("s0", "dice", {**rows, "m3": rows["m3"][:-9]})
+    registry.notice("results/ana/breast/1/s0.tumours.1/ben.m3.1/0001.yaml", "dispute", by="ana", side="committee")
+    found = analysed(registry)
+    assert found.explanation == (
+        "No site has a comparison that this rule may rest on "
+        "(s0/tumours@1: its comparison rests on a result of ben/m3@1 that is disputed)."
     )
 
 

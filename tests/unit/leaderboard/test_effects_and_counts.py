@@ -38,6 +38,12 @@ def test_the_table_of_random_effects_has_no_prediction_below_three_sites():
     assert {row["cells"][6] for row in table["rows"]} == {"2"}
 
 
+def test_what_random_effects_mean_is_explained_once():
+    first, second = firmness(analysed(registry_of(SITES, rule="brats", metrics=("dice", "hd95"))))["effects"]
+    assert first["caption"].startswith("Random effects over sites (DerSimonian and Laird). The mean is that expected")
+    assert second["caption"] == "Random effects over sites (DerSimonian and Laird)."
+
+
 def test_a_median_over_cases_has_no_random_effects():
     found = analysed(registry_of(SITES, rule="mean-of-sites", weights="equal", reduction="median"))
     assert reason(found.effects[0]) == (

@@ -34,13 +34,14 @@ def test_every_json_file_has_the_shape_that_is_published_beside_it(registry):
     files = site_of(registry)
     assert faults(files, "index.json", "index") == []
     assert faults(files, FOLDER + "table.json", "table") == []
+    assert faults(files, FOLDER + "firm.json", "firm") == []
     shards = [name for name in files if name.startswith(FOLDER + "table/")]
     assert all(faults(files, name, "cells") == [] for name in shards)
     assert len(shards) == len(json.loads(files[FOLDER + "table.json"])["shards"])
 
 
 def test_the_schemas_are_schemas_and_know_every_state():
-    for name in ("table", "cells", "index"):
+    for name in ("table", "cells", "index", "firm"):
         Draft202012Validator.check_schema(json.loads(site_of(lr.Registry())[f"schemas/leaderboard-{name}.1.json"]))
     cells = json.loads(site_of(lr.Registry())["schemas/leaderboard-cells.1.json"])
     assert cells["$defs"]["cell"]["properties"]["state"]["enum"] == [str(state) for state in CellState]

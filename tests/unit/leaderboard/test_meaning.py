@@ -3,6 +3,7 @@
 import pytest
 
 from medperf_git.leaderboard.section_firm import firmness
+from medperf_git.leaderboard.section_ranking import how_to_read, rank_meaning
 from medperf_git.leaderboard.show import show
 from tests.support import leaderboard_registry as lr
 from tests.support.compared_registry import ComparedRegistry, drawn, registry_of
@@ -102,6 +103,21 @@ def test_random_effects_without_any_test_say_that_nothing_is_tested():
 def test_who_cannot_be_told_from_first_place_is_one_group():
     found = firmness(analysed(registry_of(SITES, rule="meta", weights="equal")))
     assert found["beside"] == "Cannot be told from first place, by tests of pairs: M0 and M1."
+
+
+def test_what_tells_who_stands_beside_first_place_has_a_name_and_the_page_says_it():
+    beside = {
+        rule: analysed(registry_of(sites, rule=rule, weights=weights))
+        for rule, weights, sites in (
+            ("meta", "equal", SITES),
+            ("brats", "cases", SITES),
+            ("rank-then-mean", "cases", drawn(4, sites=(20, 20, 20, 20, 20), models=3)),
+        )
+    }
+    assert [found.beside for found in beside.values()] == ["tests", "sites", "resamples"]
+    assert how_to_read(beside["meta"]).endswith("A tinted row cannot be told from first place by tests of pairs.")
+    assert rank_meaning(beside["meta"]).endswith("Tinted rows cannot be told from first place.")
+    assert any(note.startswith("BraTS permutes ranks case by case") for note in firmness(beside["brats"])["notes"])
 
 
 def test_clear_tests_say_that_first_place_is_better_than_all():
