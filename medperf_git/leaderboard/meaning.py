@@ -133,5 +133,6 @@ def weighing(found: rk.Ranking, settings: Settings) -> str:
 
 def _cases(found: rk.Ranking) -> str:
     """Count the cases behind a ranking within cases, by the first metric."""
-    sizes = np.nanmax(found.counted.grid.cases[0], axis=0)
-    return some(int(sizes.sum()), "case")
+    known = np.where(np.isnan(found.counted.grid.cases[0]), -1, found.counted.grid.cases[0])
+    sizes = known.max(axis=0, initial=-1)
+    return "the cases" if (sizes < 0).any() else some(int(sizes.sum()), "case")

@@ -63,7 +63,8 @@ def interval_name(analysis: Analysis) -> str:
     }
     if kinds <= {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}:
         return "Range over sites"
-    return "95 % interval" if kinds <= {un.IntervalKind.EXACT, un.IntervalKind.DRAWN} else "95 % interval or range"
+    without_test = kinds & {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}
+    return "95 % interval or range" if without_test else "95 % interval"
 
 
 def ranking_caption(analysis: Analysis) -> str:
