@@ -26,6 +26,7 @@ from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import Snapshot
 
 FETS = 1312  # results of 41 models at 32 sites
+MERGES = 60  # results that were merged one by one at last, as they are in life
 _YAML_UP_TO = 10_000
 
 _PANDAS = """
@@ -70,7 +71,7 @@ def main() -> int:
     """One table for each size."""
     wanted = options(__doc__, sizes=(FETS,), rounds=3)
     for size in wanted.sizes:
-        one = made(size, varied=True, sites=32 if size == FETS else 0)
+        one = made(size, merges=MERGES, varied=True, sites=32 if size == FETS else 0)
         with tempfile.TemporaryDirectory() as scratch:
             measure(one, Path(scratch), wanted.rounds, with_peers=wanted.peers)
     return 0

@@ -69,6 +69,9 @@ def test_comparing_costs_nothing_where_nobody_asked_and_changes_no_verdict(made:
     compared = json.loads(check(made, tmp_path, "--compare"))
     (result,) = compared.pop("comparison")["results"]
     assert result["path"] == made.proposed
+    ranking = compared.pop("ranking")
+    assert [one["benchmark"] for one in ranking["benchmarks"]] == [result["benchmark"]]
+    assert [one["event"] for one in ranking["benchmarks"][0]["results"]] == ["new"]
     assert compared == plain
 
 
@@ -80,4 +83,5 @@ def test_the_comment_on_a_real_proposal_tells_its_place(made: registry.Made, tmp
     ).stdout
     assert text.startswith("### pass: it would be accepted\n\nNothing is wrong and no signature is missing.")
     assert "#### How it compares" in text
+    assert "#### What this does to the ranking\n\nNothing in any ranking changes.\n" in text
     assert " at this site" in text

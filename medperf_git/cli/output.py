@@ -82,13 +82,13 @@ def room_here() -> int:
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
 
 
-def echo_wrapped(text: str, *, indent: str = "") -> None:
-    """Print a long text, broken between words to fit the terminal, each line behind `indent`."""
+def echo_wrapped(text: str, *, indent: str = "", hang: str = "") -> None:
+    """Print a long text, broken between words to fit the terminal: `indent` before each, `hang` from the second."""
     room = min(room_here(), 100)
     if not sys.stdout.isatty():
         echo_text(indent + text)
         return
-    wrapped = textwrap.TextWrapper(room, indent, indent, break_long_words=False, break_on_hyphens=False)
+    wrapped = textwrap.TextWrapper(room, indent, indent + hang, break_long_words=False, break_on_hyphens=False)
     echo_text(wrapped.fill(text))
 
 

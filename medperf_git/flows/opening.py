@@ -167,8 +167,8 @@ def _local_site(workspace: Workspace) -> Path:
         if not site.is_dir() or _read(marker) != built:
             workspace.context.say(f"building the leaderboard of {workspace.head[:12]}")
             cache = site_cache(workspace.context.home, site)
-            known = workspace.registry_id
-            write_from_store(workspace.store, commit=workspace.head, registry=known, out=site, cache=cache)
+            registry = workspace.registry_id
+            write_from_store(workspace.store, commit=workspace.head, registry=registry, out=site, cache=cache)
             write_json(marker, built)
     return site
 

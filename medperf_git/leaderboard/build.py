@@ -85,7 +85,7 @@ def iter_site(
         return 0
 
     frames = list(iter_frames(view))
-    writer = ColumnWriter(view, _column_words(view, about), keep)
+    writer = ColumnWriter(view, _column_words(view, about), keep, frames)
     columns = {}
     for work in _iter_work(view, frames):
         columns[work.folder] = writer.write(work)[0]
@@ -124,7 +124,7 @@ def build_folder(
         if cache is not None:
             cache.forget()
         passing: set[str] = set()
-        with Pool(view, folder, words, open_view=open_view, processes=processes) as pool:
+        with Pool(view, folder, words, frames=frames, open_view=open_view, processes=processes) as pool:
             for kept, lasting in pool.run([work for work in works if work.folder not in columns]):
                 columns[kept.column.folder] = kept
                 passing.update(() if lasting else (kept.column.folder,))

@@ -8,7 +8,7 @@ which columns are as they were, what their arrays hold, and which files on disk 
 import hashlib
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -91,22 +91,29 @@ class BuildCache:
 
     def save(self, build: LastBuild) -> None:
         """Write the file anew, for its owner alone; OSError when the disk refuses."""
-        body = _encode(build)
         self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         fresh = self._path.with_name(self._path.name + ".new")
         fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600, exist_ok=False)
+        seal = self._begun()
         with fresh.open("wb") as file:
-            file.write(_MAGIC + self._seal(body))
-            file.write(body)
+            file.write(_MAGIC + bytes(_SEAL))
+            for part in _iter_encoded(build):
+                seal.update(part)
+                file.write(part)
+            file.seek(len(_MAGIC))
+            file.write(seal.digest())
         fresh.replace(self._path)
 
     def forget(self) -> None:
         """Remove the file: what is on disk is about to change."""
         self._path.unlink(missing_ok=True)
 
+    def _begun(self) -> "hashlib.blake2b":
+        return hashlib.blake2b(self._edition, key=self._key, digest_size=_SEAL)
+
     def _seal(self, body: bytes | memoryview) -> bytes:
-        seal = hashlib.blake2b(self._edition, key=self._key, digest_size=_SEAL)
+        seal = self._begun()
         seal.update(body)
         return seal.digest()
 
@@ -125,20 +132,19 @@ def edition() -> bytes:
     return whole.digest()
 
 
-def _encode(build: LastBuild) -> bytes:
+def _iter_encoded(build: LastBuild) -> Iterator[bytes]:
+    """Yield the body of the file part by part: a head, then the lists of all columns, then their arrays."""
     words: dict[str, int] = {}
     names = list(build.ids)
     at = {name: place for place, name in enumerate(names)}
     heads: list[dict[str, Any]] = []
     lists: list[bytes] = []
-    arrays: list[bytes] = []
     for kept in build.columns.values():
         column = kept.column
         texts = [_indices(words, column.texts), _indices(words, map(str, column.models))]
         parts = [*texts, np.diff(column.offsets).astype("<i4"), np.array([at[one] for one in kept.rests_on], "<i4")]
         lists += [np.ascontiguousarray(part).tobytes() for part in parts]
         lists.append(kept.marks.astype("<u8").tobytes())
-        arrays += [np.ascontiguousarray(getattr(column, name), kind).tobytes() for name, kind, _ in _ARRAYS]
         heads.append(
             {
                 "folder": column.folder,
@@ -154,7 +160,11 @@ def _encode(build: LastBuild) -> bytes:
         )
     ids = [build.ids[name].hex() for name in names]
     head = json.dumps({"out": build.out, "names": names, "ids": ids, "words": list(words), "columns": heads}).encode()
-    return b"".join((len(head).to_bytes(_SIZE, "big"), head, *lists, *arrays))
+    yield len(head).to_bytes(_SIZE, "big") + head
+    yield from lists
+    for kept in build.columns.values():
+        for name, kind, _ in _ARRAYS:
+            yield np.ascontiguousarray(getattr(kept.column, name), kind).tobytes()
 
 
 def _indices(words: dict[str, int], texts: Iterable[str]) -> NDArray[np.int32]:

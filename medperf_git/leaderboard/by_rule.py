@@ -236,7 +236,7 @@ def _mean_ranks(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: Sett
         weights=rule.weights or "equal",
     )
     found = rk.Ranking(rule, linear.weights, kept, _measured(grid, rule), linear.merit, linear.ranks)
-    own = Own("mean rank", np.round(linear.scores.mean(axis=0), rk.DECIMALS), low_is_good=True)
+    own = Own("mean rank", -linear.merit, low_is_good=True)
     return Computed(found, settings, linear, own, lambda sites: _over(linear, sites))
 
 
@@ -269,7 +269,9 @@ def _significant_wins(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings
     every = range(len(counted.grid.sites))
     ranks = tuple(int(one) for one in smallest_ranks(merit(every)))
     found = rk.Ranking(rule, "equal", counted, _measured(counted.grid, rule), merit(every), ranks)
-    own = Own("share of models beaten", np.round(wins(every).mean(axis=0), rk.DECIMALS), low_is_good=False)
+    own = Own("share of models beaten", found.merit, low_is_good=False)
+    if len(basis.shared) > 1:
+        own = Own("mean rank over metrics", -found.merit, low_is_good=True)
     return Computed(
         found, settings, None, own, lambda sites: tuple(int(one) for one in smallest_ranks(merit(sites))), refits=1
     )

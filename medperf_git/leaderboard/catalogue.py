@@ -4,8 +4,8 @@ Rules kept here: what a table names has a card, also where its record cannot be 
 member published and nothing that is not in its records.
 """
 
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -24,10 +24,14 @@ from medperf_git.records.view import RecordView, chain, iter_versions, stored_at
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """One benchmark's ranking, and the counted values of its ranking metrics as (model, site), NaN for none."""
+    """One benchmark's ranking, and the counted values of its ranking metrics as (model, site), NaN for none.
+
+    `order` holds the row of each standing's model.
+    """
 
     analysis: Analysis
     values: Mapping[str, NDArray[np.float64]]
+    order: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +137,16 @@ class _Found:
     of: Counter[str] = field(default_factory=Counter)
 
 
+@dataclass(frozen=True, slots=True)
+class _Brought:
+    """What each member brought, in order."""
+
+    models: Mapping[str, list[Ref]]
+    sites: Mapping[str, list[Ref]]
+    cubes: Mapping[str, list[Ref]]
+    roles: Mapping[Ref, Cube]
+
+
 def read_catalogue(view: RecordView, analyses: Sequence[Analysis], maintainers: Sequence[str]) -> Catalogue:
     """Read every card; a record that is in no benchmark has one too."""
     found = _gather(analyses)
@@ -140,24 +154,24 @@ def read_catalogue(view: RecordView, analyses: Sequence[Analysis], maintainers: 
     roles = {ref: one for ref, one in cubes.items() if isinstance(one, models.Cube)}
     refs = {ref for ref, cube in roles.items() if cube.role == "model"} | set(found.stands)
     sites = set(iter_versions(view, "datasets")) | set(found.attends)
-    return Catalogue(
-        models={ref: _model(view, ref, refs, found) for ref in sorted(refs)},
-        sites={ref: _site(view, ref, sites, found) for ref in sorted(sites)},
-        members={
-            name: _member(view, name, analyses, found, cubes=roles, refs=refs, sites=sites, maintainers=maintainers)
-            for name in folds.members(view)
-        },
-    )
+    model_versions, site_versions = _versions(refs), _versions(sites)
+    model_cards = {ref: _model(view, ref, model_versions[ref.unversioned], found) for ref in sorted(refs)}
+    site_cards = {ref: _site(view, ref, site_versions[ref.unversioned], found) for ref in sorted(sites)}
+    brought = _Brought(_by_member(model_cards), _by_member(site_cards), _by_member(roles), roles)
+    names = folds.members(view)
+    members = {name: _member(view, name, analyses, found, brought, maintainer=name in maintainers) for name in names}
+    return Catalogue(model_cards, site_cards, members)
 
 
 def _gather(analyses: Sequence[Analysis]) -> _Found:
     found = _Found()
     for analysis in analyses:
         table = analysis.table
-        grid = Grid(analysis, {metric.id: table.values(metric.id) for metric in analysis.metrics})
         rows = {model.ref: row for row, model in enumerate(table.models)}
-        for standing in analysis.standings:
-            found.stands.setdefault(standing.model.ref, []).append(Stand(grid, standing, rows[standing.model.ref]))
+        order = tuple(rows[standing.model.ref] for standing in analysis.standings)
+        grid = Grid(analysis, {metric.id: table.values(metric.id) for metric in analysis.metrics}, order)
+        for standing, row in zip(analysis.standings, order, strict=True):
+            found.stands.setdefault(standing.model.ref, []).append(Stand(grid, standing, row))
         for place, column in enumerate(table.sites):
             found.attends.setdefault(column.ref, []).append(Attendance(grid, column, place))
         _count(table, found)
@@ -181,26 +195,36 @@ def _record(view: RecordView, path: str) -> models.Record | None:
     return stored.record if stored else None
 
 
-def _model(view: RecordView, ref: Ref, all_refs: set[Ref], found: _Found) -> ModelCard:
+def _model(view: RecordView, ref: Ref, versions: Sequence[Ref], found: _Found) -> ModelCard:
     path = layout.cube_path(ref)
     record = _record(view, path)
     cube = record if isinstance(record, models.Cube) else None
     stands = tuple(found.stands.get(ref, ()))
     title = cube.title if cube else str(ref)
-    return ModelCard(ref, title, cube, _source(view, path), _notices(view, path), _versions(ref, all_refs), stands)
+    return ModelCard(ref, title, cube, _source(view, path), _notices(view, path), tuple(versions), stands)
 
 
-def _site(view: RecordView, ref: Ref, all_refs: set[Ref], found: _Found) -> SiteCard:
+def _site(view: RecordView, ref: Ref, versions: Sequence[Ref], found: _Found) -> SiteCard:
     path = layout.dataset_path(ref)
     record = _record(view, path)
     dataset = record if isinstance(record, models.Dataset) else None
     attends = tuple(found.attends.get(ref, ()))
     title = dataset.title if dataset else str(ref)
-    return SiteCard(ref, title, dataset, _source(view, path), _notices(view, path), _versions(ref, all_refs), attends)
+    return SiteCard(ref, title, dataset, _source(view, path), _notices(view, path), tuple(versions), attends)
 
 
-def _versions(ref: Ref, refs: set[Ref]) -> tuple[Ref, ...]:
-    return tuple(sorted(one for one in refs if one.unversioned == ref.unversioned))
+def _versions(refs: Iterable[Ref]) -> Mapping[str, list[Ref]]:
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for ref in sorted(refs):
+        found[ref.unversioned].append(ref)
+    return found
+
+
+def _by_member(refs: Iterable[Ref]) -> Mapping[str, list[Ref]]:
+    found: dict[str, list[Ref]] = defaultdict(list)
+    for ref in refs:
+        found[ref.member].append(ref)
+    return found
 
 
 def _source(view: RecordView, path: str) -> Source | None:
@@ -224,11 +248,9 @@ def _member(
     name: str,
     analyses: Sequence[Analysis],
     found: _Found,
+    brought: _Brought,
     *,
-    cubes: Mapping[Ref, models.Cube],
-    refs: set[Ref],
-    sites: set[Ref],
-    maintainers: Sequence[str],
+    maintainer: bool,
 ) -> MemberCard:
     links = [link for link in chain(view, layout.member_folder(name)) if isinstance(link.record, models.Member)]
     record = links[-1].record if links else None
@@ -241,12 +263,14 @@ def _member(
         joined=links[0].record.created if links else "",
         keys=key_lines([link.record for link in links if isinstance(link.record, models.Member)]),
         sources=tuple(source_of(view, link) for link in links),
-        models=tuple(sorted(ref for ref in refs if ref.member == name)),
-        datasets=tuple(sorted(ref for ref in sites if ref.member == name)),
-        containers=tuple(cube for ref, cube in cubes.items() if ref.member == name and cube.role != "model"),
+        models=tuple(brought.models.get(name, ())),
+        datasets=tuple(brought.sites.get(name, ())),
+        containers=tuple(
+            brought.roles[ref] for ref in brought.cubes.get(name, ()) if brought.roles[ref].role != "model"
+        ),
         benchmarks=tuple(table for table in tables if table.ref.member == name),
         committees=tuple(table for table in tables if table.policy and name in table.policy.committee),
-        maintainer=name in maintainers,
+        maintainer=maintainer,
         results=found.on[name],
         scored=found.of[name],
     )

@@ -5,7 +5,7 @@ stays; they know the benchmark and its rows and columns, no other result, no ran
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,9 +57,9 @@ class Masthead:
 class ColumnWriter:
     """Does columns one after the other; every file goes to `put`, which returns a mark of it."""
 
-    def __init__(self, view: RecordView, common: Mapping[str, object], put: Put) -> None:
+    def __init__(self, view: RecordView, common: Mapping[str, object], put: Put, frames: Iterable[Frame] = ()) -> None:
         self._view, self._common, self._put = view, common, put
-        self._frames: dict[Ref, Frame] = {}
+        self._frames = {frame.ref: frame for frame in frames}  # any other is read when it is needed
 
     def write(self, work: Work) -> tuple[Kept, bool]:
         """Read a column and write its files; tell whether that may be kept for the next build."""

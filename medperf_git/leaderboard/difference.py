@@ -7,13 +7,14 @@ changed is none; a new version is set beside the one that it names as its predec
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing, analyse
+from medperf_git.leaderboard.compared import read_comparisons
 from medperf_git.leaderboard.reading import count_results, read_benchmark
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, CellState, PolicyFacts
 from medperf_git.leaderboard.text import fixed
@@ -203,7 +204,11 @@ class Tables:
 
     def _read(self, ref: Ref, *, later: bool) -> BenchmarkTable | None:
         if (later, ref) not in self._known:
-            self._known[later, ref] = read_benchmark(self.after if later else self.before, ref)
+            view = self.after if later else self.before
+            table = read_benchmark(view, ref)
+            if table is not None and not table.comparisons:  # left out in brief, and tests of pairs rest on them
+                table = replace(table, comparisons=read_comparisons(view, ref))
+            self._known[later, ref] = table
         return self._known[later, ref]
 
 

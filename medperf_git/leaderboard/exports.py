@@ -64,15 +64,10 @@ def is_whole(table: BenchmarkTable) -> bool:
     return len(table.cells) * len(table.metrics) <= WHOLE
 
 
-def whole_results_csv(table: BenchmarkTable) -> bytes:
-    """Write one line per model, site and metric, however many they are."""
-    return render_csv(RESULT_COLUMNS, (row for placed in iter_placed(table) for row in iter_lines(table, *placed)))
-
-
 def results_csv(table: BenchmarkTable, shards: Shards) -> bytes:
     """Write one line per model, site and metric; for a large table one line per site, which names its shards."""
     if is_whole(table):
-        whole = whole_results_csv(table)
+        whole = render_csv(RESULT_COLUMNS, (row for placed in iter_placed(table) for row in iter_lines(table, *placed)))
         if len(whole) <= MAX_BYTES:
             return whole
     lines = (

@@ -20,9 +20,9 @@ from medperf_git.leaderboard.tables import Cell, MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, some
 from medperf_git.leaderboard.widths import clip
 
-MOST_SITES = 60  # rows in one picture; more are the best and the worst half of it
+MOST_SITES = 40  # rows in one picture; more are the best and the worst half of it
 WIDTH, ROW, TOP = 680, 22, 26
-LEFT, RIGHT = 252, 520
+COUNT, LEFT, RIGHT = 236, 252, 520
 _SIZE = 12
 _NAME_ROOM = 190
 
@@ -48,7 +48,7 @@ class Line:
     name: str
     n: str
     value: str
-    square: tuple[str, str, str] | None
+    square: tuple[str, str, str]
     span: tuple[str, str] | None
 
 
@@ -84,7 +84,6 @@ class Forest:
     description: str
     metric: str
     note: str
-    width: int
     height: int
     axis_y: str
     ticks: tuple[tuple[str, str], ...]
@@ -151,7 +150,6 @@ def draw(
         description=_description(shown, score, interval),
         metric=score.metric.title,
         note=note,
-        width=WIDTH,
         height=round(bottom + 30),
         axis_y=f"{bottom + 4:.1f}",
         ticks=scale.ticks(),

@@ -93,9 +93,11 @@ class Frame:
                 on_cell(cell)
         there = list(iter_result_files(self.view, folder))
         for path in there:
+            if path in good:
+                continue
             if layout.place_of(path) is None:
                 builder.strays.append(path)
-            elif path not in good:
+            else:
                 builder.broken.append((path, self.reader.why_broken(path)))
         if len(good) + len(builder.broken) + len(builder.strays) != len(there):
             raise IntegrityBroken(

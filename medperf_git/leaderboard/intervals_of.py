@@ -10,8 +10,7 @@ from medperf_git.leaderboard.effects import effects_of
 from medperf_git.leaderboard.resampling import MOST, too_many
 
 Intervals = list[un.Interval | un.Undefined]
-FEW = 4_000  # cells: below that every set of sites is resampled
-MOST_PATTERNS = 40  # sets of sites that models have: each is resampled 10 000 times
+MOST_WORK = 150_000  # sets of sites that models have, times sites: each set is resampled for itself, a second in all
 
 
 def intervals_of(basis: Basis, k: int, weights: rk.Weights, *, by: Computed | un.Undefined) -> Intervals:
@@ -23,7 +22,7 @@ def intervals_of(basis: Basis, k: int, weights: rk.Weights, *, by: Computed | un
     if models * sites > MOST:
         return [un.Undefined(too_many(models, sites))] * models
     patterns = len(np.unique(~np.isnan(grid.values[k]), axis=0))
-    if models * sites > FEW and patterns > MOST_PATTERNS:
+    if patterns * sites > MOST_WORK:
         return [un.Undefined(f"models have {patterns} different sets of sites, too many to resample each")] * models
     return un.own_intervals(grid, weights, metric=k, seed=seed)
 

@@ -55,14 +55,12 @@ def _line(use: str, key: str, since: Member, records: Sequence[Member]) -> KeyLi
         stands = f"revoked: {_REASONS[revoked.reason]}, since the step {revoked.since[:12]}"
         return KeyLine(use, name, since.created, "", stands, good=False)
     if now is None:
-        gone = next(record for record in records if _left(record, use, key, since, records))
+        later = records[records.index(since) + 1 :]
+        gone = next(record for record in later if (use, key) not in _names(record))
         return KeyLine(use, name, since.created, gone.created, "replaced", good=False)
     stands = "valid" if latest.status == "active" else "its member has retired"
     return KeyLine(use, name, since.created, now.expires or "", stands, good=latest.status == "active")
 
 
-def _left(record: Member, use: str, key: str, since: Member, records: Sequence[Member]) -> bool:
-    """Tell whether a record is the first without a key that stood before."""
-    at = records.index(record)
-    after = at > records.index(since)
-    return after and not any((kind, entry.key) == (use, key) for kind, entry in _entries(record))
+def _names(record: Member) -> set[tuple[str, str]]:
+    return {(use, entry.key) for use, entry in _entries(record)}

@@ -14,6 +14,7 @@ from medperf_git.leaderboard.words import Context
 from medperf_git.records.names import Ref
 
 _MOST = 100  # of one kind on one page; there is a limit of names for each member anyway
+MOST_MEMBERS = 2000  # in the list, some 700 kB; the records hold them all
 
 
 def member_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -30,7 +31,11 @@ def members_context(catalogue: Catalogue) -> Context:
         "trail": [{"url": "", "text": "Members"}],
         "sentence": f"{some(len(cards), 'member')}, {some(len(catalogue.sites), 'dataset')}, "
         f"{some(len(catalogue.models), 'model')}.",
-        "rows": [_listed(card) for card in cards],
+        "rows": [_listed(card) for card in cards[:MOST_MEMBERS]],
+        "note": f"The first {whole(MOST_MEMBERS)} of {some(len(cards), 'member')}, by name: more would make this page "
+        "too large; each has a page of its own."
+        if len(cards) > MOST_MEMBERS
+        else "",
         "countries": _countries(catalogue),
     }
 

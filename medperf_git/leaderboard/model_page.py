@@ -1,9 +1,10 @@
 """The page of a model: what it is, where it stands in each benchmark, and what it reached at every site."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
 import numpy as np
+from markupsafe import Markup
 
 from medperf_git.leaderboard import forest, urls
 from medperf_git.leaderboard import uncertainty as un
@@ -18,8 +19,10 @@ from medperf_git.leaderboard.card_words import (
     versions_of,
 )
 from medperf_git.leaderboard.catalogue import Catalogue, ModelCard, Stand
+from medperf_git.leaderboard.cell_row import result_link, state_of, subject_head
 from medperf_git.leaderboard.effects import Effects
 from medperf_git.leaderboard.forest import Forest, Pool, Spot
+from medperf_git.leaderboard.forest_svg import svg_of
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.standing_words import (
     first_place_words,
@@ -33,9 +36,11 @@ from medperf_git.leaderboard.standing_words import (
 from medperf_git.leaderboard.statistics.meta import MetaResult
 from medperf_git.leaderboard.tables import MetricInfo, Subject
 from medperf_git.leaderboard.text import NOTHING, fixed, percent, some, whole
-from medperf_git.leaderboard.words import KINDS, Context
+from medperf_git.leaderboard.words import Context
 
-MOST_ROWS = 100  # sites in one table; the data files hold them all
+MOST_ROWS = 60  # sites in one table; the data files hold them all
+MOST_STANDS = 8  # benchmarks told whole, some 100 kB each at most; further ones have a line
+MOST_PLOTS = 6  # metrics of one benchmark
 
 
 def model_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -61,7 +66,11 @@ def model_context(card: ModelCard, catalogue: Catalogue) -> Context:
         "signers": signers(card.source),
         "notices": notice_rows(card.notices),
         "versions": versions_of(card.versions, card.ref, urls.model_url),
-        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands, start=1)],
+        "stands": [_stand(card, stand, place) for place, stand in enumerate(card.stands[:MOST_STANDS], start=1)],
+        "further": [
+            {"title": stand.table.title, "url": stand.table.url, "ref": stand.table.ref, "text": _ranked(stand)}
+            for stand in card.stands[MOST_STANDS:]
+        ],
     }
 
 
@@ -78,9 +87,17 @@ def _sentence(card: ModelCard, first: int) -> str:
     return f"{told}: ranked in {whole(ranked)}, first in {whole(first) if first else 'none'}."
 
 
+def _ranked(stand: Stand) -> str:
+    return rank_words(stand.analysis, stand.standing)
+
+
 def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
     table, standing, metrics = stand.table, stand.standing, stand.analysis.metrics
-    drawn = [_forest(card, stand, score, f"forest-{place}-{k}") for k, score in enumerate(standing.scores, start=1)]
+    root = "../" * urls.model_url(card.ref).count("/")
+    drawn = [
+        _forest(card, stand, score, f"forest-{place}-{k}")
+        for k, score in enumerate(standing.scores[:MOST_PLOTS], start=1)
+    ]
     return {
         "anchor": f"b-{table.ref.folder}",
         "title": table.title,
@@ -90,15 +107,26 @@ def _stand(card: ModelCard, stand: Stand, place: int) -> Context:
         "why": standing.unranked,
         "marks": [*standing.model.marks, *(["reference model"] if card.ref == table.reference_model else [])],
         "facts": _facts(stand),
-        "forests": [one for one in drawn if one is not None],
+        "forests": [{"title": one.title, "note": one.note, "svg": svg_of(one)} for one in drawn if one is not None],
+        "reading": _how_to_read([one for one in drawn if one is not None]),
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
-        "rows": [_row(stand, site) for site in table.sites[:MOST_ROWS]],
+        "rows": Markup("\n").join(_row(stand, site, root) for site in table.sites[:MOST_ROWS]),
         "note": f"The first {MOST_ROWS} of {some(len(table.sites), 'site')}, by name; the data file holds them all."
         if len(table.sites) > MOST_ROWS
         else "",
         "csv": table.url.replace("index.html", "results.csv"),
         "badge": urls.model_badge_url(card.ref, table.ref),
     }
+
+
+def _how_to_read(plots: Sequence[Forest]) -> str:
+    """Explain what is drawn, and nothing that is not."""
+    spreads = any(line.span for plot in plots for line in plot.lines)
+    pooled = any(foot.span for plot in plots for foot in plot.feet)
+    whisker = "; the line through it is the 95\N{NO-BREAK SPACE}% interval of the site’s mean" if spreads else ""
+    reach = " Below it random effects: the dashed line is where the next site is expected, with 95\N{NO-BREAK SPACE}%."
+    told = f"A square is a site, its area the number of cases{whisker}. The diamond spans the sites, not the cases."
+    return told + (reach if pooled else "")
 
 
 def _forest(card: ModelCard, stand: Stand, score: Score, name: str) -> Forest | None:
@@ -167,27 +195,22 @@ def _interval(score: Score) -> str:
     return f"{interval_kind(score)} {interval_words(score)}"
 
 
-def _row(stand: Stand, site: Subject) -> Context:
+def _row(stand: Stand, site: Subject, root: str) -> Markup:
     cell = stand.table.cells[stand.standing.model.ref, site.ref]
     spots = [(metric, forest.spot_of(metric, site, cell)) for metric in stand.analysis.metrics]
     number = spots[0][1].n
-    return {
-        "title": site.title,
-        "ref": site.ref,
-        "url": urls.site_url(site.ref),
-        "state": str(cell.state),
-        "kind": KINDS[cell.state],
-        "why": "; ".join(filter(None, (cell.reason, *cell.marks))),
-        "values": [_value(spot, metric) for metric, spot in spots],
-        "n": NOTHING if number is None else str(number),
-        "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
-    }
+    values = "".join(f'<td class="num">{_value(spot, metric)}</td>' for metric, spot in spots)
+    return Markup(  # noqa: S704 - escaped piece by piece
+        f"<tr>{subject_head(site.title, site.ref, urls.site_url(site.ref), root)}{state_of(cell)}{values}"
+        f'<td class="num">{NOTHING if number is None else number}</td>{result_link(cell, root)}</tr>'
+    )
 
 
-def _value(spot: Spot, metric: MetricInfo) -> Context:
+def _value(spot: Spot, metric: MetricInfo) -> str:
     if spot.value is None:
-        return {"text": NOTHING, "interval": ""}
-    interval = ""
-    if spot.low is not None and spot.high is not None:
-        interval = f"{fixed(spot.low, metric.decimals)} to {fixed(spot.high, metric.decimals)}"
-    return {"text": fixed(spot.value, metric.decimals), "interval": interval}
+        return NOTHING
+    text = fixed(spot.value, metric.decimals)
+    if spot.low is None or spot.high is None:
+        return text
+    low, high = fixed(spot.low, metric.decimals), fixed(spot.high, metric.decimals)
+    return f'{text}<span class="of under">{low} to {high}</span>'

@@ -4,7 +4,7 @@ Rules kept here: a sentence says who did what, as the records of the step tell i
 commit that the site is built from; a first policy says nothing beside its benchmark.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -21,7 +21,8 @@ from medperf_git.records.names import Ref
 from medperf_git.records.record import Stored
 from medperf_git.records.view import RecordView, record_at, stored_at
 
-MOST_STEPS = 50
+MOST_RECORDS = 60  # of one step that are told one by one
+MOST_SITES = 12  # of a larger step whose results are counted one by one
 _DECIDED = {
     "request": "asked to take part in",
     "approve": "was admitted to",
@@ -39,13 +40,17 @@ _ROLES = {"model": "the model", "data-preparator": "the data preparator", "metri
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One sentence: of which step, about which page (none: no page), resting on which records."""
+    """One sentence: of which step, about which page (none: no page), resting on which records.
+
+    `key` tells it from others of its step where no record was read; it does not change when a title does.
+    """
 
     commit: str
     time: str
     text: str
     url: str
-    records: tuple[tuple[str, Digest], ...]
+    records: tuple[tuple[str, Digest], ...] = ()
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,19 @@ class _Reader:
         return rank_words(known, standing) if standing and standing.rank is not None else ""
 
 
-def read_news(view: RecordView, analyses: Sequence[Analysis], steps: Iterable[Step]) -> tuple[News, ...]:
-    """Say what the steps did, in the order of the steps given (the newest first)."""
+def iter_news(view: RecordView, analyses: Sequence[Analysis], steps: Iterable[Step]) -> Iterator[News]:
+    """Say what the steps did, in the order of the steps given (the newest first); reads a step when it is asked for."""
     reader = _Reader(view, {analysis.table.ref: analysis for analysis in analyses})
-    return tuple(news for step in steps for news in _of_step(reader, step))
+    for step in steps:
+        yield from _of_step(reader, step)
 
 
 def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
     paths = [path for path in step.paths if layout.place_of(path)]
+    if len(paths) > MOST_RECORDS:
+        for text, url, key in _counted(reader, paths):
+            yield News(step.commit, step.time, text, url, key=key)
+        return
     by_kind: dict[Kind, list[Stored]] = defaultdict(list)
     lost = []
     for path in paths:
@@ -101,9 +111,25 @@ def _of_step(reader: _Reader, step: Step) -> Iterator[News]:
     if lost:
         verb = "counts as absent or cannot be read" if len(lost) == 1 else "count as absent or cannot be read"
         text = f"{some(len(lost), 'record')} that {verb}: {listing(lost, most=3)}."
-        yield News(step.commit, step.time, text, "", ())
+        yield News(step.commit, step.time, text, "", key="lost")
     if not paths:
-        yield News(step.commit, step.time, _without_records(step), "", ())
+        yield News(step.commit, step.time, _without_records(step), "")
+
+
+def _counted(reader: _Reader, paths: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    """Say how many results each site published, and how many other records came at once, without reading them."""
+    places = [place for path in paths if (place := layout.place_of(path))]
+    sites = Counter(tuple(place.path.split("/")[1:5]) for place in places if place.kind is Kind.RESULT)
+    told = sorted(sites.items())[:MOST_SITES]
+    for (member, name, version, dataset), number in told:
+        benchmark, ref = Ref.parse(f"{member}/{name}@{version}"), Ref.from_folder(dataset)
+        text = f"{reader.member(ref.member)} published {some(number, 'result')} on {reader.benchmark(benchmark)}."
+        yield text, urls.site_url(ref), f"{benchmark} {ref}"
+    kinds = Counter(place.kind for place in places)
+    kinds[Kind.RESULT] -= sum(number for _, number in told)
+    rest = [some(number, f"{kind} record") for kind, number in sorted(kinds.items()) if number]
+    if rest:
+        yield f"At once came {'also ' if told else ''}{listing(rest, most=12)}.", "", "rest"
 
 
 def _without_records(step: Step) -> str:

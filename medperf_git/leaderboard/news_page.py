@@ -9,11 +9,11 @@ import uuid
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
 from functools import partial
-from itertools import groupby
+from itertools import groupby, islice
 
 from medperf_git import __version__
 from medperf_git.leaderboard import urls
-from medperf_git.leaderboard.news import News, read_news
+from medperf_git.leaderboard.news import News, iter_news
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.text import some
@@ -21,13 +21,14 @@ from medperf_git.leaderboard.words import Context
 
 ATOM = "http://www.w3.org/2005/Atom"
 MOST_ENTRIES = 200
+MOST_NAMED = 12  # records in the text of one entry
 _NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACE = uuid.uuid5(uuid.NAMESPACE_URL, "https://github.com/medperf-git/medperf-git#news")
 
 
 def news_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield what changed lately, for people and for feed readers."""
-    news = read_news(site.view, site.analyses, site.steps)[:MOST_ENTRIES]
+    news = tuple(islice(iter_news(site.view, site.analyses, site.steps), MOST_ENTRIES))
     yield Page(urls.CHANGES, "changes.html", partial(news_context, news))
     yield DataFile(urls.FEED, partial(render_feed, site, news))
 
@@ -79,13 +80,14 @@ def render_feed(site: SiteData, news: Sequence[News]) -> bytes:
 
 def _entry(feed: ET.Element, site: SiteData, one: News) -> None:
     entry = ET.SubElement(feed, "entry")
-    told: list[str] = [digest for _, digest in one.records] or [one.commit, one.text]
+    told: list[str] = [digest for _, digest in one.records] or [one.commit, one.key]
     _text(entry, "id", _id(site.registry_id, *told))
     _text(entry, "title", one.text)
     _text(entry, "updated", one.time)
     ET.SubElement(entry, "link", {"rel": "alternate", "type": "text/html", "href": one.url or urls.CHANGES})
-    paths = [f"{path} {digest}" for path, digest in one.records]
-    _text(entry, "content", "\n".join([one.text, f"Step {one.commit}.", *paths]))
+    paths = [f"{path} {digest}" for path, digest in one.records[:MOST_NAMED]]
+    more = [f"and {len(one.records) - MOST_NAMED} more records"] if len(one.records) > MOST_NAMED else []
+    _text(entry, "content", "\n".join([one.text, f"Step {one.commit}.", *paths, *more]))
 
 
 def _id(*parts: str) -> str:

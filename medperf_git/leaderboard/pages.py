@@ -20,6 +20,7 @@ from medperf_git.leaderboard.section_cells import (
     metrics_in_order,
     window,
 )
+from medperf_git.leaderboard.section_data import data_files
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import (
     ROWS_SHOWN,
@@ -53,12 +54,19 @@ from medperf_git.leaderboard.words import Context
 from medperf_git.records.names import Ref
 
 LISTED = 300  # members or stray results on the index
+COMPARISONS_LISTED = 100
+ENTRIES_SHOWN = 200  # benchmarks told at length on the index; the others are lines of its table
 FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
 
 
 def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Context:
     """Say what the index shows."""
-    rows = [_account_row(str(table.ref), table.seen, len(table.hidden)) for table in tables.benchmarks]
+    newest: dict[str, int] = {}
+    for ref in (analysis.table.ref for analysis in analyses):
+        newest[ref.unversioned] = max(ref.version, newest.get(ref.unversioned, 0))
+    rows = [
+        {**_account_row(str(table.ref), table.seen, len(table.hidden)), "url": table.url} for table in tables.benchmarks
+    ]
     if tables.strays:
         rows.append(_account_row("no readable benchmark", len(tables.strays), len(tables.strays)))
     hidden = sum(len(table.hidden) for table in tables.benchmarks) + len(tables.strays)
@@ -68,7 +76,11 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
     return {
         "trail": [],
         "sentence": f"{', '.join(counted)}: signed where the data are, and checked before they count.",
-        "benchmarks": [_entry(analysis) for analysis in analyses],
+        "benchmarks": [
+            {**_entry(one), "older": one.table.ref.version < newest[one.table.ref.unversioned]}
+            for one in analyses[:ENTRIES_SHOWN]
+        ],
+        "more_benchmarks": _more_benchmarks(len(analyses)),
         "filtered": len(analyses) >= FILTER_FROM,
         "account": rows,
         "total": _account_row("", tables.seen, hidden),
@@ -78,6 +90,11 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
         "members": members[:LISTED],
         "more_members": _more(len(members)),
     }
+
+
+def _more_benchmarks(number: int) -> str:
+    more = number - ENTRIES_SHOWN
+    return f"And {some(more, 'more benchmark')}, listed in the table below." if more > 0 else ""
 
 
 def _more(number: int) -> str:
@@ -98,7 +115,7 @@ def _reasons(tables: RegistryTables) -> list[Context]:
 
 
 def _account_row(name: str, seen: int, hidden: int) -> Context:
-    return {"name": name, "seen": whole(seen), "shown": whole(seen - hidden), "hidden": whole(hidden)}
+    return {"name": name, "url": "", "seen": whole(seen), "shown": whole(seen - hidden), "hidden": whole(hidden)}
 
 
 def _entry(analysis: Analysis) -> Context:
@@ -169,8 +186,15 @@ def benchmark_context(analysis: Analysis, *, versions: Sequence[Ref] = ()) -> Co
         "bias": bias_facts(table),
         "versions": version_facts(table, versions),
         "records": records_behind(table),
-        "comparisons": [comparison_facts(one, table) for one in table.comparisons],
+        "files": data_files(analysis),
+        "comparisons": [comparison_facts(one, table) for one in table.comparisons[:COMPARISONS_LISTED]],
+        "more_comparisons": _more_comparisons(len(table.comparisons)),
     }
+
+
+def _more_comparisons(number: int) -> str:
+    more = number - COMPARISONS_LISTED
+    return f"And {some(more, 'more comparison')}: see table.json." if more > 0 else ""
 
 
 def metric_pages(analysis: Analysis) -> Iterator[Page]:

@@ -207,7 +207,7 @@ def _gap(cells: list[Cell], model: str, sites: Mapping[Ref, str]) -> Context:
 def hidden_results(table: BenchmarkTable) -> tuple[list[Context], str]:
     """List the hidden results, and say how many more there are than a page lists."""
     more = len(table.hidden) - HIDDEN_LISTED
-    told = f"{some(more, 'more result')}: see table.json." if more > 0 else ""
+    told = f"{some(more, 'more result')}: see hidden.csv." if more > 0 else ""
     return [hidden_result(item, table) for item in table.hidden[:HIDDEN_LISTED]], told
 
 

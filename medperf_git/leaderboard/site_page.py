@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 import numpy as np
+from markupsafe import Markup
 
 from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Standing
@@ -18,15 +19,17 @@ from medperf_git.leaderboard.card_words import (
     versions_of,
 )
 from medperf_git.leaderboard.catalogue import Attendance, Catalogue, SiteCard
+from medperf_git.leaderboard.cell_row import result_link, state_of, subject_head
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.statistics.ranks import smallest_ranks
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, MetricInfo
 from medperf_git.leaderboard.text import NOTHING, fixed, listing, some, whole
-from medperf_git.leaderboard.words import KINDS, Context
+from medperf_git.leaderboard.words import Context
 from medperf_git.records import models
 from medperf_git.records.names import Ref
 
-MOST_ROWS = 100  # models in one table; the data files hold them all
+MOST_ROWS = 60  # models in one table; the data files hold them all
+MOST_BENCHMARKS = 24  # told whole, some 30 kB each; further ones have a line
 
 
 def site_pages(catalogue: Catalogue) -> Iterator[Page]:
@@ -53,7 +56,11 @@ def site_context(card: SiteCard, catalogue: Catalogue) -> Context:
         "signers": signers(card.source),
         "notices": notice_rows(card.notices),
         "versions": versions_of(card.versions, card.ref, urls.site_url),
-        "attends": [_attendance(one) for one in card.attends],
+        "attends": [_attendance(one) for one in card.attends[:MOST_BENCHMARKS]],
+        "further": [
+            {"title": one.table.title, "url": one.table.url, "ref": one.table.ref, "text": one.column.standing}
+            for one in card.attends[MOST_BENCHMARKS:]
+        ],
     }
 
 
@@ -93,7 +100,7 @@ def _facts(card: SiteCard) -> list[Context]:
 
 def _attendance(one: Attendance) -> Context:
     table, ref, metrics = one.table, one.column.ref, one.analysis.metrics
-    places = _places(one)
+    places, root = _places(one), "../" * urls.site_url(ref).count("/")
     counted = sum(place is not None for place in places)
     shown = sorted(range(len(places)), key=lambda at: (places[at] is None, places[at] or 0, at))[:MOST_ROWS]
     return {
@@ -106,7 +113,7 @@ def _attendance(one: Attendance) -> Context:
         "sentence": f"{whole(counted)} of {some(len(places), 'model')} have a value here.",
         "metrics": [{"title": metric.title, "arrow": metric.arrow} for metric in metrics],
         "leading": metrics[0].title,
-        "rows": [_row(one, one.analysis.standings[at], places[at]) for at in shown],
+        "rows": Markup("\n").join(_row(one, one.analysis.standings[at], places[at], root) for at in shown),
         "note": f"The first {MOST_ROWS} of {some(len(places), 'model')}; the data file holds them all."
         if len(places) > MOST_ROWS
         else "",
@@ -118,29 +125,26 @@ def _attendance(one: Attendance) -> Context:
 def _places(one: Attendance) -> list[int | None]:
     """Rank the models at one site by the leading metric, in the order of the standings; None where one has no value."""
     metric = one.analysis.metrics[0]
-    rows = {model.ref: row for row, model in enumerate(one.table.models)}
-    column = one.grid.values[metric.id][[rows[row.model.ref] for row in one.analysis.standings], one.place]
+    column = one.grid.values[metric.id][one.grid.order, one.place]
     there = ~np.isnan(column)
     ranks = iter(smallest_ranks(column[there] * (1 if metric.higher_is_better else -1)).tolist())
     return [next(ranks) if has else None for has in there.tolist()]
 
 
-def _row(one: Attendance, standing: Standing, place: int | None) -> Context:
+def _row(one: Attendance, standing: Standing, place: int | None, root: str) -> Markup:
     cell = one.table.cells[standing.model.ref, one.column.ref]
     measured = cell.measured(one.analysis.metrics[0].id)
-    return {
-        "place": NOTHING if place is None else str(place),
-        "overall": NOTHING if standing.rank is None else str(standing.rank),
-        "title": standing.model.title,
-        "ref": cell.model,
-        "url": urls.model_url(cell.model),
-        "state": str(cell.state),
-        "kind": KINDS[cell.state],
-        "why": "; ".join(filter(None, (cell.reason, *cell.marks))),
-        "values": [_value(cell, metric) for metric in one.analysis.metrics],
-        "n": NOTHING if measured is None or measured.n is None else str(measured.n),
-        "result": {"url": cell.result.url, "id": cell.result.source.id} if cell.result else None,
-    }
+    number = measured.n if measured else None
+    values = "".join(f'<td class="num">{_value(cell, metric)}</td>' for metric in one.analysis.metrics)
+    return Markup(  # noqa: S704 - escaped piece by piece
+        f'<tr><td class="num">{_or_nothing(place)}</td><td class="num">{_or_nothing(standing.rank)}</td>'
+        f"{subject_head(standing.model.title, cell.model, urls.model_url(cell.model), root)}{state_of(cell)}{values}"
+        f'<td class="num">{_or_nothing(number)}</td>{result_link(cell, root)}</tr>'
+    )
+
+
+def _or_nothing(number: int | None) -> str:
+    return NOTHING if number is None else str(number)
 
 
 def _value(cell: Cell, metric: MetricInfo) -> str:

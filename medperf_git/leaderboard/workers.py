@@ -1,7 +1,7 @@
 """Columns shared out among processes; the same files whoever does them, and the answers in the order of the work."""
 
 import signal
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -14,6 +14,7 @@ from typing import Any, Self, TypeAlias
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard.build_cache import Kept
 from medperf_git.leaderboard.column_files import ColumnWriter, Work, urls_of
+from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.writing import SiteFolder
 from medperf_git.records.view import RecordView
 
@@ -33,10 +34,11 @@ class Pool:
         folder: SiteFolder,
         words: Mapping[str, object],
         *,
+        frames: Iterable[Frame] = (),
         open_view: OpenView | None,
         processes: int,
     ) -> None:
-        self._here = _Hand(view, folder, words)
+        self._here = _Hand(view, folder, words, frames)
         self._begin = partial(_begin, open_view, folder.root, folder.fresh, dict(words))
         self._others = processes - 1 if open_view is not None else 0
         self._executor: ProcessPoolExecutor | None = None
@@ -100,9 +102,11 @@ def _shares(works: list[Work]) -> Iterator[list[Work]]:
 class _Hand:
     """One process's part."""
 
-    def __init__(self, view: RecordView, folder: SiteFolder, words: Mapping[str, object]) -> None:
+    def __init__(
+        self, view: RecordView, folder: SiteFolder, words: Mapping[str, object], frames: Iterable[Frame] = ()
+    ) -> None:
         self._folder = folder
-        self._writer = ColumnWriter(view, words, folder.put)
+        self._writer = ColumnWriter(view, words, folder.put, frames)
 
     def do(self, share: list[Work]) -> list[Done]:
         done = []

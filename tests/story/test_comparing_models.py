@@ -76,6 +76,9 @@ def test_a_comparison_is_shown_published_and_superseded_when_a_model_joins(compa
     assert record == replace(cb.comparison(house_of(compared_town)), created=record.created, client=record.client)
     assert [model.ref for model in in_force(compared_town, "hd95").models] == [REFERENCE, MODEL]
     assert "Published already" in compare(north, "--yes")
+    told = north.run("leaderboard", "diff").out
+    assert "- Comparisons of models on the same cases: 2 more." in told.splitlines()
+    assert "new result" not in told
 
     keep_run(north, house_of(compared_town), TREE, cb.content(TREE))
     north.run("review")

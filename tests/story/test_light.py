@@ -151,6 +151,7 @@ def test_what_is_read_from_a_light_copy_is_what_a_whole_one_says(town: Town) -> 
         ["dataset", "ls"],
         ["log"],
         ["member", "ls"],
+        ["leaderboard", "diff", "main~2"],
     ):
         assert north.run(*command, "--json").value == reader.run(*command, "--json").value, command
     for human in (north, reader):

@@ -316,10 +316,11 @@ def test_open_shows_each_thing_in_the_browser_and_prints_its_address(town: Town,
         str(BENCHMARK): site / f"benchmarks/{BENCHMARK.path}/index.html",
         result: result_page,
         result[:6]: result_page,
-        "moa/forest": site / "index.html",
-        "wards": site / "index.html",
-        "members/moa/0001.yaml": site / "index.html",
-        "moa": site / "index.html",
+        "moa/forest": site / "models/moa/forest/1/index.html",
+        "wards": site / "sites/north/wards/1/index.html",
+        "members/moa/0001.yaml": site / "members/moa/index.html",
+        "moa": site / "members/moa/index.html",
+        "registry/0001.yaml": site / "index.html",
     }
     for text, page in asked.items():
         done = north.spawn("open", text, env=environ)
@@ -327,7 +328,7 @@ def test_open_shows_each_thing_in_the_browser_and_prints_its_address(town: Town,
         assert page.is_file()
     opened = (tmp_path / "opened").read_text(encoding="utf-8").splitlines()
     assert opened == [page.as_uri() for page in asked.values()]
-    assert "has no page of a cube" in north.spawn("open", "moa/forest", "--print", env=environ).stderr
+    assert "has no page of a registry" in north.spawn("open", "registry/0001.yaml", "--print", env=environ).stderr
     assert len((tmp_path / "opened").read_text(encoding="utf-8").splitlines()) == len(asked)
 
 

@@ -10,6 +10,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from html.parser import HTMLParser
 from typing import Any
 
@@ -83,6 +84,12 @@ class Page(HTMLParser):
     def handle_pi(self, data: str) -> None:
         """Call a processing instruction a fault."""
         self.faults.append(f"<?{data}")
+
+
+@lru_cache(maxsize=4)
+def page_of(data: bytes) -> Page:
+    """Read a page; the last few are kept."""
+    return Page(data.decode())
 
 
 def shape_of(name: str, data: bytes) -> Any:
@@ -192,9 +199,9 @@ def _of_ours(_data: bytes) -> list[str]:
 _XML = _Reader(_xml_shape, _xml_texts, _xml_faults)
 READERS: Mapping[str, _Reader] = {
     "html": _Reader(
-        lambda data: Page(data.decode()).shape,
-        lambda data: Page(data.decode()).texts,
-        lambda data: Page(data.decode()).faults,
+        lambda data: page_of(data).shape,
+        lambda data: page_of(data).texts,
+        lambda data: page_of(data).faults,
     ),
     "svg": _XML,
     "atom": _XML,

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import click
 
 from medperf_git.cli.commands._shared import fresh_workspace
+from medperf_git.cli.commands.leaderboard_export import export
 from medperf_git.cli.options import json_option
-from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say, table
+from medperf_git.cli.output import echo_json, echo_text, echo_wrapped, ranking_table, say
 from medperf_git.cli.session import open_context
 from medperf_git.errors import UsageProblem
 from medperf_git.flows.wording import one_line
-from medperf_git.leaderboard.exporting.formats import FORMATS, NAMES
 
 if TYPE_CHECKING:
     from medperf_git.flows.sites import BuiltSite
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 @click.group()
 def leaderboard() -> None:
     """Build the leaderboard of a commit, or look at it."""
+
+
+leaderboard.add_command(export)
 
 
 @leaderboard.command()
@@ -154,7 +157,8 @@ def diff(before: str | None, after: str | None, benchmark: str | None, as_json: 
     sides_told = (f"{side.name} ({side.commit[:12]})" for side in (between.before, between.after))
     echo_text(" → ".join(sides_told), bold=True)
     for block in render_difference(between.difference, Style(quote=one_line)):
-        echo_text(block.removesuffix("\n"))
+        for line in block.removesuffix("\n").split("\n"):
+            echo_wrapped(line, hang="  " if line.startswith("- ") else "")
 
 
 @leaderboard.command("open")
@@ -171,54 +175,6 @@ def open_site(benchmark: str | None, only_print: bool) -> None:
     echo_text(page.address)
     if not only_print and not show(page):
         echo_text("no browser could be opened here; open the address above yourself")
-
-
-_EXPORT_HELP = """Write results in a format that others read; the same commit gives the same bytes.
-
-Only complete, unmarked values are exported; what is left out is listed with its reason. Formats (--list says more):
-
-\b
-""" + "\n".join(f"{one.name:<16} {one.standard}" for one in FORMATS)
-
-
-@leaderboard.command(help=_EXPORT_HELP, short_help="Write results in a format that others read.")
-@click.argument("name", metavar="FORMAT", required=False, shell_complete=lambda *_: list(NAMES))
-@click.option(
-    "--benchmark", default=None, metavar="REF", help="Which benchmark (datasets: of all, where none is named)."
-)
-@click.option("--at", default=None, metavar="COMMIT", help="Branch or commit (default: main as last verified).")
-@click.option("--out", type=click.Path(path_type=Path), default=None, metavar="DIR|FILE", help="Where it goes.")
-@click.option("--list", "listing", is_flag=True, help="List the formats.")
-@json_option
-def export(
-    *, name: str | None, benchmark: str | None, at: str | None, out: Path | None, listing: bool, as_json: bool
-) -> None:
-    """See `_EXPORT_HELP`, which names the formats."""
-    if listing:
-        rows = [{"format": one.name, "standard": one.standard, "holds": one.summary} for one in FORMATS]
-        echo_json(rows) if as_json else table(rows)
-        return
-    if name is None or out is None:
-        missing = "which format" if name is None else "where it goes"
-        raise UsageProblem(f"say {missing}", hint="leaderboard export FORMAT --out DIR; --list names the formats")
-    from medperf_git.flows.exporting import export_here  # noqa: PLC0415
-
-    done = export_here(fresh_workspace(), name, benchmark=benchmark, at=at, out=out, progress=_progress)
-    if as_json:
-        echo_json(
-            {
-                "format": done.format,
-                "standard": done.standard,
-                "commit": done.commit,
-                "registry": done.registry_id,
-                "benchmark": done.benchmark or None,
-                "files": done.files,
-                "out": str(done.out),
-            }
-        )
-        return
-    what = "1 file" if done.files == 1 else f"{done.files} files"
-    echo_text(f"{done.standard}: {what} of commit {done.commit[:12]} in {done.out}")
 
 
 def _build_here(workspace: "Workspace", at: str | None, out: Path, *, cache: "BuildCache | None" = None) -> "BuiltSite":

@@ -18,6 +18,7 @@ from medperf_git.leaderboard.exporting.release import (
     dataset_of,
     read_people,
 )
+from medperf_git.leaderboard.urls import site_url
 from medperf_git.records import folds, layout
 from medperf_git.records.digests import bare_hex, digest_of
 from medperf_git.records.models import Cases, Cube, Dataset
@@ -101,7 +102,7 @@ def _why_not(view: RecordView, path: str, dataset: Dataset | None) -> str:
 def description(dataset: Dataset, data: bytes, owner: Person, *, preparator: Cube | None, origin: Origin) -> Node:
     """Describe one dataset; `data` are the bytes of its record."""
     rai = dict(_iter_rai(dataset, preparator))
-    page = origin.page(f"sites/{dataset.ref.path}/index.html")
+    page = origin.page(site_url(dataset.ref))
     told = f"{dataset.title}, a dataset that stays with {owner.title}: only this description and results are public."
     return without_empty(
         {

@@ -26,6 +26,7 @@ from medperf_git.records.names import Ref
 from medperf_git.records.quoted_yaml import render_yaml
 
 TASK = "other"  # of the Hub's closed list; no record says which of its task types a benchmark is
+_INTERVALS = (un.IntervalKind.EXACT, un.IntervalKind.DRAWN, un.IntervalKind.EFFECTS)
 _LICENCES = frozenset({"apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "cc-by-4.0", "cc-by-sa-4.0", "mpl-2.0"})
 
 
@@ -170,7 +171,7 @@ def rule_facts(table: BenchmarkTable) -> dict[str, str]:
 def interval_facts(score: PlainScore) -> dict[str, Any]:
     """Give a score's 95 % interval with how it was made; nothing where there are too few sites for one."""
     found = score.score.interval
-    if not isinstance(found, un.Interval) or found.kind not in (un.IntervalKind.EXACT, un.IntervalKind.DRAWN):
+    if not isinstance(found, un.Interval) or found.kind not in _INTERVALS:
         return {}
     return {"low": round(found.low, 12), "high": round(found.high, 12), "interval": found.kind.value}
 

@@ -4,6 +4,7 @@ Rules kept here: a value is exported only from a complete result that nothing ma
 lost approval); a score only if every value behind it is such a one. Everything else is listed with its reason.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -197,7 +198,7 @@ def iter_scores(release: Release) -> Iterator[PlainScore | LeftOut]:
     for standing in release.analysis.standings:
         for score in standing.scores:
             subject = f"score of {standing.model.ref} in {score.metric.id}"
-            if standing.rank is None or score.value is None:
+            if standing.rank is None or score.value is None or math.isnan(score.value):
                 yield LeftOut("score", subject, standing.unranked or "it has no score")
                 continue
             cells = tuple(release.table.cells[standing.model.ref, site] for site in counted)
@@ -256,11 +257,12 @@ def account(release: Release) -> str:
 
 
 def evidence(release: Release) -> tuple[Evidence, ...]:
-    """List the records the values rest on: benchmark, policy, containers, datasets, results shown."""
+    """List the records the values rest on: benchmark, policy, containers, datasets, results shown, comparisons."""
     table, view = release.table, release.view
     paths = {table.source.path, *(layout.cube_path(cube.ref) for cube in table.cubes)}
     paths |= {layout.cube_path(model.ref) for model in table.models}
     paths |= {layout.dataset_path(site.ref) for site in table.sites}
     paths |= {cell.result.source.path for cell in table.cells.values() if cell.result is not None}
+    paths |= {one.path for one in table.comparisons}
     paths |= {link.path for link in chain(view, layout.policy_folder(table.ref))[-1:]}
     return tuple(evidence_at(view, path) for path in sorted(paths) if view.blob(path) is not None)

@@ -7,12 +7,13 @@ registry publishes starts with the same lines if it is about the same commit. ht
 import hashlib
 from collections.abc import Iterator, Mapping
 
-from medperf_git.leaderboard.cell_files import render_json
+from medperf_git.leaderboard.cell_files import RESULT_COLUMNS, iter_lines, iter_placed, render_json
 from medperf_git.leaderboard.exporting import citation, schema_org
 from medperf_git.leaderboard.exporting.document import MANIFEST, render_manifest, without_empty
 from medperf_git.leaderboard.exporting.linked import Node, catalogue, metric_node, named, organisation, paper, technique
 from medperf_git.leaderboard.exporting.release import Origin, Release, evidence_at, left_out
-from medperf_git.leaderboard.exports import ranking_csv, whole_results_csv
+from medperf_git.leaderboard.exports import ranking_csv
+from medperf_git.leaderboard.spreadsheet import render_csv
 from medperf_git.records import layout
 from medperf_git.records.names import Ref
 from medperf_git.records.times import parse_time
@@ -42,7 +43,8 @@ def render(release: Release) -> Mapping[str, bytes]:
     for path in records:
         for name in (path, *bundles_of(view, path)):
             files[f"records/{name}"] = view.blob(name) or b""
-    files["tables/results.csv"] = whole_results_csv(table)
+    lines = (line for placed in iter_placed(table) for line in iter_lines(table, *placed))
+    files["tables/results.csv"] = render_csv(RESULT_COLUMNS, lines)
     files["tables/ranking.csv"] = ranking_csv(release.analysis)
     files.update(citation.render(release))
     files.update(schema_org.render(release))

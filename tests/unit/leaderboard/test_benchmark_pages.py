@@ -1,5 +1,6 @@
 """What a benchmark's page says: the checklist with its gaps, versions, what a rank means, what is too much for it."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -7,14 +8,15 @@ import pytest
 from medperf_git.leaderboard import section_cells
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.bias import ITEMS, checklist
-from medperf_git.leaderboard.build import CSP, render_page
+from medperf_git.leaderboard.build import CSP, build_site, render_page
 from medperf_git.leaderboard.page import Page
-from medperf_git.leaderboard.pages import benchmark_context, metric_pages
+from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.section_cells import window
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell
 from medperf_git.records.names import Ref
 from tests.support import leaderboard_registry as lr
+from tests.support.compared_registry import drawn, registry_of
 
 
 @pytest.fixture(scope="module")
@@ -169,3 +171,41 @@ def test_a_page_says_what_a_rank_means_and_what_it_does_not(tables):
     assert "does not say how the model would do elsewhere" in meaning
     empty = replace(tables.benchmarks[0], models=(), cells={}, seen=0, hidden=())
     assert benchmark_context(analyse(empty))["meaning"].startswith("Without a ranking")
+
+
+@pytest.mark.parametrize("compared", [False, True])
+def test_the_page_lists_every_data_file_beside_it_and_no_other(compared):
+    registry = lr.demo()
+    if compared:
+        registry = registry_of(drawn(3, sites=[20, 30, 40, 50, 60], models=3))
+    files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    folder = "benchmarks/ana/breast/1/"
+    listed = set(re.findall(r'<li><a href="([^"]+)">\1</a>', files[f"{folder}index.html"].decode()))
+    beside = {name.removeprefix(folder) for name in files if name.startswith(folder)}
+    by_site = {name for name in beside if name.startswith(("results/", "table/"))}
+    assert listed == beside - by_site - {"index.html", "status.html"}
+    assert ("pairs.csv" in listed) == compared
+
+
+def test_very_many_comparisons_are_cut_and_counted():
+    table = read_tables(registry_of(drawn(3, sites=[20, 30], models=2)).view()).benchmarks[0]
+    context = benchmark_context(analyse(replace(table, comparisons=table.comparisons * 26)))
+    assert len(table.comparisons) == 4
+    assert len(context["comparisons"]) == 100
+    assert context["more_comparisons"] == "And 4 more comparisons: see table.json."
+
+
+def test_the_index_marks_older_versions_and_leaves_very_many_benchmarks_to_its_table(tables):
+    one = tables.benchmarks[0]
+    versions = [replace(one, ref=Ref("ana", "breast", version)) for version in range(1, 202)]
+    many = replace(tables, benchmarks=tuple(versions), seen=201 * one.seen)
+    analysis = analyse(one)
+    analyses = tuple(replace(analysis, table=table) for table in versions)
+    context = index_context(many, analyses)
+    assert len(context["benchmarks"]) == 200
+    assert context["more_benchmarks"] == "And 1 more benchmark, listed in the table below."
+    assert all(entry["older"] for entry in context["benchmarks"])
+    assert not index_context(tables, (analysis,))["benchmarks"][0]["older"]
+    page = rendered(Page("index.html", "index.html", lambda: context), tables)
+    assert 'href="benchmarks/ana/breast/201/index.html">ana/breast@201</a>' in page
+    assert len(page.encode()) < 500_000

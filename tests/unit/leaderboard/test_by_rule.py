@@ -84,6 +84,22 @@ def test_ranks_from_comparisons_are_those_of_the_cases_themselves(rule, weights,
     assert {len(row.without) for row in found.standings if row.rank} == {3}
 
 
+@pytest.mark.parametrize(
+    ("rule", "weights", "name"),
+    [
+        ("rank-then-mean", "cases", "mean rank"),
+        ("fets-2022", "equal", "mean rank"),
+        ("brats", "cases", "mean rank"),
+        ("test-then-rank", "equal", "mean rank over metrics"),
+    ],
+)
+def test_with_several_metrics_what_the_rule_counts_is_what_it_ranks_by(rule, weights, name):
+    found = ranked(rule, weights, metrics=("dice", "hd95"))
+    assert found.own_name == name
+    rows = [(row.rank, row.own) for row in found.standings if row.rank]
+    assert [rank for rank, own in rows] == [1 + sum(other < own for _, other in rows) for _, own in rows]
+
+
 def test_significant_wins_of_one_site_are_those_of_its_cases():
     site = drawn(5, sites=(80,), models=4)
     for adjust in ("none", "holm"):

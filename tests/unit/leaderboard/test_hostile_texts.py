@@ -59,6 +59,7 @@ def test_t49_what_a_record_says_is_read_as_it_was_written(payload: str) -> None:
         texts = [" ".join(text.split()) for text in texts_of(name, site[name])]
         assert any(" ".join(payload.split()) in text for text in texts), name
     feeds = [name for name in site if name.endswith((".atom", ".xml"))]
+    assert feeds
     for name in feeds:
         assert any(payload in text for text in texts_of(name, site[name])), name
 
@@ -66,6 +67,7 @@ def test_t49_what_a_record_says_is_read_as_it_was_written(payload: str) -> None:
 def test_t49_a_kind_of_file_that_nobody_looks_at_is_none_of_the_site() -> None:
     kinds = {name.rpartition(".")[2] for name in site_of(hr.PAYLOADS[0])}
     assert kinds <= set(READERS)
+    assert {"html", "svg", "atom", "csv", "json"} <= kinds
 
 
 def _stable(files: Mapping[str, bytes]) -> list[str]:

@@ -62,8 +62,7 @@ def test_models_with_many_different_sets_of_sites_have_no_intervals_in_a_large_t
     ]:
         registry.files.pop(path)
     assert isinstance(analysed(registry).standings[0].scores[0].interval, un.Interval)
-    monkeypatch.setattr(intervals_of, "FEW", 10)
-    monkeypatch.setattr(intervals_of, "MOST_PATTERNS", 2)
+    monkeypatch.setattr(intervals_of, "MOST_WORK", 20)
     told = reason(analysed(registry).standings[0].scores[0].interval)
     assert told == "models have 3 different sets of sites, too many to resample each"
 

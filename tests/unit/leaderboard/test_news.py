@@ -6,9 +6,10 @@ import xml.etree.ElementTree as ET
 import feedparser
 import pytest
 
+from medperf_git.leaderboard import news
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build import build_site
-from medperf_git.leaderboard.news import read_news
+from medperf_git.leaderboard.news import iter_news
 from medperf_git.leaderboard.news_page import _text
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.records.times import parse_time
@@ -33,7 +34,7 @@ def site_of(registry, **changes):
 
 def told(view, *steps):
     analyses = [analyse(table) for table in read_tables(view).benchmarks]
-    return [news.text for news in read_news(view, analyses, steps)]
+    return [one.text for one in iter_news(view, analyses, steps)]
 
 
 def step(*paths):
@@ -78,6 +79,18 @@ def test_results_that_came_in_one_step_are_told_in_one_sentence():
             "Hospital North published results of 5 models on Malignancy of breast masses: Logistic regression, Random "
             "forest, Nearest neighbours, One feature and Gradient boosting."
         )
+    ]
+
+
+def test_the_records_of_a_huge_step_are_counted_and_not_read(monkeypatch):
+    monkeypatch.setattr(news, "MOST_RECORDS", 2)
+    monkeypatch.setattr(news, "MOST_SITES", 2)
+    registry = lr.demo()
+    paths = [path for path in registry.files if path.startswith(("results/", "cubes/")) and path.endswith(".yaml")]
+    assert told(registry.view(), step(*paths)) == [
+        "Hospital North published 5 results on Malignancy of breast masses.",
+        "Hospital River published 5 results on Malignancy of breast masses.",
+        "At once came also 7 cube records and 4 result records.",
     ]
 
 

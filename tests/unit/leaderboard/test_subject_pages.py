@@ -3,16 +3,19 @@
 import html
 import posixpath
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
-from medperf_git.leaderboard import forest
+from medperf_git.leaderboard import forest, member_page, model_page, site_page
 from medperf_git.leaderboard.build import build_site
+from medperf_git.leaderboard.keys import key_lines
 from medperf_git.leaderboard.methods_page import DETAILS
 from medperf_git.leaderboard.result_page import blob_id
 from medperf_git.leaderboard.rules import in_order
 from medperf_git.leaderboard.statistics.meta import random_effects
+from medperf_git.records import models
 from medperf_git.records.record import read_record
 from tests.support import compared_registry as cr
 from tests.support import comparison_builder as cb
@@ -211,9 +214,9 @@ def test_pages_of_one_thing_name_no_commit(files):
 def test_a_table_of_many_sites_is_cut_with_the_reason_and_a_plot_keeps_the_best_and_the_worst():
     page = site_of(lr.wide(2, 104))["models/ben/net-1/1/index.html"].decode()
     assert page.count('class="square"') == forest.MOST_SITES
-    assert "Drawn are the 30 best and the 30 worst of 104 sites" in page
-    assert "The first 100 of 104 sites" in page
-    assert page.count('<tr><th scope="row">') == 100
+    assert "Drawn are the 20 best and the 20 worst of 104 sites" in page
+    assert "The first 60 of 104 sites" in page
+    assert page.count('<tr><th scope="row">') == 60
 
 
 class Skeleton(HTMLParser):
@@ -277,3 +280,36 @@ def test_where_sites_publish_their_spread_random_effects_stand_below_the_mean_an
 def _dice_of(house, model):
     paths = (path for path in house.files if path.endswith(f"ben.{model}.1/0001.yaml") and path.startswith("results/"))
     return [read_record(path, house.files[path]).stored.record for path in paths]
+
+
+def test_pages_of_what_is_in_many_benchmarks_and_lists_of_many_members_stay_small(monkeypatch):
+    monkeypatch.setattr(model_page, "MOST_STANDS", 0)
+    monkeypatch.setattr(site_page, "MOST_BENCHMARKS", 0)
+    monkeypatch.setattr(member_page, "MOST_MEMBERS", 2)
+    files = site_of(lr.demo())
+    assert "In further benchmarks Malignancy of breast masses ana/breast@1 rank 2 of 4" in text_of(files[MODEL])
+    assert "In further benchmarks Malignancy of breast masses ana/breast@1 approved" in text_of(files[SITE])
+    assert "The first 2 of 5 members, by name" in text_of(files["members/index.html"])
+    assert files["members/index.html"].count(b'<th scope="row"') == 2
+
+
+def test_a_key_that_was_replaced_says_until_when_it_stood_and_an_encryption_key_is_shown_whole():
+    key = "age1" + "q" * 58
+    first = models.Member(
+        created="2026-01-01T00:00:00Z",
+        member="north",
+        title="North",
+        status="active",
+        keys=models.Keys((models.KeyEntry(lr.key_of("a")),), encryption=(models.KeyEntry(key),)),
+    )
+    second = replace(first, created="2026-02-01T00:00:00Z", keys=models.Keys((models.KeyEntry(lr.key_of("b")),)))
+    lines = [
+        (line.use, line.name, line.since[:10], line.until[:10], line.stands) for line in key_lines([first, second])
+    ]
+    assert lines == [
+        ("signing", lr.fingerprint("a"), "2026-01-01", "2026-02-01", "replaced"),
+        ("signing", lr.fingerprint("b"), "2026-02-01", "", "valid"),
+        ("encryption", key, "2026-01-01", "2026-02-01", "replaced"),
+    ]
+    retired = key_lines([first, replace(second, status="retired")])
+    assert [line.stands for line in retired if not line.until] == ["its member has retired"]

@@ -225,6 +225,18 @@ def test_an_unknown_format_and_a_missing_or_unreadable_benchmark_are_refused_wit
         read_release(registry.view(), Ref("ana", "other", 1), origin_of(registry))
 
 
+def test_a_benchmark_whose_rule_finds_no_ranking_exports_its_values_and_no_score() -> None:
+    registry = Rich(rule="fets-2022").filled()  # it ranks by comparisons, and no site has published any
+    release = release_of(registry)
+    assert len(list(iter_values(release))) == 18
+    out = [one for one in left_out(release) if one.kind == "score"]
+    assert {one.subject for one in out} == {
+        f"score of {name} in auroc" for name in ("ana/one-feature@1", "ben/forest@1")
+    }
+    assert all("comparison" in one.reason for one in out)
+    assert not any("/.eval_results/" in name for name in exported("eval-results", registry))
+
+
 def test_every_format_has_one_function_of_its_kind() -> None:
     assert {one.name for one in FORMATS if one.datasets} == set(OF_DATASETS)
     assert {one.name for one in FORMATS if not one.datasets} == set(OF_RELEASES)

@@ -1,0 +1,54 @@
+"""Building the site from the command line: what is remembered, and where."""
+
+from pathlib import Path
+
+import pytest
+
+from medperf_git.errors import UsageProblem
+from medperf_git.flows.sites import site_cache
+from medperf_git.leaderboard.build_cache import NOTHING, LastBuild
+from tests.support.people import Town
+
+
+def files_of(out: Path) -> dict[str, bytes]:
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def test_with_and_without_memory_and_a_second_time_the_site_is_the_same(tmp_path: Path) -> None:
+    town = Town(tmp_path / "town")
+    town.found("ana")
+    out, other, kept = tmp_path / "site", tmp_path / "other", tmp_path / "kept"
+    town.founder.run("leaderboard", "build", "--out", other, "--no-cache")
+    for _ in range(2):
+        town.founder.run("leaderboard", "build", "--out", out, "--cache", kept)
+        assert files_of(out) == files_of(other)
+    assert [path.suffix for path in kept.iterdir()] == [".build"]
+    said = town.founder.run("leaderboard", "build", "--out", out, "--cache", out / "kept", code=2)
+    assert "lies in the site" in said.err
+
+
+def test_a_cache_in_the_site_is_refused_by_whatever_name(tmp_path: Path) -> None:
+    (tmp_path / "site" / "inner").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "site" / "inner", target_is_directory=True)
+    for folder in (tmp_path / "site", tmp_path / "site" / "inner", tmp_path / "link"):
+        with pytest.raises(UsageProblem):
+            site_cache(tmp_path / "home", tmp_path / "site", folder)
+
+
+def test_the_key_of_another_home_opens_nothing(tmp_path: Path) -> None:
+    out, folder = tmp_path / "site", tmp_path / "kept"
+    build = LastBuild(str(out), {}, {"common": b"x"})
+    site_cache(tmp_path / "home", out, folder).save(build)
+    assert site_cache(tmp_path / "home", out, folder).load() == build
+    assert site_cache(tmp_path / "another", out, folder).load() == NOTHING
+
+
+def test_a_key_that_others_could_read_is_made_anew(tmp_path: Path) -> None:
+    site_cache(tmp_path / "home", tmp_path / "site")
+    key = tmp_path / "home" / "cache" / "builds.key"
+    before = key.read_bytes()
+    assert key.stat().st_mode & 0o077 == 0
+    key.chmod(0o644)
+    site_cache(tmp_path / "home", tmp_path / "site")
+    assert key.read_bytes() != before
+    assert key.stat().st_mode & 0o077 == 0
