@@ -226,7 +226,13 @@ def _beside_first(found: _Found, model: Ref, at: int | None) -> bool:
         return ranking.ranks[at] == 1
     names = zip(ranking.counted.grid.models, ranking.ranks, strict=True)
     leaders = [Ref.parse(name) for name, place in names if place == 1]
-    return not all(any(one.beaten_by(leader, model) for one in tested) for leader in leaders)
+    return not all(_behind(model, leader, tested) for leader in leaders)
+
+
+def _behind(model: Ref, leader: Ref, tested: list[Pairwise]) -> bool:
+    """Tell whether a model is significantly worse by some metric, and significantly better by none."""
+    worse = any(one.beaten_by(leader, model) for one in tested)
+    return worse and not any(one.beaten_by(model, leader) for one in tested)
 
 
 def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:

@@ -73,7 +73,8 @@ def _by_tests(pairs: Sequence[Pairwise | un.Undefined], rivals: list[str]) -> st
         return ", and nothing here tests how sure that is."
     what = "cases" if tested[0].kind is Tested.CASES else "sites"
     if not rivals:
-        return f", and significantly better than every other model on the same {what}."
+        by = " by one metric or more" if len(pairs) > 1 else ""
+        return f", and significantly better than every other model on the same {what}{by}."
     return f", but {listing(rivals)} cannot be told from it by tests on the same {what}."
 
 

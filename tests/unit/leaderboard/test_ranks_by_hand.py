@@ -8,15 +8,19 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 
+from medperf_git.leaderboard import pooling
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
+from medperf_git.leaderboard.comparison import compare_results
 from medperf_git.leaderboard.exports import ranking_csv, table_json
 from medperf_git.leaderboard.pages import benchmark_context
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import interval_name
 from medperf_git.records.convert import value_of
+from medperf_git.records.ranking_rules import RULES
 from medperf_git.records.record import read_record
 from tests.support.compared_registry import ComparedRegistry, drawn, registry_of
 from tests.support.leaderboard_grids import grid, ranked
@@ -177,3 +181,57 @@ def test_results_without_numbers_of_cases_break_no_page_of_a_rule_by_comparisons
     assert [row["rank"] for row in benchmark_context(found)["rows"]][:3] == ["1", "2", "3"]
     told = json.loads(table_json(found, {}))["ranking"]["models"][0]["scores"]
     assert told[0]["score"] is None
+
+
+@pytest.mark.parametrize(
+    ("metric", "counts", "value"),
+    [
+        ("balanced-accuracy", [8, 5, 2, 85], (0.8 + 85 / 90) / 2),
+        ("accuracy", [8, 5, 2, 85], 0.93),
+        ("lesion_sensitivity", [8, 5, 2, 85], 0.8),
+        ("average-precision", [8, 5, 2, 85], None),
+        ("top-accuracy", [8, 5, 2, 85], None),
+        ("weighted-f1", [8, 5, 2, 85], None),
+        ("macro-f1", [8, 5, 2, 85, 85, 2, 5, 8], (16 / 23 + 170 / 177) / 2),
+        ("tumour-macro-f1", [8, 5, 2, 85, 85, 2, 5, 8], (16 / 23 + 170 / 177) / 2),
+        ("partial-auroc", [8, 5, 2, 85], None),
+        ("auroc", [8, 5, 2, 85], (0.8 + 85 / 90) / 2),
+    ],
+)
+def test_counts_give_the_metric_of_the_whole_name_or_none(metric, counts, value):
+    known = pooling._computing(metric, len(counts))
+    assert (known is None) == (value is None)
+    if known is not None:
+        groups = np.array(counts, dtype=float).reshape(1, -1, 4)
+        compute, parts = known
+        assert compute(*(groups[..., part] for part in parts)).reshape(-1)[0] == pytest.approx(value)
+
+
+@pytest.mark.parametrize("rule", ["meta", "brats", "test-then-rank"])
+def test_what_a_proposal_is_told_of_a_result_is_what_the_page_says(rule):
+    house = registry_of(drawn(3, sites=(12, 15, 20), models=3), rule=rule, weights=RULES[rule].weights[0])
+    standings = {row.model.ref: row for row in analysed(house).standings}
+    paths = [path for path in house.files if path.startswith("results/") and path.endswith(".yaml")]
+    found = compare_results(house.view(), house.view(), paths)
+    assert len(found.results) == 9
+    for one in found.results:
+        (score,) = standings[one.result.model].scores
+        assert (one.metrics[0].score, one.metrics[0].interval) == (score.value, score.interval)
+
+
+def test_a_model_that_is_better_by_another_metric_is_not_told_from_first_place():
+    """m0 is far better by HD95, m1 by Dice: each is significantly better somewhere, so neither is behind the other."""
+    random = np.random.Generator(np.random.PCG64(1))
+    sites = []
+    for _ in range(3):
+        dice = np.stack([random.uniform(0.5, 0.6, 30), random.uniform(0.8, 0.9, 30), random.uniform(0.1, 0.2, 30)])
+        hd95 = np.stack([random.uniform(1, 2, 30), random.uniform(5, 6, 30), random.uniform(2, 3, 30)])
+        sites.append(np.round(np.stack([dice, hd95]), 2))
+    house = registry_of(sites, rule="meta", weights="equal", metrics=("dice", "hd95"))
+    found = analysed(house)
+    assert [(row.model.ref.name, row.rank, row.beside_first) for row in found.standings[:3]] == [
+        ("m0", 1, True),
+        ("m1", 2, True),
+        ("m2", 3, False),
+    ]
+    assert found.headline == "M0 is first of three, but M1 cannot be told from it by tests on the same cases."
