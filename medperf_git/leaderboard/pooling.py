@@ -5,6 +5,7 @@ group for each class or threshold; a metric says by its name what they give. A s
 value and its counts are published.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -106,6 +107,6 @@ def _counts(basis: Basis, metric: str) -> tuple[Floats, Floats, Floats] | None:
     means, sites = np.full(models, np.nan), np.zeros(models)
     for row, there in lists.items():
         sums[row] = np.sum([counts for counts, _ in there], axis=0)
-        means[row] = float(np.mean([value for _, value in there]))
+        means[row] = math.fsum(value for _, value in there) / len(there)
         sites[row] = len(there)
     return sums, means, sites

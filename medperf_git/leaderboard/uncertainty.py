@@ -50,6 +50,11 @@ class Interval:
     mean: float
     sites: int
 
+    @property
+    def is_range(self) -> bool:
+        """Whether it is only where the values of the sites lie."""
+        return self.kind in (IntervalKind.RANGE, IntervalKind.SINGLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Undefined:

@@ -56,6 +56,8 @@ def random_effects(
     Prediction: estimate ± t sqrt(tau² + se²), t with k − 2 degrees of freedom, or the normal quantile ("z").
     """
     y, v = (np.asarray(given, dtype=np.float64) for given in np.broadcast_arrays(means, variances))
+    order = np.lexsort((y, v), axis=-1)  # so that no order of sites changes the last digit of a sum
+    y, v = np.take_along_axis(y, order, axis=-1), np.take_along_axis(v, order, axis=-1)
     takes_part = np.isfinite(y) & np.isfinite(v) & (v > 0)
     k = takes_part.sum(axis=-1).astype(np.float64)
     y, v = np.where(takes_part, y, 0.0), np.where(takes_part, v, 1.0)

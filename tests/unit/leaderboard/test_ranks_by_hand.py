@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medperf_git.leaderboard import pooling
+from medperf_git.flows.comparing import _score
+from medperf_git.leaderboard import pooling as pl
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.comparison import compare_results
@@ -19,6 +20,9 @@ from medperf_git.leaderboard.exports import ranking_csv, table_json
 from medperf_git.leaderboard.pages import benchmark_context
 from medperf_git.leaderboard.section_firm import firmness
 from medperf_git.leaderboard.section_ranking import interval_name
+from medperf_git.leaderboard.standing_words import interval_kind
+from medperf_git.leaderboard.statistics.intervals import pooled
+from medperf_git.leaderboard.statistics.meta import random_effects
 from medperf_git.records.convert import value_of
 from medperf_git.records.ranking_rules import RULES
 from medperf_git.records.record import read_record
@@ -199,7 +203,7 @@ def test_results_without_numbers_of_cases_break_no_page_of_a_rule_by_comparisons
     ],
 )
 def test_counts_give_the_metric_of_the_whole_name_or_none(metric, counts, value):
-    known = pooling._computing(metric, len(counts))
+    known = pl._computing(metric, len(counts))
     assert (known is None) == (value is None)
     if known is not None:
         groups = np.array(counts, dtype=float).reshape(1, -1, 4)
@@ -235,3 +239,26 @@ def test_a_model_that_is_better_by_another_metric_is_not_told_from_first_place()
         ("m2", 3, False),
     ]
     assert found.headline == "M0 is first of three, but M1 cannot be told from it by tests on the same cases."
+
+
+def test_no_order_of_sites_changes_a_digit_of_random_effects_or_of_all_cases_together():
+    random = np.random.Generator(np.random.PCG64(2))
+    means, sds, n = random.uniform(0, 374, (50, 7)), random.uniform(1, 90, (50, 7)), random.integers(2, 90, (50, 7))
+    means[random.random((50, 7)) < 0.2] = np.nan
+    back = slice(None, None, -1)
+    for method in ("DL", "PM"):
+        one = random_effects(means, sds**2 / n, method)
+        other = random_effects(means[:, back], (sds**2 / n)[:, back], method)
+        assert all(np.array_equal(getattr(one, name), getattr(other, name), equal_nan=True) for name in one.__slots__)
+    whole, turned = pooled(means, sds, n), pooled(means[:, back], sds[:, back], n[:, back])
+    assert np.array_equal(whole.mean, turned.mean)
+    assert np.array_equal(whole.sd, turned.sd)
+
+
+def test_an_interval_of_random_effects_is_no_range_in_any_words():
+    found = analysed(registry_of(drawn(3, sites=(9, 9, 9), models=2), rule="meta", weights="equal"))
+    assert interval_kind(found.standings[0].scores[0]) == "95\N{NO-BREAK SPACE}% interval over its sites"
+    house = registry_of(drawn(3, sites=(9, 9, 9), models=2), rule="meta", weights="equal")
+    paths = [path for path in house.files if path.startswith("results/") and path.endswith(".yaml")]
+    (one, *_) = compare_results(house.view(), house.view(), paths).results
+    assert "over its 3 sites (random effects)" in _score(one.metrics[0], one.counted)
