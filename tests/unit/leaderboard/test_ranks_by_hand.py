@@ -262,3 +262,16 @@ def test_an_interval_of_random_effects_is_no_range_in_any_words():
     paths = [path for path in house.files if path.startswith("results/") and path.endswith(".yaml")]
     (one, *_) = compare_results(house.view(), house.view(), paths).results
     assert "over its 3 sites (random effects)" in _score(one.metrics[0], one.counted)
+
+
+def test_a_site_that_weighs_far_more_than_all_others_hides_no_difference():
+    """Over two sites both estimates of tau² are (d² - v₁ - v₂) / 2; one weight is 10^17 times the other."""
+    house = ComparedRegistry(rule="meta", weights="equal", metrics=("hd95",))
+    house.model("ma")
+    for site, value, sd, n in (("north", 10, Decimal("0.0001"), 100_000), ("south", 360, 300, 10)):
+        house.site(site, cases=n)
+        house.replace(house.result("ma", site, {"hd95": 1}), values={"hd95": {"value": value, "n": n, "sd": sd}})
+    fit = analysed(house).effects[0].fit
+    assert float(fit.tau2[1]) == pytest.approx((350**2 - 9000) / 2)
+    assert float(fit.estimate[1]) == pytest.approx((10 / 56750 + 360 / 65750) / (1 / 56750 + 1 / 65750))
+    assert float(fit.i2[1]) == pytest.approx(100 * (1 - 1 / (350**2 / 9000)))
