@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from medperf_git.flows.comparing import _score
+from medperf_git.leaderboard import pairwise as pw
 from medperf_git.leaderboard import pooling as pl
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
@@ -275,3 +276,17 @@ def test_a_site_that_weighs_far_more_than_all_others_hides_no_difference():
     assert float(fit.tau2[1]) == pytest.approx((350**2 - 9000) / 2)
     assert float(fit.estimate[1]) == pytest.approx((10 / 56750 + 360 / 65750) / (1 / 56750 + 1 / 65750))
     assert float(fit.i2[1]) == pytest.approx(100 * (1 - 1 / (350**2 / 9000)))
+
+
+def test_where_numbers_of_cases_are_kept_back_no_test_rests_on_cases():
+    """A policy may tighten to ranges after sites have published comparisons."""
+    house = registry_of(drawn(5, sites=(12, 15, 18), models=3), rule="mean-of-sites", weights="equal", n="bucket")
+    (found,) = analysed(house).pairs
+    assert isinstance(found, un.Undefined)
+    assert found.reason == (
+        "numbers of cases are published as ranges only, and 3 sites: fewer than five sites’ values allow no test"
+    )
+    house = registry_of(drawn(5, sites=(12,) * 6, models=3), rule="mean-of-sites", weights="equal", n="bucket")
+    (found,) = analysed(house).pairs
+    assert isinstance(found, pw.Pairwise)
+    assert (found.kind, found.cases, len(found.sites)) == (pw.Tested.SITES, None, 6)
