@@ -40,7 +40,7 @@ def headline(
     if _is_one_case(found):
         return f"{start}, on a single case: no claim beyond it can be made."
     if isinstance(contest, un.Contest):
-        return f"{start}{_how_sure(contest, rivals)}"
+        return f"{start}{_how_sure(contest, rivals, _confirmed(ranked, pairs))}"
     if len(found.counted.grid.sites) == 1:
         return f"{start}, at a single site: no claim beyond it can be made."
     return f"{start}{_by_tests(pairs, rivals)}"
@@ -51,12 +51,12 @@ def _is_one_case(found: rk.Ranking) -> bool:
     return cases.shape[-1] == 1 and found.weights == "equal" and bool((cases == 1).all())
 
 
-def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
+def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str) -> str:
     if contest.sites == 1:
         return ", at a single site: no claim beyond it can be made."
     if contest.tested:
         if not rivals:
-            return ", and no other model comes within its margin of error."
+            return f", and no other model comes within its margin of error{confirmed}."
         return f", but {listing(rivals)} cannot be told from it."
     if not rivals:
         return f" and best at every one of the {word(contest.sites)} sites, too few for a test."
@@ -65,6 +65,21 @@ def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
         where = f"{word(round(share * contest.sites))} of {word(contest.sites)} sites"
         return f", but not everywhere: {rivals[0]} did at least as well at {where}."
     return f", but not everywhere: {listing(rivals)} did at least as well at one site or more."
+
+
+def _confirmed(ranked: Sequence[Standing], pairs: Sequence[Pairwise | un.Undefined]) -> str:
+    """Say that tests of pairs do not bear out what resamples say of first place; nothing where they do, or are none."""
+    first, others = ranked[0].model.ref, [standing.model.ref for standing in ranked[1:]]
+    tested = [one for one in pairs if isinstance(one, Pairwise) and first in one.models]
+    if not tested:
+        return ""
+    beaten = [{one.models[j] for j in np.flatnonzero(one.beats()[one.models.index(first)])} for one in tested]
+    won = sum(any(other in found for found in beaten) for other in others)
+    if won == len(others):
+        return ""
+    if len(others) == 1:
+        return ", though a test of the pair does not confirm that"
+    return f", though tests of pairs confirm that for {word(won) if won else 'none'} of the {word(len(others))} others"
 
 
 def _by_tests(pairs: Sequence[Pairwise | un.Undefined], rivals: list[str]) -> str:
