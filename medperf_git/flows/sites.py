@@ -20,6 +20,7 @@ from medperf_git.flows.home import write_file
 from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import build_folder
 from medperf_git.leaderboard.build_cache import BuildCache, edition
+from medperf_git.leaderboard.writing import CHECKPOINT, disk_errors
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
@@ -31,7 +32,6 @@ from medperf_git.signing.signers import AskPassphrase, FileSigner
 
 PROCESSES = 2
 _KEY = 32
-CHECKPOINT = "checkpoint"  # the file of the note, at the top of the site
 
 _BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
 
@@ -126,7 +126,8 @@ def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: 
         raise Refused(f"the registry {said}", hint="maintainers name the key in the registry record, as `checkpoint`")
     note = make_note(Checkpoint(built.registry_id, built.verified, built.commit, now), signer)
     path = built.out / CHECKPOINT
-    path.write_bytes(note)
+    with disk_errors(built.out):
+        path.write_bytes(note)
     return path
 
 

@@ -11,9 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeAlias
 
+import numpy as np
+
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard.build_cache import Kept
-from medperf_git.leaderboard.column_files import ColumnWriter, Work, urls_of
+from medperf_git.leaderboard.column_files import ColumnWriter, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.writing import SiteFolder
 from medperf_git.records.view import RecordView
@@ -113,7 +115,8 @@ class _Hand:
         for work in share:
             kept, lasting = self._writer.write(work)
             self._folder.sweep(work.folder, set(urls_of(kept)))
-            done.append((kept, lasting))
+            folders = np.array([self._folder.mark(one) for one in folders_of(kept)], np.uint64)
+            done.append((replace(kept, marks=np.concatenate((kept.marks, folders))), lasting))
         return done
 
 
