@@ -167,7 +167,7 @@ def resolve_commit(store: Store, text: str) -> str:
             return text
         raise UsageProblem(f"the repository has no commit {text}", hint="fetch it first")
     for form in _BRANCHES:
-        if (commit := store.ref(form.format(text))) is not None:
+        if (commit := store.commit_of(form.format(text))) is not None:
             return commit
     raise UsageProblem(
         f"the repository has no branch or commit {text!r}", hint="say --at main, or 40 digits of a commit"
