@@ -15,7 +15,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.home import write_file
 from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import build_folder
@@ -96,7 +96,7 @@ def site_cache(home: Path, out: Path, folder: Path | None = None) -> BuildCache:
     """
     out = out.absolute()
     place = (folder or home / "cache" / "builds").absolute()
-    if place.is_relative_to(out) or place.resolve().is_relative_to(out.resolve()):
+    if place.is_relative_to(out) or Path(os.path.realpath(place)).is_relative_to(os.path.realpath(out)):
         raise UsageProblem(f"the cache {place} lies in the site", hint="choose a folder outside of what is published")
     name = hashlib.sha256(os.fsencode(out)).hexdigest()[:16]
     return BuildCache(place / f"{name}.build", key=_cache_key(home), edition=edition())
@@ -111,7 +111,10 @@ def _cache_key(home: Path) -> bytes:
         if private and len(key := path.read_bytes()) == _KEY:
             return key
     key = secrets.token_bytes(_KEY)
-    write_file(path, key)
+    try:
+        write_file(path, key)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(problem.message, hint=f"{problem.hint}, or say --no-cache") from problem
     return key
 
 

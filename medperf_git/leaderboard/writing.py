@@ -18,12 +18,11 @@ from medperf_git.errors import EnvironmentProblem, UsageProblem
 
 INDEX = "index.json"  # says whose folder it is
 CHECKPOINT = "checkpoint"  # the signed note of freshness, at the top of the site
-# What lies at the top of a site; anything else there, such as `.git` or `CNAME`, is another's.
-OURS = frozenset(
-    ("assets", "benchmarks", "members", "models", "results", "schemas", "sites")
-    + ("index.html", INDEX, "methods.html", "changes.html", "changes.atom", CHECKPOINT)
-)
+# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a folder of downloads, is another's.
+_FOLDERS = frozenset(("assets", "benchmarks", "members", "models", "results", "schemas", "sites"))
 _TEMPORARY = ".medperf-git-new"
+_PAGES = (".html", ".json", ".atom", _TEMPORARY)
+_MAX_INDEX = 16_000_000
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -105,7 +104,7 @@ class SiteFolder:
             listed = list(entries)
         for entry in listed:
             url = folder + entry.name
-            if not folder and entry.name.removesuffix(_TEMPORARY) not in OURS:
+            if not folder and not _is_ours(entry):
                 empty = False
             elif entry.is_dir(follow_symlinks=False):
                 if url in leave:
@@ -119,6 +118,13 @@ class SiteFolder:
             else:
                 os.unlink(entry.path)
         return empty
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    """Tell whether what lies at the top is of a site, this one or an older one, and no other's."""
+    if entry.is_dir(follow_symlinks=False) or entry.name in _FOLDERS:
+        return entry.name in _FOLDERS
+    return entry.name == CHECKPOINT or (entry.name.endswith(_PAGES) and not entry.name.startswith("."))
 
 
 def _is_folder(path: str) -> bool:
@@ -231,7 +237,10 @@ def is_site(folder: Path) -> bool:
     if not any(folder.iterdir()):
         return True
     try:
+        found = (folder / INDEX).stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_INDEX:
+            return False
         index = json.loads((folder / INDEX).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(index, dict) and index.get("made_by") == "medperf-git leaderboard"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.errors import UsageProblem
+from medperf_git.errors import EnvironmentProblem, UsageProblem
 from medperf_git.flows.sites import resolve_commit, site_cache
 from medperf_git.leaderboard.build_cache import NOTHING, LastBuild
 from medperf_git.registry.objects import Store
@@ -36,6 +36,21 @@ def test_a_cache_in_the_site_is_refused_by_whatever_name(tmp_path: Path) -> None
     for folder in (tmp_path / "site", tmp_path / "site" / "inner", tmp_path / "link"):
         with pytest.raises(UsageProblem):
             site_cache(tmp_path / "home", tmp_path / "site", folder)
+
+
+def test_a_cache_behind_a_link_that_leads_to_itself_holds_nothing(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    kept = site_cache(tmp_path / "home", tmp_path / "site", tmp_path / "loop")
+    assert kept.load() == NOTHING
+    with pytest.raises(EnvironmentProblem, match="cannot be remembered"):
+        kept.save(LastBuild("", {}, {}))
+
+
+def test_a_home_that_cannot_hold_the_key_names_the_way_without(tmp_path: Path) -> None:
+    (tmp_path / "home").write_bytes(b"")
+    with pytest.raises(EnvironmentProblem) as problem:
+        site_cache(tmp_path / "home", tmp_path / "site")
+    assert problem.value.hint.endswith("or say --no-cache")
 
 
 def test_the_key_of_another_home_opens_nothing(tmp_path: Path) -> None:

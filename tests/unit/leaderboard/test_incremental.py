@@ -207,6 +207,7 @@ def test_what_others_changed_in_the_site_is_put_right(tmp_path: Path) -> None:
     page = site / "results/ana/breast/1/north.tumours.1/ben.logit.1/0001.html"
     page.write_bytes(page.read_bytes().replace(b"north", b"south"))
     (site / "benchmarks/ana/breast/1/results/river.tumours.1.csv").unlink()
+    (site / "extra.html").write_text("stray")
     (site / "benchmarks" / "extra.html").write_text("stray")
     (page.parent / "extra.html").write_text("stray")
     (page.parent.parent / "ben.other.1").mkdir()
@@ -245,8 +246,9 @@ def test_a_folder_moved_away_and_linked_to_is_written_again(tmp_path: Path, fold
 def test_what_others_keep_beside_the_site_stays(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "registry.git", lr.demo())
     first = update(repository, tmp_path)
-    others = {".git/HEAD": b"ref: refs/heads/pages", "CNAME": b"leaderboard.example.org", ".nojekyll": b""}
-    (tmp_path / "site" / ".git").mkdir()
+    others = {".git/HEAD": b"ref: refs/heads/pages", "CNAME": b"leaderboard.example.org", ".nojekyll": b"", "downloads/a.html": b"a"}
+    for folder in (".git", "downloads"):
+        (tmp_path / "site" / folder).mkdir()
     for name, data in others.items():
         (tmp_path / "site" / name).write_bytes(data)
     assert update(repository, tmp_path) == first | others
