@@ -125,7 +125,7 @@ class BuildCache:
         except OSError as error:
             raise EnvironmentProblem(
                 f"what was built cannot be remembered in {self._path}: {error.strerror}",
-                hint="see what lies there and who may write there, choose another folder with --cache, or say --no-cache",
+                hint="see who may write there, choose another folder with --cache, or say --no-cache",
             ) from error
 
     def _begun(self) -> "hashlib.blake2b":

@@ -86,9 +86,9 @@ class SiteFolder:
         return not folder or self._real[folder]
 
     def remove_others(self, known: Collection[str], *, leave: Collection[str] = ()) -> None:
-        """Remove every file of ours that is not `known`, and folders left empty; what lies in the folders `leave` stays.
+        """Remove each file of a site that is not `known`, and folders left empty; what lies in the folders `leave` stays.
 
-        What lies beside ours at the top stays as well.
+        What is another's at the top stays as well.
         """
         self._sweep("", known, leave)
 

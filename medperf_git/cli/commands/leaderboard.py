@@ -28,7 +28,7 @@ leaderboard.add_command(export)
 
 
 @leaderboard.command()
-@click.option("--at", default=None, metavar="COMMIT", help="Branch, tag or commit (default: main as last verified).")
+@click.option("--at", metavar="COMMIT", help="Branch, tag or commit (default: main as last verified).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the site goes.")
 @click.option("--repo", type=click.Path(path_type=Path, exists=True), help="Build from this repository instead.")
 @click.option(

@@ -246,7 +246,12 @@ def test_a_folder_moved_away_and_linked_to_is_written_again(tmp_path: Path, fold
 def test_what_others_keep_beside_the_site_stays(tmp_path: Path) -> None:
     repository = Repository(tmp_path / "registry.git", lr.demo())
     first = update(repository, tmp_path)
-    others = {".git/HEAD": b"ref: refs/heads/pages", "CNAME": b"leaderboard.example.org", ".nojekyll": b"", "downloads/a.html": b"a"}
+    others = {
+        ".git/HEAD": b"ref: refs/heads/pages",
+        "CNAME": b"leaderboard.example.org",
+        ".nojekyll": b"",
+        "downloads/a.html": b"a",
+    }
     for folder in (".git", "downloads"):
         (tmp_path / "site" / folder).mkdir()
     for name, data in others.items():
