@@ -73,7 +73,8 @@ def _by_tests(pairs: Sequence[Pairwise | un.Undefined], rivals: list[str]) -> st
         return ", and nothing here tests how sure that is."
     what = "cases" if tested[0].kind is Tested.CASES else "sites"
     if not rivals:
-        return f", and significantly better than every other model on the same {what}."
+        by = " by one metric or more" if len(pairs) > 1 else ""
+        return f", and significantly better than every other model on the same {what}{by}."
     return f", but {listing(rivals)} cannot be told from it by tests on the same {what}."
 
 
@@ -133,5 +134,6 @@ def weighing(found: rk.Ranking, settings: Settings) -> str:
 
 def _cases(found: rk.Ranking) -> str:
     """Count the cases behind a ranking within cases, by the first metric."""
-    sizes = np.nanmax(found.counted.grid.cases[0], axis=0)
-    return some(int(sizes.sum()), "case")
+    known = np.where(np.isnan(found.counted.grid.cases[0]), -1, found.counted.grid.cases[0])
+    sizes = known.max(axis=0, initial=-1)
+    return "the cases" if (sizes < 0).any() else some(int(sizes.sum()), "case")

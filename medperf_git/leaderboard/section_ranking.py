@@ -63,7 +63,8 @@ def interval_name(analysis: Analysis) -> str:
     }
     if kinds <= {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}:
         return "Range over sites"
-    return "95 % interval" if kinds <= {un.IntervalKind.EXACT, un.IntervalKind.DRAWN} else "95 % interval or range"
+    without_test = kinds & {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}
+    return "95 % interval or range" if without_test else "95 % interval"
 
 
 def ranking_caption(analysis: Analysis) -> str:
@@ -255,7 +256,7 @@ def _strip(row: Standing, scale: plots.Scale, place: int) -> plots.Strip:
         dots=dots,
         bar=(scale.at(interval.low), scale.at(interval.high)) if interval and interval.sites > 1 else None,
         mark=scale.at(score.value) if score.value is not None else "",
-        sampled=interval is not None and interval.sites >= un.FEWEST_SITES,
+        sampled=interval is not None and not interval.is_range,
         grid=tuple(tick.x for tick in scale.ticks),
         strokes="" if few else plots.strokes_at(scale.at(value) for value in score.per_site.values()),
     )

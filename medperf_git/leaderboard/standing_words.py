@@ -59,8 +59,7 @@ def interval_kind(score: Score) -> str:
         return score.interval.reason
     if score.interval.sites == 1:
         return "at one site"
-    few = score.interval.sites < un.FEWEST_SITES
-    return "range over its sites" if few else "95\N{NO-BREAK SPACE}% interval over its sites"
+    return "range over its sites" if score.interval.is_range else "95\N{NO-BREAK SPACE}% interval over its sites"
 
 
 def first_place_words(analysis: Analysis, standing: Standing) -> str:
