@@ -86,7 +86,7 @@ class SiteFolder:
         return not folder or self._real[folder]
 
     def remove_others(self, known: Collection[str], *, leave: Collection[str] = ()) -> None:
-        """Remove each file of a site that is not `known`, and folders left empty; what lies in folders to `leave` stays.
+        """Remove each file of a site that is not `known`, and folders left empty; what lies in those to `leave` stays.
 
         What is another's at the top stays as well.
         """
