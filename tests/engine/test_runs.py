@@ -229,11 +229,16 @@ def test_t14_a_dataset_that_changes_while_models_run_undoes_them(
     site: Site, make_cube: MakeCube, make_plan: MakePlan
 ) -> None:
     plan = make_plan([make_cube("slow", "predict", name="one")], make_cube("score", name="score", role="metrics"))
-    timer = threading.Timer(1.0, lambda: (site.data.labels / "a.txt").write_text("changed"))
-    timer.start()
+    tell = site.events.append
+
+    def told(event: Event) -> None:
+        tell(event)
+        if event.kind is EventKind.STARTED:
+            (site.data.labels / "a.txt").write_text("changed")
+
+    site.on_event = told
     with pytest.raises(IntegrityBroken, match="after the run"):
         site.run(plan)
-    timer.join()
     assert site.store.run(plan.run_id).model(plan.models[0].model.ref).outcome() is None
 
 
