@@ -67,7 +67,7 @@ def test_rows_are_found_by_words_and_by_state_in_every_table(opened):
     page.get_by_label("Show").select_option("unranked")
     assert names(page) == ["One feature"]
     page.get_by_label("Show").select_option("beside")
-    assert names(page) == ["Network 1", "Network 2", "Network 3"]
+    assert names(page) == ["Network 1", "Network 2", "Network 3", "Network 4"]
     assert page.url.endswith("?show=beside")
 
 
