@@ -20,6 +20,7 @@ from medperf_git import __version__
 from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
+from medperf_git.leaderboard.collector import patient
 from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.identified import has_ids
@@ -116,7 +117,7 @@ def build_folder(
     frames = list(iter_frames(view))
     words = _column_words(view, about)
     works = list(_iter_work(view, frames))
-    with disk_errors(out):
+    with disk_errors(out), patient():
         claim(folder)
         ids = Ids(view, {frame.ref: frame for frame in frames}, words) if cache is not None and has_ids(view) else None
         last = cache.load() if cache is not None and ids is not None and not folder.fresh else NOTHING
