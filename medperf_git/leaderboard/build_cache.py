@@ -9,7 +9,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -25,7 +25,7 @@ from medperf_git.records.schemas import asset_folder
 
 MAX_BYTES = 2 * 1024**3
 
-_MAGIC = b"medperf-git site 1\n"
+_MAGIC = b"medperf-git site 2\n"
 _SEAL = 32
 _SIZE = 8
 # Of a column with `rows` chains, `links` records and `wide` metrics: field, type, shape.
@@ -56,11 +56,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """Which folder was written, all its columns by their folders, and the id of everything that they depend on."""
+    """Which folder was written, all its columns by their folders, and the id of everything that they depend on.
+
+    `whole` tells of what the site is, commit and all; `rest` are the marks of the files that no column has.
+    """
 
     out: str
     columns: Mapping[str, Kept]
     ids: Mapping[str, bytes]
+    whole: str = ""
+    rest: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = LastBuild("", {}, {})
@@ -159,7 +164,8 @@ def _iter_encoded(build: LastBuild) -> Iterator[bytes]:
             }
         )
     ids = [build.ids[name].hex() for name in names]
-    head = json.dumps({"out": build.out, "names": names, "ids": ids, "words": list(words), "columns": heads}).encode()
+    about = {"out": build.out, "whole": build.whole, "rest": dict(build.rest)}
+    head = json.dumps({**about, "names": names, "ids": ids, "words": list(words), "columns": heads}).encode()
     yield len(head).to_bytes(_SIZE, "big") + head
     yield from lists
     for kept in build.columns.values():
@@ -219,4 +225,4 @@ def _decode(body: memoryview) -> LastBuild:
         rests = frozenset(names[place] for place in rests_on.tolist())
         columns[column.folder] = Kept(column, rests, tuple(one["files"]), marks)
     ids = {name: bytes.fromhex(text) for name, text in zip(names, head["ids"], strict=True)}
-    return LastBuild(head["out"], columns, ids)
+    return LastBuild(head["out"], columns, ids, head["whole"], dict(head["rest"].items()))

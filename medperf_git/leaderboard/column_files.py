@@ -131,6 +131,10 @@ class Ids:
             self._known[name] = self._find(*name.split(" "))
         return self._known[name]
 
+    def of_site(self, about: object) -> str:
+        """Return what tells a whole site, of all the records there are, from every other."""
+        return _hash((self._view.folder_id(""), sorted(self._common.items()), about)).hex()
+
     def _find(self, kind: str, *names: str) -> bytes:
         match kind:
             case "blob":
