@@ -150,8 +150,8 @@ def build_folder(
         for url, data in index:
             rest[url] = folder.put(url, data)
         if cache is not None and ids is not None:
-            lasting = {name: one for name, one in done.items() if name not in passing}
-            cache.save(_to_keep(str(out), lasting, ids, whole, rest))
+            good = {name: one for name, one in done.items() if name not in passing}
+            cache.save(_to_keep(str(out), good, ids, whole, rest))
     return len(known) + sum(len(kept.column.numbers) for kept in done.values())
 
 

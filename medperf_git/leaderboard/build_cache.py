@@ -129,7 +129,7 @@ def edition() -> bytes:
     package = Path(medperf_git.__file__).parent
     files = [file for part in ("leaderboard", "records") for file in sorted((package / part).rglob("*"))]
     files += [package / "registry" / "snapshot.py", *sorted(asset_folder("schemas").glob("*.json"))]
-    libraries = " ".join(f"{name} {version(name)}" for name in ("numpy", "jinja2", "markupsafe", "cattrs"))
+    libraries = " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "jinja2", "markupsafe", "cattrs"))
     whole = hashlib.sha256(f"{medperf_git.__version__} {sys.version} {libraries}".encode())
     for file in files:
         if file.is_file() and "__pycache__" not in file.parts:
