@@ -24,8 +24,8 @@ tools:  ## what only the tests need
 	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
 test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
-	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" $(COVERAGE)
-	$(BIN)/python -m pytest -q -m "engine or browser"
+	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" --durations=25 --durations-min=5 $(COVERAGE)
+	scripts/test-engine.sh $(BIN)/python
 	$(BIN)/python scripts/coverage_gate.py 95 records signing policy
 
 test-podman: dev engine images tools  ## the tests of the engine on Podman, as root and rootless

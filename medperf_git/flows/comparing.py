@@ -197,6 +197,7 @@ def _score(one: MetricComparison, counted: int) -> str:
         un.IntervalKind.EXACT: f"95 % interval {bounds} over its {sites} (exact site bootstrap)",
         un.IntervalKind.DRAWN: f"95 % interval {bounds} over its {sites} (site bootstrap)",
         un.IntervalKind.RANGE: f"range {bounds} over its {sites}, too few for an interval",
+        un.IntervalKind.EFFECTS: f"95 % interval {bounds} over its {sites} (random effects)",
         un.IntervalKind.SINGLE: "a value at one site only, so there is no interval",
     }
     return "; ".join(filter(None, (told, kinds[one.interval.kind])))

@@ -74,8 +74,8 @@ def find_state(workspace: Workspace, line: list[str], text: str) -> State:
     steps = [step for step in line if step.startswith(text)] if _COMMIT.fullmatch(text) else []
     if len(steps) == 1:
         return State(text[:12], steps[0])
-    tag = _tag(workspace, text)
-    if tag in line:
+    tag = workspace.store.commit_of(f"refs/tags/{text}")
+    if tag is not None and tag in line:
         return State(text, tag)
     try:
         proposal = find_proposal(workspace, text)
@@ -118,10 +118,3 @@ def _benchmark(earlier: RecordView, later: RecordView, text: str, *, member: str
         with suppress(UsageProblem):
             return find(earlier, Benchmark, text, member=member).ref
         raise problem from None
-
-
-def _tag(workspace: Workspace, text: str) -> str:
-    try:
-        return workspace.store.ref(f"refs/tags/{text}") or ""
-    except ValueError:  # no valid name of a ref, so there is none
-        return ""

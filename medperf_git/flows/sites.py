@@ -15,11 +15,12 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from medperf_git.errors import IntegrityBroken, Refused, UsageProblem
+from medperf_git.errors import EnvironmentProblem, IntegrityBroken, Refused, UsageProblem
 from medperf_git.flows.home import write_file
 from medperf_git.flows.recent_steps import recent_steps
 from medperf_git.leaderboard.build import build_folder
 from medperf_git.leaderboard.build_cache import BuildCache, edition
+from medperf_git.leaderboard.writing import CHECKPOINT, disk_errors
 from medperf_git.records.findings import Finding
 from medperf_git.records.folds import registry_state
 from medperf_git.records.times import format_time
@@ -31,7 +32,6 @@ from medperf_git.signing.signers import AskPassphrase, FileSigner
 
 PROCESSES = 2
 _KEY = 32
-CHECKPOINT = "checkpoint"  # the file of the note, at the top of the site
 
 _BRANCHES = ("refs/heads/{}", "refs/remotes/origin/{}", "refs/upstream/{}", "refs/tags/{}", "{}")
 
@@ -96,7 +96,7 @@ def site_cache(home: Path, out: Path, folder: Path | None = None) -> BuildCache:
     """
     out = out.absolute()
     place = (folder or home / "cache" / "builds").absolute()
-    if place.is_relative_to(out) or place.resolve().is_relative_to(out.resolve()):
+    if place.is_relative_to(out) or Path(os.path.realpath(place)).is_relative_to(os.path.realpath(out)):
         raise UsageProblem(f"the cache {place} lies in the site", hint="choose a folder outside of what is published")
     name = hashlib.sha256(os.fsencode(out)).hexdigest()[:16]
     return BuildCache(place / f"{name}.build", key=_cache_key(home), edition=edition())
@@ -111,7 +111,10 @@ def _cache_key(home: Path) -> bytes:
         if private and len(key := path.read_bytes()) == _KEY:
             return key
     key = secrets.token_bytes(_KEY)
-    write_file(path, key)
+    try:
+        write_file(path, key)
+    except EnvironmentProblem as problem:
+        raise EnvironmentProblem(problem.message, hint=f"{problem.hint}, or say --no-cache") from problem
     return key
 
 
@@ -126,7 +129,8 @@ def write_checkpoint(built: BuiltSite, *, key: Path, now: datetime, passphrase: 
         raise Refused(f"the registry {said}", hint="maintainers name the key in the registry record, as `checkpoint`")
     note = make_note(Checkpoint(built.registry_id, built.verified, built.commit, now), signer)
     path = built.out / CHECKPOINT
-    path.write_bytes(note)
+    with disk_errors(built.out):
+        path.write_bytes(note)
     return path
 
 
@@ -166,7 +170,7 @@ def resolve_commit(store: Store, text: str) -> str:
             return text
         raise UsageProblem(f"the repository has no commit {text}", hint="fetch it first")
     for form in _BRANCHES:
-        if (commit := store.ref(form.format(text))) is not None:
+        if (commit := store.commit_of(form.format(text))) is not None:
             return commit
     raise UsageProblem(
         f"the repository has no branch or commit {text!r}", hint="say --at main, or 40 digits of a commit"

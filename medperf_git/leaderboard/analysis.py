@@ -158,7 +158,10 @@ def _reversals(basis: Basis, ranking: rk.Ranking | un.Undefined) -> list[Reversa
     if any(isinstance(one, un.Undefined) for one in orders):
         return []
     equal, by_cases = (one.ranking for one in orders if isinstance(one, Computed))
-    names = sorted(equal.counted.grid.models, key=lambda name: (equal.rank_of(name) or 0, name))
+    # who ties with equal weights stands in the order by cases: then wherever two are turned round, two neighbours are
+    names = sorted(
+        equal.counted.grid.models, key=lambda name: (equal.rank_of(name) or 0, by_cases.rank_of(name) or 0, name)
+    )
     found = []
     for first, second in itertools.pairwise(names):
         one, other = (by_cases.rank_of(name) or 0 for name in (first, second))
@@ -219,8 +222,17 @@ def _beside_first(found: _Found, model: Ref, at: int | None) -> bool:
         return found.contest.within[at]
     ranking = found.computed.ranking
     tested = [one for one in found.pairs if isinstance(one, Pairwise)]
-    leader = Ref.parse(ranking.counted.grid.models[ranking.ranks.index(1)])
-    return ranking.ranks[at] == 1 or (bool(tested) and not any(one.beaten_by(leader, model) for one in tested))
+    if ranking.ranks[at] == 1 or not tested:
+        return ranking.ranks[at] == 1
+    names = zip(ranking.counted.grid.models, ranking.ranks, strict=True)
+    leaders = [Ref.parse(name) for name, place in names if place == 1]
+    return not all(_behind(model, leader, tested) for leader in leaders)
+
+
+def _behind(model: Ref, leader: Ref, tested: list[Pairwise]) -> bool:
+    """Tell whether a model is significantly worse by some metric, and significantly better by none."""
+    worse = any(one.beaten_by(leader, model) for one in tested)
+    return worse and not any(one.beaten_by(model, leader) for one in tested)
 
 
 def why_unranked(found: rk.Ranking | un.Undefined, name: str) -> str:
@@ -243,11 +255,15 @@ def _scores(found: _Found) -> list[tuple[Score, ...]]:
         intervals = intervals_of(found.basis, k, weights, by=found.computed)
         for row, model in enumerate(table.models):
             at = places.get(str(model.ref))
-            value = float(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None
+            value = _known(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None
             there = zip(sites, values[row].tolist(), strict=True)
             per_site = {site: number for site, number in there if number == number}  # noqa: PLR0124 - NaN
             rows[row].append(Score(metric, value, intervals[row], per_site, _rank_interval(found.pairs[k], model.ref)))
     return [tuple(scores) for scores in rows]
+
+
+def _known(value: np.float64) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def _rank_interval(pairs: Pairwise | un.Undefined, model: Ref) -> tuple[int, int] | un.Undefined:

@@ -12,7 +12,7 @@ from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Analysis, Standing
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.site_data import SiteData
-from medperf_git.leaderboard.standing_words import badge_words, ranked_count
+from medperf_git.leaderboard.standing_words import badge_words, first_doubt, ranked_count
 from medperf_git.leaderboard.text import listing
 from medperf_git.leaderboard.widths import clip, width_of
 
@@ -36,14 +36,19 @@ def benchmark_badge(analysis: Analysis) -> bytes:
     if not first:
         return render_badge(analysis.table.title, "no ranking yet", _NONE)
     count = ranked_count(analysis)
-    told = f"first of {count}: {first[0]}" if len(first) == 1 else f"{listing(first, most=2)} share first of {count}"
+    told = (
+        f"first of {count}{first_doubt(analysis)}: {first[0]}"
+        if len(first) == 1
+        else f"{listing(first, most=2)} share first of {count}"
+    )
     return render_badge(analysis.table.title, told, _FIRST)
 
 
 def model_badge(analysis: Analysis, standing: Standing) -> bytes:
     """Say where a model stands."""
     colour = _NONE if standing.rank is None else _FIRST if standing.rank == 1 else _OTHER
-    return render_badge(analysis.table.title, badge_words(analysis, standing), colour)
+    told = "; ".join((badge_words(analysis, standing), *standing.model.marks))
+    return render_badge(analysis.table.title, told, colour)
 
 
 def render_badge(label: str, text: str, colour: str) -> bytes:

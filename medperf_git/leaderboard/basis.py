@@ -51,4 +51,5 @@ def basis_of(table: BenchmarkTable, metrics: tuple[str, ...]) -> Basis:
 
 
 def _column(metric: MetricInfo) -> rk.Metric:
-    return rk.Metric(metric.id, metric.higher_is_better, metric.low if metric.higher_is_better else metric.high)
+    worse_end = metric.low if metric.higher_is_better else metric.high
+    return rk.Metric(metric.id, metric.higher_is_better, worse_end if metric.worst is None else metric.worst)

@@ -21,7 +21,7 @@ from medperf_git.leaderboard import badges, embed_page, families, methods_page, 
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
 from medperf_git.leaderboard.collector import patient
-from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, urls_of
+from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.identified import has_ids
 from medperf_git.leaderboard.page import DataFile, Page
@@ -31,7 +31,7 @@ from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
 from medperf_git.leaderboard.workers import OpenView, Pool
-from medperf_git.leaderboard.writing import INDEX, SiteFolder, claim, disk_errors, prepare, write_site
+from medperf_git.leaderboard.writing import INDEX, SiteFolder, disk_errors, opened, write_site
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, folders
 
@@ -114,12 +114,10 @@ def build_folder(
     the folder holds anything but a site. EnvironmentProblem: the disk refuses, or a process was killed.
     """
     out, about = out.absolute(), About(commit, registry_id, step_time, tuple(steps))
-    folder = SiteFolder(out, fresh=prepare(out))
     frames = list(iter_frames(view))
     words = _column_words(view, about)
     works = list(_iter_work(view, frames))
-    with disk_errors(out), patient():
-        claim(folder)
+    with disk_errors(out), patient(), opened(out) as folder:
         ids = Ids(view, {frame.ref: frame for frame in frames}, words) if cache is not None and has_ids(view) else None
         last = cache.load() if cache is not None and ids is not None and not folder.fresh else NOTHING
         whole = ids.of_site(about) if ids is not None and open_view is not None else ""
@@ -127,7 +125,7 @@ def build_folder(
         if same:  # before anything is compared: what lies behind a link is no file of the site
             folder.remove_others(_files_of(last), leave=frozenset(last.columns))
         columns = _still_good(last, works, ids, folder) if ids is not None and last.out == str(out) else {}
-        if same and len(columns) == len(works) and all(folder.mark(url) == mark for url, mark in last.rest.items()):
+        if same and len(columns) == len(works) and _is_rest_good(last, folder):
             return len(_files_of(last)) + sum(len(kept.column.numbers) for kept in columns.values())
         if cache is not None:
             cache.forget()
@@ -160,6 +158,12 @@ def _files_of(last: LastBuild) -> set[str]:
     return {*last.rest, *(url for kept in last.columns.values() for url in kept.files)}
 
 
+def _is_rest_good(last: LastBuild, folder: SiteFolder) -> bool:
+    """Tell whether the files that no column has are as the last build left them."""
+    real = all(map(folder.is_real, {url.rpartition("/")[0] for url in last.rest}))
+    return real and all(folder.mark(url) == mark for url, mark in last.rest.items())
+
+
 def _to_keep(out: str, columns: Mapping[str, Kept], ids: Ids, whole: str, rest: Mapping[str, int]) -> LastBuild:
     names = sorted({name for kept in columns.values() for name in kept.rests_on})
     return LastBuild(out, columns, {name: ids[name] for name in names}, whole, rest)
@@ -173,7 +177,9 @@ def _still_good(last: LastBuild, works: list[Work], ids: Ids, folder: SiteFolder
         kept = last.columns.get(work.folder)
         if kept is None or not changed.isdisjoint(kept.rests_on):
             continue
-        if all(folder.mark(url) == mark for url, mark in zip(urls_of(kept), kept.marks.tolist(), strict=True)):
+        places = *urls_of(kept), *folders_of(kept)
+        real = all(map(folder.is_real, {work.folder, *(url.rpartition("/")[0] for url in kept.files)}))
+        if real and [folder.mark(place) for place in places] == kept.marks.tolist():
             good[work.folder] = kept
     return good
 

@@ -7,8 +7,10 @@ which columns are as they were, what their arrays hold, and which files on disk 
 
 import hashlib
 import json
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
@@ -19,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import medperf_git
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard.columns import FACTS, Column
 from medperf_git.records.names import Ref
 from medperf_git.records.schemas import asset_folder
@@ -46,7 +49,10 @@ _ARRAYS: tuple[tuple[str, str, tuple[str | int, ...]], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """One column, all that it depends on, and the files made of it: a mark of each as it lay on disk when written."""
+    """One column, all that it depends on, and the files made of it.
+
+    `marks` tell how each lay on disk when it was written, and after them the folders that hold its pages.
+    """
 
     column: Column
     rests_on: frozenset[str]
@@ -80,7 +86,8 @@ class BuildCache:
     def load(self) -> LastBuild:
         """Return what is kept; nothing when the file is absent, damaged, foreign or of another program."""
         try:
-            if self._path.stat().st_size > MAX_BYTES:
+            status = self._path.stat()
+            if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
                 return NOTHING
             data = self._path.read_bytes()
         except OSError:
@@ -95,24 +102,36 @@ class BuildCache:
             return NOTHING
 
     def save(self, build: LastBuild) -> None:
-        """Write the file anew, for its owner alone; OSError when the disk refuses."""
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Write the file anew, for its owner alone; EnvironmentProblem when the disk refuses."""
         fresh = self._path.with_name(self._path.name + ".new")
-        fresh.unlink(missing_ok=True)
-        fresh.touch(mode=0o600, exist_ok=False)
         seal = self._begun()
-        with fresh.open("wb") as file:
-            file.write(_MAGIC + bytes(_SEAL))
-            for part in _iter_encoded(build):
-                seal.update(part)
-                file.write(part)
-            file.seek(len(_MAGIC))
-            file.write(seal.digest())
-        fresh.replace(self._path)
+        with self._disk():
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fresh.unlink(missing_ok=True)
+            fresh.touch(mode=0o600, exist_ok=False)
+            with fresh.open("wb") as file:
+                file.write(_MAGIC + bytes(_SEAL))
+                for part in _iter_encoded(build):
+                    seal.update(part)
+                    file.write(part)
+                file.seek(len(_MAGIC))
+                file.write(seal.digest())
+            fresh.replace(self._path)
 
     def forget(self) -> None:
-        """Remove the file: what is on disk is about to change."""
-        self._path.unlink(missing_ok=True)
+        """Remove the file: what is on disk is about to change; EnvironmentProblem when the disk refuses."""
+        with self._disk():
+            self._path.unlink(missing_ok=True)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise EnvironmentProblem(
+                f"what was built cannot be remembered in {self._path}: {error.strerror}",
+                hint="see who may write there, choose another folder with --cache, or say --no-cache",
+            ) from error
 
     def _begun(self) -> "hashlib.blake2b":
         return hashlib.blake2b(self._edition, key=self._key, digest_size=_SEAL)

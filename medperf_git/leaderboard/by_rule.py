@@ -23,6 +23,7 @@ from medperf_git.records.ranking_rules import RULES as FACTS
 
 Ranks = tuple[int, ...]
 MOST_FITS = 20_000  # of Paule and Mandel's equation, a fifth of a millisecond each
+NO_WEIGHT = "a model’s value varies over the cases of no site, so no site has a weight"
 KEPT_BACK = "this rule needs the number of cases, which the policy publishes only as a range"
 
 
@@ -90,6 +91,11 @@ def _random_effects(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: 
     if np.isnan(sds).any():
         return Undefined("this rule needs the standard deviation over cases of every cell")
     variances = np.where(grid.cases > 1, sds**2 / grid.cases, np.nan)
+    if not (variances > 0).all():
+        rest = _where_cases_vary(counted, variances, settings)
+        if not (rest.grid.models and rest.grid.sites):
+            return Undefined(NO_WEIGHT if not rest.grid.models else "at no site do the values of every model vary")
+        return _random_effects(basis, rest, rule, settings)
     method = "PM" if settings.method == "PM" else "DL"
 
     def merits(sites: Sequence[int]) -> tuple[Floats, Floats]:
@@ -99,7 +105,7 @@ def _random_effects(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: 
 
     scores, merit = merits(range(len(grid.sites)))
     if np.isnan(scores).any():
-        return Undefined("a model’s value varies over the cases of no site, so no site has a weight")
+        return Undefined(NO_WEIGHT)
     ranks = tuple(int(one) for one in smallest_ranks(merit))
     found = rk.Ranking(rule, "equal", counted, scores, merit, ranks)
     return Computed(
@@ -110,6 +116,21 @@ def _random_effects(basis: Basis, counted: rk.Counted, rule: rk.Rule, settings: 
         lambda sites: tuple(int(one) for one in smallest_ranks(merits(sites)[1])),
         refits=scores.size if method == "PM" else 1,
     )
+
+
+def _where_cases_vary(counted: rk.Counted, variances: Floats, settings: Settings) -> rk.Counted:
+    """Apply the missing rule to cells without a variance, which have no weight.
+
+    Else a model would be averaged over other sites than the rest: one that scores 0 on every case of a site would be
+    the better for it.
+    """
+    grid = replace(counted.grid, values=np.where(variances > 0, counted.grid.values, np.nan))
+    rest = rk.apply_missing_rule(grid, settings.missing)
+    models, sites = (
+        tuple(rk.LeftOut(out.name, out.reason.replace("no value", "cases do not vary")) for out in gone)
+        for gone in (rest.models_out, rest.sites_out)
+    )
+    return rk.Counted(rest.grid, (*counted.models_out, *models), (*counted.sites_out, *sites))
 
 
 def no_means(basis: Basis, metric: str) -> str:

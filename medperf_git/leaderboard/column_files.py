@@ -105,6 +105,12 @@ def urls_of(kept: Kept) -> Iterator[str]:
     yield from kept.files
 
 
+def folders_of(kept: Kept) -> Iterator[str]:
+    """Yield the folders that hold pages of a column and nothing else, in the order of their marks."""
+    yield kept.column.folder
+    yield from map(kept.column.folder_of, range(len(kept.column.models)))
+
+
 def rests_on(benchmark: Ref, column: Column) -> set[str]:
     """Name what the files of a column are made of, but for what `ResultReader.touched` tells; see `Ids`."""
     owner = layout.member_folder(column.dataset.member)

@@ -16,8 +16,10 @@ from scipy.stats import median_abs_deviation
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
-from medperf_git.leaderboard.analysis import grid_of, rank_table, why_unranked
+from medperf_git.leaderboard.analysis import rank_table, why_unranked
+from medperf_git.leaderboard.basis import Basis, basis_of
 from medperf_git.leaderboard.difference import Tables
+from medperf_git.leaderboard.intervals_of import interval_of
 from medperf_git.leaderboard.reading import benchmark_of, count_results
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Hidden, Measured, MetricInfo, ResultEntry
 from medperf_git.records.names import Ref
@@ -133,7 +135,7 @@ class _Pair:
     """One benchmark after a change, and its ranking before and after."""
 
     table: BenchmarkTable
-    grid: rk.Grid
+    basis: Basis
     before: rk.Ranking | un.Undefined
     after: rk.Ranking | un.Undefined
 
@@ -141,7 +143,7 @@ class _Pair:
     def of(cls, before: BenchmarkTable | None, after: BenchmarkTable) -> "_Pair":
         """Rank both."""
         ranked = rank_table(before) if before else un.Undefined("the benchmark is new")
-        return cls(after, grid_of(after, after.ranking.metrics), ranked, rank_table(after))
+        return cls(after, basis_of(after, after.ranking.metrics), ranked, rank_table(after))
 
     def compare(self, path: str) -> ResultComparison | Hidden:
         """Compare the result at a path."""
@@ -155,7 +157,7 @@ class _Pair:
         return ResultComparison(
             result=cell.result,
             replaces=earlier.source.id if earlier else "",
-            metrics=tuple(self._metric(k, cell, earlier) for k in range(len(self.grid.metrics))),
+            metrics=tuple(self._metric(k, cell, earlier) for k in range(len(self.basis.grid.metrics))),
             overall=_place_of(self.after, name),
             overall_before=_place_of(self.before, name),
             counted=len(counted),
@@ -163,15 +165,15 @@ class _Pair:
         )
 
     def _metric(self, k: int, cell: Cell, earlier: ResultEntry | None) -> MetricComparison:
-        grid, name = self.grid, str(cell.model)
+        grid, name = self.basis.grid, str(cell.model)
         metric = self.table.metric(grid.metrics[k].id)
         row, column = grid.models.index(name), grid.sites.index(str(cell.dataset))
         here, there = grid.values[k, :, column], grid.values[k, row, :]
         ranked = isinstance(self.after, rk.Ranking) and name in self.after.counted.grid.models
-        score, used = None, self.table.ranking.weights
-        if isinstance(self.after, rk.Ranking):
-            used = self.after.weights
-            score = float(self.after.scores[k, self.after.counted.grid.models.index(name)]) if ranked else None
+        score = None
+        if isinstance(self.after, rk.Ranking) and ranked:
+            at_all = float(self.after.scores[k, self.after.counted.grid.models.index(name)])
+            score = None if np.isnan(at_all) else at_all
         return MetricComparison(
             metric=metric,
             value=_value(cell.result, metric.id),
@@ -180,7 +182,7 @@ class _Pair:
             among_models=robust_z(here, row),
             among_sites=robust_z(there, column),
             score=score,
-            interval=un.own_interval(grid, used, metric=k, model=row, seed=self.table.ranking.seed),
+            interval=interval_of(self.basis, k, row, self.after),
         )
 
 

@@ -6,9 +6,9 @@ from functools import partial
 from medperf_git.leaderboard import urls
 from medperf_git.leaderboard.analysis import Analysis, Standing
 from medperf_git.leaderboard.page import Page
+from medperf_git.leaderboard.section_ranking import interval_name, ranked_by
 from medperf_git.leaderboard.site_data import SiteData
 from medperf_git.leaderboard.standing_words import (
-    interval_kind,
     interval_of_ranks,
     interval_words,
     level_words,
@@ -32,18 +32,31 @@ def embed_context(analysis: Analysis) -> Context:
     ranked = [standing for standing in analysis.standings if standing.rank is not None]
     metric = analysis.metrics[0]
     tested = any(map(interval_of_ranks, ranked))
-    kinds = {interval_kind(standing.scores[0]) for standing in ranked}
     return {
         "policy": CSP,
         "title": analysis.table.title,
+        "marks": analysis.table.marks,
         "url": analysis.table.url,
         "headline": analysis.headline,
         "metric": f"{metric.title}\N{NO-BREAK SPACE}{metric.arrow}",
-        "interval": kinds.pop() if len(kinds) == 1 else "interval or range over its sites",
+        "ranked": ranked_by(analysis),
+        "interval": interval_name(analysis),
+        "tint": _tint(analysis),
+        "note": "the range or interval covers all sites of a model, the score only those that count for all"
+        if any(standing.scores[0].own_sites_differ for standing in ranked)
+        else "",
         "spread": f"{level_words(analysis)} ranks" if tested else "Without a site",
         "rows": [_row(standing, tested=tested) for standing in ranked[:MOST_ROWS]],
         "more": f"{some(len(ranked) - MOST_ROWS, 'more model')} on the page" if len(ranked) > MOST_ROWS else "",
     }
+
+
+def _tint(analysis: Analysis) -> str:
+    """Say what the tinted rows are, as the benchmark's page does."""
+    if not any(standing.beside_first and standing.rank != 1 for standing in analysis.standings):
+        return "first place"
+    tested = analysis.beside in ("resamples", "tests")
+    return "first place, and what " + ("cannot be told from it" if tested else "is not behind it everywhere")
 
 
 def _row(standing: Standing, *, tested: bool) -> Context:
@@ -53,6 +66,7 @@ def _row(standing: Standing, *, tested: bool) -> Context:
         "rank": str(standing.rank),
         "spread": spread or NOTHING,
         "title": standing.model.title,
+        "marks": standing.model.marks,
         "score": fixed(score.value, score.metric.decimals),
         "interval": interval_words(score),
         "beside": standing.beside_first or standing.rank == 1,

@@ -236,7 +236,7 @@ def _diamond(scale: _Scale, low: float, middle: float, high: float, y: float) ->
 
 def _kind(interval: un.Interval) -> str:
     """Name what the diamond spans."""
-    return "range over sites" if interval.sites < un.FEWEST_SITES else "95 % interval over sites"
+    return "range over sites" if interval.is_range else "95 % interval over sites"
 
 
 def _description(shown: Sequence[Spot], score: Score, interval: un.Interval | None) -> str:

@@ -266,6 +266,7 @@ def _metric(metric: models.Metric) -> MetricInfo:
         low=float(metric.range.min),
         high=float(metric.range.max),
         reduction=metric.reduction,
+        worst=None if metric.worst is None else float(metric.worst),
     )
 
 

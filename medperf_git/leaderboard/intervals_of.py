@@ -27,6 +27,14 @@ def intervals_of(basis: Basis, k: int, weights: rk.Weights, *, by: Computed | un
     return un.own_intervals(grid, weights, metric=k, seed=seed)
 
 
+def interval_of(basis: Basis, k: int, row: int, ranking: rk.Ranking | un.Undefined) -> un.Interval | un.Undefined:
+    """Give the interval of one model in the metric numbered `k`, as the page does."""
+    if isinstance(ranking, rk.Ranking) and ranking.rule.name == "meta":
+        return _by_effects(basis, k, basis.table.ranking.method)[row]
+    weights = ranking.weights if isinstance(ranking, rk.Ranking) else "equal"
+    return un.own_interval(basis.grid, weights, metric=k, model=row, seed=basis.table.ranking.seed)
+
+
 def _by_effects(basis: Basis, k: int, method: str) -> Intervals:
     effects = effects_of(basis, k, method=method)
     if isinstance(effects, un.Undefined):

@@ -40,7 +40,7 @@ def headline(
     if _is_one_case(found):
         return f"{start}, on a single case: no claim beyond it can be made."
     if isinstance(contest, un.Contest):
-        return f"{start}{_how_sure(contest, rivals)}"
+        return f"{start}{_how_sure(contest, rivals, _confirmed(ranked, pairs))}"
     if len(found.counted.grid.sites) == 1:
         return f"{start}, at a single site: no claim beyond it can be made."
     return f"{start}{_by_tests(pairs, rivals)}"
@@ -51,12 +51,12 @@ def _is_one_case(found: rk.Ranking) -> bool:
     return cases.shape[-1] == 1 and found.weights == "equal" and bool((cases == 1).all())
 
 
-def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
+def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str) -> str:
     if contest.sites == 1:
         return ", at a single site: no claim beyond it can be made."
     if contest.tested:
         if not rivals:
-            return ", and no other model comes within its margin of error."
+            return f", and no other model comes within its margin of error{confirmed}."
         return f", but {listing(rivals)} cannot be told from it."
     if not rivals:
         return f" and best at every one of the {word(contest.sites)} sites, too few for a test."
@@ -67,13 +67,29 @@ def _how_sure(contest: un.Contest, rivals: list[str]) -> str:
     return f", but not everywhere: {listing(rivals)} did at least as well at one site or more."
 
 
+def _confirmed(ranked: Sequence[Standing], pairs: Sequence[Pairwise | un.Undefined]) -> str:
+    """Say that tests of pairs do not bear out what resamples say of first place; nothing where they do, or are none."""
+    first, others = ranked[0].model.ref, [standing.model.ref for standing in ranked[1:]]
+    tested = [one for one in pairs if isinstance(one, Pairwise) and first in one.models]
+    if not tested:
+        return ""
+    beaten = [{one.models[j] for j in np.flatnonzero(one.beats()[one.models.index(first)])} for one in tested]
+    won = sum(any(other in found for found in beaten) for other in others)
+    if won == len(others):
+        return ""
+    if len(others) == 1:
+        return ", though a test of the pair does not confirm that"
+    return f", though tests of pairs confirm that for {word(won) if won else 'none'} of the {word(len(others))} others"
+
+
 def _by_tests(pairs: Sequence[Pairwise | un.Undefined], rivals: list[str]) -> str:
     tested = [one for one in pairs if isinstance(one, Pairwise)]
     if not tested:
         return ", and nothing here tests how sure that is."
     what = "cases" if tested[0].kind is Tested.CASES else "sites"
     if not rivals:
-        return f", and significantly better than every other model on the same {what}."
+        by = " by one metric or more" if len(pairs) > 1 else ""
+        return f", and significantly better than every other model on the same {what}{by}."
     return f", but {listing(rivals)} cannot be told from it by tests on the same {what}."
 
 
@@ -133,5 +149,6 @@ def weighing(found: rk.Ranking, settings: Settings) -> str:
 
 def _cases(found: rk.Ranking) -> str:
     """Count the cases behind a ranking within cases, by the first metric."""
-    sizes = np.nanmax(found.counted.grid.cases[0], axis=0)
-    return some(int(sizes.sum()), "case")
+    known = np.where(np.isnan(found.counted.grid.cases[0]), -1, found.counted.grid.cases[0])
+    sizes = known.max(axis=0, initial=-1)
+    return "the cases" if (sizes < 0).any() else some(int(sizes.sum()), "case")

@@ -125,7 +125,9 @@ def _how_to_read(plots: Sequence[Forest]) -> str:
     pooled = any(foot.span for plot in plots for foot in plot.feet)
     whisker = "; the line through it is the 95\N{NO-BREAK SPACE}% interval of the site’s mean" if spreads else ""
     reach = " Below it random effects: the dashed line is where the next site is expected, with 95\N{NO-BREAK SPACE}%."
-    told = f"A square is a site, its area the number of cases{whisker}. The diamond spans the sites, not the cases."
+    sized = any(line.n not in ("", NOTHING) for plot in plots for line in plot.lines)
+    area = ", its area the number of cases" if sized else ""
+    told = f"A square is a site{area}{whisker}. The diamond spans the sites, not the cases."
     return told + (reach if pooled else "")
 
 

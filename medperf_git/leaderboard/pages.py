@@ -29,6 +29,7 @@ from medperf_git.leaderboard.section_ranking import (
     interval_name,
     rank_columns,
     rank_meaning,
+    ranked_by,
     ranking_caption,
     ranking_notes,
     ranking_row,
@@ -75,7 +76,9 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
     members = [{"name": name, "title": title} for name, title in tables.members.items()]
     return {
         "trail": [],
-        "sentence": f"{', '.join(counted)}: signed where the data are, and checked before they count.",
+        "sentence": f"{', '.join(counted)}: signed where the data are, and checked before they count."
+        if tables.seen
+        else f"{counted[0]}, {counted[1]}, no result yet.",
         "benchmarks": [
             {**_entry(one), "older": one.table.ref.version < newest[one.table.ref.unversioned]}
             for one in analyses[:ENTRIES_SHOWN]
@@ -125,6 +128,7 @@ def _entry(analysis: Analysis) -> Context:
         {
             "rank": row.rank,
             "title": row.model.title,
+            "marks": row.model.marks,
             "score": fixed(row.scores[0].value, metric.decimals),
             "beside": row.beside_first and row.rank != 1,
         }
@@ -139,7 +143,7 @@ def _entry(analysis: Analysis) -> Context:
         "headline": analysis.headline,
         "podium": podium,
         "tinted": any(place["beside"] for place in podium),
-        "measure": f"{metric.title} {metric.arrow}, {metric_facts(metric)['better']}",
+        "measure": f"{metric.title} {metric.arrow}, {metric_facts(metric)['better']}{ranked_by(analysis)}",
         "facts": key_facts(table),
     }
 

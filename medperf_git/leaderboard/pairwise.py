@@ -79,7 +79,8 @@ def pairwise(basis: Basis, k: int, ranking: rk.Ranking, *, alpha: float) -> Pair
     sites = tuple(
         name
         for name in basis.grid.sites
-        if (block := shared.blocks.get(basis.site_refs[name])) is not None
+        if not _kept_back(basis)
+        and (block := shared.blocks.get(basis.site_refs[name])) is not None
         and sum(ref in models for ref in block.models) > 1
     )
     if len(sites) == 1 and len(ranking.counted.grid.sites) == 1:
@@ -87,6 +88,11 @@ def pairwise(basis: Basis, k: int, ranking: rk.Ranking, *, alpha: float) -> Pair
     if len(sites) > 1:
         return _by_cases(basis, k, models, sites, alpha=alpha)
     return _by_sites(basis, k, models, alpha=alpha)
+
+
+def _kept_back(basis: Basis) -> bool:
+    """Tell whether the policy keeps numbers of cases back, so that nothing is tested by cases."""
+    return basis.table.policy is not None and not basis.table.policy.exact_n
 
 
 def ref_in(ref: Ref, ranking: rk.Ranking) -> bool:
@@ -107,6 +113,8 @@ def _by_sites(basis: Basis, k: int, models: tuple[Ref, ...], *, alpha: float) ->
     values = basis.grid.values[k][[basis.models.index(ref) for ref in models]]
     columns = np.flatnonzero((~np.isnan(values)).sum(axis=0) > 1)
     compared = "a comparison of cases at one site only" if basis.shared[k].blocks else "no comparisons of cases"
+    if _kept_back(basis):
+        compared = "numbers of cases are published as ranges only"
     if len(columns) < 2:
         return Undefined("one site: a difference there may be found nowhere else, so nothing is tested")
     if len(columns) < FEWEST_SITES:

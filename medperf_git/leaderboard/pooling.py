@@ -5,6 +5,7 @@ group for each class or threshold; a metric says by its name what they give. A s
 value and its counts are published.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -31,6 +32,12 @@ _SINGLE: Mapping[str, Computing] = {
     "f1": (ct.f1, (_TP, _FP, _FN)),
     "mcc": (ct.matthews, (_TP, _FP, _FN, _TN)),
 }
+# By the whole id, or its last two words: such a metric is another one than its last word says.
+_TWO_WORDS: Mapping[str, Computing] = {"balanced-accuracy": (ct.balanced_accuracy, (_TP, _FP, _FN, _TN))}
+# Before the last word these make another metric of it, which one group of counts does not give.
+_OTHERWISE = frozenset(
+    ("average", "avg", "balanced", "macro", "mean", "micro", "normalized", "partial", "top", "weighted")
+)
 # By the end of a metric's id, for a group of each threshold or class.
 _WHOLE: Mapping[str, Computing] = {
     "auroc": (ct.auroc, (_TP, _FP, _FN, _TN)),
@@ -76,10 +83,15 @@ def _computing(name: str, length: int) -> Computing | None:
         return None
     plain = name.replace("_", "-").replace(".", "-")
     for ending, computing in _WHOLE.items():
-        if plain == ending or plain.endswith(f"-{ending}"):
-            return computing
-    last = plain.rpartition("-")[2]
-    return _SINGLE.get(last) if length == GROUP else None
+        start = plain.removesuffix(ending)
+        if plain.endswith(ending) and (not start or start.endswith("-")):
+            return None if _OTHERWISE.intersection(start.split("-")) else computing
+    words = plain.split("-")
+    if length != GROUP:
+        return None
+    if (two := "-".join(words[-2:])) in _TWO_WORDS:
+        return _TWO_WORDS[two]
+    return None if _OTHERWISE.intersection(words[:-1]) else _SINGLE.get(words[-1])
 
 
 def _counts(basis: Basis, metric: str) -> tuple[Floats, Floats, Floats] | None:
@@ -95,6 +107,6 @@ def _counts(basis: Basis, metric: str) -> tuple[Floats, Floats, Floats] | None:
     means, sites = np.full(models, np.nan), np.zeros(models)
     for row, there in lists.items():
         sums[row] = np.sum([counts for counts, _ in there], axis=0)
-        means[row] = float(np.mean([value for _, value in there]))
+        means[row] = math.fsum(value for _, value in there) / len(there)
         sites[row] = len(there)
     return sums, means, sites

@@ -227,6 +227,8 @@ def hidden_result(item: Hidden, table: BenchmarkTable) -> Context:
 def account(table: BenchmarkTable) -> str:
     """Say that the counts add up."""
     hidden = len(table.hidden)
+    if not table.seen:
+        return "There is no result record yet."
     tail = f"{word(hidden)} hidden, listed here with the reason" if hidden else "none is hidden"
     shown = f"{whole(table.shown)} {'is' if table.shown == 1 else 'are'} shown"
     return f"Of {some(table.seen, 'result record')}, {shown} and {tail}."

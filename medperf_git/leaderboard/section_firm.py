@@ -80,7 +80,7 @@ def _is_out(other: Other) -> bool:
 
 def _firm_text(analysis: Analysis, rows: list[Standing]) -> str:
     first = [row for row in rows if row.rank == 1]
-    unmoved = all(row.rank_range in (None, (1, 1)) for row in first)
+    unmoved = all((rank == 1) == (row in first) for row in rows for rank in row.without.values())
     stays = "First place stays the same whichever site is left out" if unmoved else "First place depends on the sites"
     if not rows[0].without:
         reason = analysis.without

@@ -1,5 +1,6 @@
 """Which models differ significantly, pair by pair: tables for the page, and every pair as CSV."""
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -43,7 +44,8 @@ def _table(analysis: Analysis, found: Pairwise) -> Context:
     places = [found.models.index(row.model.ref) for row in shown]
     beats, tested = found.beats(), ~np.isnan(found.p)
     if not beats.any():
-        return _reason(found.metric.title, f"no two models differ significantly ({_caption(found)[:-1]})")
+        why = f"no two models differ significantly ({_caption(found)[:-1]}){_too_few(found)}"
+        return _reason(found.metric.title, why)
     return {
         "metric": found.metric.title,
         "why": "",
@@ -63,14 +65,28 @@ def _table(analysis: Analysis, found: Pairwise) -> Context:
     }
 
 
+def _too_few(found: Pairwise) -> str:
+    """Say that the sites are too few for any difference to pass, by the smallest p that so many values can give.
+
+    It is that of differences of one sign and one size, whose tied ranks have the least variance: k(k+1)²/16.
+    """
+    k = len(found.sites)
+    if found.kind is Tested.CASES:
+        return ""
+    z = (k * (k + 1) / 4 - 0.5) / ((k + 1) * math.sqrt(k) / 4)
+    if math.erfc(z / math.sqrt(2)) * found.tests <= found.alpha:
+        return ""
+    return f". {some(k, 'site')} are too few for any difference, however large, to be significant by these tests"
+
+
 def _caption(found: Pairwise) -> str:
     over = some(len(found.sites), "site")
     if found.cases is not None:
         over = f"{some(found.cases, 'case')} of {over}"
     how = "each site ranks its own differences" if found.kind is Tested.CASES else "each site counts once"
     return (
-        f"{found.kind.value}, over {over}: {how}; two-sided, {some(found.tests, 'test')} adjusted together by Holm, "
-        f"level {found.alpha:g}."
+        f"{found.kind.value}, over {over}: {how}; two-sided, {some(found.tests, 'test')}"
+        f"{' adjusted together by Holm' if found.tests > 1 else ''}, level {found.alpha:g}."
     )
 
 

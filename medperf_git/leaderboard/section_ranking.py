@@ -32,11 +32,12 @@ def rank_meaning(analysis: Analysis) -> str:
         return "Without a ranking the scores below stand side by side and claim nothing."
     sites = len(analysis.ranking.counted.grid.sites)
     where = "at this one site" if sites == 1 else f"at these {whole(sites)} sites"
+    whose = "it" if sites == 1 else "they"
     tested = analysis.beside in ("resamples", "tests")
     tint = "cannot be told from first place" if tested else "are not behind first place everywhere"
     close = f" Tinted rows {tint}." if _several_first(analysis) else ""
     return (
-        f"A rank says how a model did {where}, on the cases they had, under the rule that the committee signed; "
+        f"A rank says how a model did {where}, on the cases {whose} had, under the rule that the committee signed; "
         f"it does not say how the model would do elsewhere.{close}"
     )
 
@@ -63,7 +64,8 @@ def interval_name(analysis: Analysis) -> str:
     }
     if kinds <= {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}:
         return "Range over sites"
-    return "95 % interval" if kinds <= {un.IntervalKind.EXACT, un.IntervalKind.DRAWN} else "95 % interval or range"
+    without_test = kinds & {un.IntervalKind.RANGE, un.IntervalKind.SINGLE}
+    return "95 % interval or range" if without_test else "95 % interval"
 
 
 def ranking_caption(analysis: Analysis) -> str:
@@ -83,8 +85,17 @@ def weighing_of(analysis: Analysis) -> str:
     return f"{words[:1].upper()}{words[1:]}.".replace("site weighing", "site weighs")
 
 
+def ranked_by(analysis: Analysis) -> str:
+    """Say that the one score which a short table shows is not all that ranks; nothing where it is."""
+    if len(analysis.metrics) == 1:
+        return ""
+    return f"; the rank is by {listing([metric.title for metric in analysis.metrics])} together"
+
+
 def how_to_read(analysis: Analysis) -> str:
-    """Say how plot and tint are read."""
+    """Say how plot and tint are read; nothing where there is neither."""
+    if not any(row.scores[0].per_site for row in analysis.standings):
+        return ""
     few = len(analysis.table.sites) <= plots.SITES_APART
     reading = f"In the plot each {'dot' if few else 'fine stroke'} is a site, the tall stroke the score"
     contest = analysis.contest
@@ -92,16 +103,17 @@ def how_to_read(analysis: Analysis) -> str:
         tests = " A tinted row cannot be told from first place by tests of pairs." if analysis.beside else ""
         return f"{reading}.{tests}"
     if contest.tested:
-        how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {un.DRAWS:,} draws"
+        how = "exact site bootstrap" if contest.sites < un.EXACT_BELOW else f"site bootstrap, {whole(un.DRAWS)} draws"
         return (
             f"{reading}, the bar its 95\N{NO-BREAK SPACE}% interval ({how}: sites are resampled, not cases). "
             "A tinted row cannot be told from first place: "
             "it does at least as well in 2.5\N{NO-BREAK SPACE}% of the resamples or more."
         )
+    bar = ", the bar the range over the model’s sites" if len(analysis.table.sites) > 1 else ""
+    tint = " A tinted row is not behind first place everywhere: at a site or more it does at least as well."
     return (
-        f"{reading}, the bar the range over the model’s sites. {some(contest.sites, 'site')} in the ranking: "
-        "fewer than five allow no interval and no test. A tinted row is not behind first place everywhere: "
-        "at a site or more it does at least as well."
+        f"{reading}{bar}. {some(contest.sites, 'site')} in the ranking: "
+        f"fewer than five allow no interval and no test.{tint if _several_first(analysis) else ''}"
     )
 
 
@@ -113,7 +125,11 @@ def ranking_notes(analysis: Analysis) -> list[str]:
         notes += [f"Left out of the ranking: {out.name} ({out.reason})." for out in counted.sites_out]
     if any(score.own_sites_differ for row in analysis.standings for score in row.scores):
         notes.append("‡ The range or interval covers all sites of this model, the score only those that count for all.")
-    if any(metric.reduction != "mean" for metric in analysis.metrics):
+    weighed = any(analysis.others[place].rule.name == "mean-then-rank" for place in _usable(analysis))
+    by_cases = analysis.rule is not None and (
+        analysis.rule.name == "mean-then-rank" or analysis.settings.weights != "equal"
+    )
+    if (weighed or by_cases) and any(metric.reduction != "mean" for metric in analysis.metrics):
         names = listing([metric.title for metric in analysis.metrics if metric.reduction != "mean"])
         notes.append(f"{names}: a score over cases is the sites’ values weighted by cases, not a pooled value.")
     return notes
@@ -255,7 +271,7 @@ def _strip(row: Standing, scale: plots.Scale, place: int) -> plots.Strip:
         dots=dots,
         bar=(scale.at(interval.low), scale.at(interval.high)) if interval and interval.sites > 1 else None,
         mark=scale.at(score.value) if score.value is not None else "",
-        sampled=interval is not None and interval.sites >= un.FEWEST_SITES,
+        sampled=interval is not None and not interval.is_range,
         grid=tuple(tick.x for tick in scale.ticks),
         strokes="" if few else plots.strokes_at(scale.at(value) for value in score.per_site.values()),
     )

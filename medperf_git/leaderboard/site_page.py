@@ -68,7 +68,8 @@ def _sentence(card: SiteCard) -> str:
     cases = f"{card.record.cases} cases" if card.record else "A number of cases that cannot be read"
     if not card.attends:
         return f"{cases}, in no benchmark yet."
-    return f"{cases}, in {some(len(card.attends), 'benchmark')}; none of them ever left the site."
+    held = "The registry holds none of them, only what stands below."
+    return f"{cases}, in {some(len(card.attends), 'benchmark')}. {held}"
 
 
 def _facts(card: SiteCard) -> list[Context]:

@@ -37,12 +37,28 @@ def interval_of_ranks(standing: Standing) -> str:
     return span(str(lowest), str(highest))
 
 
+def is_at_one_site(analysis: Analysis) -> bool:
+    """Tell whether the ranking rests on a single site."""
+    return isinstance(analysis.ranking, rk.Ranking) and len(analysis.ranking.counted.grid.sites) == 1
+
+
+def first_doubt(analysis: Analysis) -> str:
+    """Say in two words why one first place is not a sure one; nothing where it may be."""
+    if is_at_one_site(analysis):
+        return " at one site"
+    rivals = any(standing.beside_first and standing.rank != 1 for standing in analysis.standings)
+    return ", not clearly" if rivals else ""
+
+
 def badge_words(analysis: Analysis, standing: Standing) -> str:
     """Say rank and its spread in one breath."""
     if tested := interval_of_ranks(standing):
         return f"{rank_words(analysis, standing)}, {level_words(analysis)} {tested}"
     spread = rank_spread(standing)
-    return rank_words(analysis, standing) + (f", {spread} without a site" if spread else "")
+    if spread:
+        return f"{rank_words(analysis, standing)}, {spread} without a site"
+    alone = standing.rank is not None and is_at_one_site(analysis)
+    return rank_words(analysis, standing) + (" at one site" if alone else "")
 
 
 def interval_words(score: Score) -> str:
@@ -59,8 +75,7 @@ def interval_kind(score: Score) -> str:
         return score.interval.reason
     if score.interval.sites == 1:
         return "at one site"
-    few = score.interval.sites < un.FEWEST_SITES
-    return "range over its sites" if few else "95\N{NO-BREAK SPACE}% interval over its sites"
+    return "range over its sites" if score.interval.is_range else "95\N{NO-BREAK SPACE}% interval over its sites"
 
 
 def first_place_words(analysis: Analysis, standing: Standing) -> str:

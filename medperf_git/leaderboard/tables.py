@@ -184,7 +184,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class MetricInfo:
-    """A metric as the benchmark declares it; `low` and `high` bound it where the benchmark says so."""
+    """A metric as the benchmark declares it; `low` and `high` bound it where the benchmark says so.
+
+    `worst` is what a missing value counts as where that is not the worse of the two.
+    """
 
     id: str
     title: str
@@ -194,6 +197,7 @@ class MetricInfo:
     low: float | None
     high: float | None
     reduction: str
+    worst: float | None = None
 
     @property
     def arrow(self) -> str:

@@ -49,6 +49,11 @@ class Interval:
     mean: float
     sites: int
 
+    @property
+    def is_range(self) -> bool:
+        """Whether it is only where the values of the sites lie."""
+        return self.kind in (IntervalKind.RANGE, IntervalKind.SINGLE)
+
 
 @dataclass(frozen=True, slots=True)
 class Undefined:
@@ -63,6 +68,7 @@ class Contest:
 
     `within[i]` says that model i cannot be told from first place; `not_behind[i]` is the share of resamples
     (or of single sites, below five) in which it scored at least as well; `first_share[i]` how often it came first.
+    Where several share first place, at least as well is as well as one of them, whoever stands first in the table.
     `tau_resamples` is how many resamples the mean tau rests on: all, unless pairs of models are too many for that.
     """
 
@@ -182,7 +188,7 @@ def contest(ranking: Ranking, *, seed: int) -> Contest | Undefined:
         once, weights = np.eye(len(grid.sites), dtype=np.int64), "equal"
         draws, threshold = Resamples(once, np.ones(len(once), dtype=np.int64), len(once), exact=True), (0, 1)
     again = _Resampled(grid, site_weights(grid, weights))
-    beside, first = _tallies(again, draws, leader=ranking.ranks.index(1))
+    beside, first = _tallies(again, draws, leaders=[at for at, place in enumerate(ranking.ranks) if place == 1])
     part, whole = threshold
     within = [int(count) * whole >= part * draws.total and int(count) > 0 for count in beside]
     tau, rests_on = _tau_of(ranking.ranks, again, draws, seed=seed)
@@ -210,14 +216,14 @@ class _Resampled:
         return merit_of(resampled_means(self.grid.values, self.weights, draws), self.grid.metrics)
 
 
-def _tallies(again: _Resampled, draws: Resamples, *, leader: int) -> tuple[Ints, Ints]:
-    """Count, by weight, in how many resamples each model is at least as good as the leader, and in how many first."""
+def _tallies(again: _Resampled, draws: Resamples, *, leaders: Sequence[int]) -> tuple[Ints, Ints]:
+    """Count, by weight, in how many resamples each model is at least as good as a leader, and in how many first."""
     beside = np.zeros(len(again.grid.models), dtype=np.int64)
     first = beside.copy()
     for rows in pieces(len(draws.weights), again.grid.values[..., 0].size):
         some = draws.take(rows)
         merits = again.merits(some)
-        beside += some.weights @ (merits >= merits[:, [leader]])
+        beside += some.weights @ (merits >= merits[:, leaders].min(axis=1, keepdims=True))
         first += some.weights @ (merits >= merits.max(axis=1, keepdims=True))
     return beside, first
 

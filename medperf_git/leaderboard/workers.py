@@ -1,20 +1,24 @@
 """Columns shared out among processes; the same files whoever does them, and the answers in the order of the work."""
 
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
+from threading import Thread
 from types import TracebackType
 from typing import Any, Self, TypeAlias
+
+import numpy as np
 
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard.build_cache import Kept
 from medperf_git.leaderboard.collector import be_patient
-from medperf_git.leaderboard.column_files import ColumnWriter, Work, urls_of
+from medperf_git.leaderboard.column_files import ColumnWriter, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.writing import SiteFolder
 from medperf_git.records.view import RecordView
@@ -114,7 +118,8 @@ class _Hand:
         for work in share:
             kept, lasting = self._writer.write(work)
             self._folder.sweep(work.folder, set(urls_of(kept)))
-            done.append((kept, lasting))
+            folders = np.array([self._folder.mark(one) for one in folders_of(kept)], np.uint64)
+            done.append((replace(kept, marks=np.concatenate((kept.marks, folders))), lasting))
         return done
 
 
@@ -125,7 +130,15 @@ def _begin(open_view: OpenView | None, root: Path, fresh: bool, words: Mapping[s
     assert open_view is not None  # noqa: S101 - else there are no other processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     be_patient()
+    Thread(target=_end_with_parent, daemon=True).start()
     _given[:] = [_Hand(open_view(), SiteFolder(root, fresh=fresh), words)]
+
+
+def _end_with_parent() -> None:
+    """End at once when the process that gives the work was killed: else this one would write on, and wait for ever."""
+    if (parent := parent_process()) is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _do(share: list[Work]) -> list[Done]:

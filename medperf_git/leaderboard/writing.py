@@ -1,7 +1,8 @@
 """A site's files → a folder on disk, of which only what changed is written.
 
 Rules kept here: a file is replaced in one step, never half written; the index comes last, so that what it lists is
-there before it; what is no file of the site goes; a folder that holds anything but a site is left alone.
+there before it; in the folders of a site, what is no file of it goes; beside them nothing of others is touched, and a
+folder that holds anything but a site is left alone; one build at a time writes to a folder.
 """
 # ruff: noqa: PTH102, PTH103, PTH105, PTH106, PTH108, PTH112, PTH114, PTH123  (os and plain strings, a hundred thousand times)
 
@@ -10,13 +11,18 @@ import os
 import shutil
 import stat
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
 
 INDEX = "index.json"  # says whose folder it is
+CHECKPOINT = "checkpoint"  # the signed note of freshness, at the top of the site
+# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a folder of downloads, is another's.
+_FOLDERS = frozenset(("assets", "benchmarks", "members", "models", "results", "schemas", "sites"))
 _TEMPORARY = ".medperf-git-new"
+_PAGES = (".html", ".json", ".atom", _TEMPORARY)
+_MAX_INDEX = 16_000_000
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
 
@@ -27,6 +33,7 @@ class SiteFolder:
         self.root, self.fresh = root, fresh
         self._start = os.fspath(root) + os.sep
         self._made: set[str] = set()
+        self._real: dict[str, bool] = {}
 
     def put(self, url: str, data: bytes) -> int:
         """Make the file at `url` hold `data`; return its mark."""
@@ -35,8 +42,11 @@ class SiteFolder:
         if self.fresh:
             _write(path, data)
         elif not _holds(path, data):
-            if _is_folder(path):
-                shutil.rmtree(path)
+            for place in (path, path + _TEMPORARY):
+                if _is_folder(place):
+                    shutil.rmtree(place)
+            with suppress(FileNotFoundError):
+                os.unlink(path + _TEMPORARY)
             _write(path + _TEMPORARY, data)
             os.replace(path + _TEMPORARY, path)
         return self.mark(url)
@@ -57,17 +67,29 @@ class SiteFolder:
         self._made.add(folder)
 
     def mark(self, url: str) -> int:
-        """Return what tells a file on disk from one that was written since; 0 when there is no plain file."""
+        """Return what tells a file or a folder on disk from one that was written since; 0 for anything else.
+
+        A folder is written when a name in it comes or goes.
+        """
         try:
             found = os.lstat(self._start + url)
         except OSError:
             return 0
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
             return 0
         return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
 
+    def is_real(self, folder: str) -> bool:
+        """Tell whether a folder, and each above it, is none that a link leads to."""
+        if folder and folder not in self._real:
+            self._real[folder] = self.is_real(folder.rpartition("/")[0]) and _is_folder(self._start + folder)
+        return not folder or self._real[folder]
+
     def remove_others(self, known: Collection[str], *, leave: Collection[str] = ()) -> None:
-        """Remove every file that is not `known`, and folders left empty; what lies in the folders `leave` stays."""
+        """Remove each file of a site that is not `known`, and folders left empty; what lies in those to `leave` stays.
+
+        What is another's at the top stays as well.
+        """
         self._sweep("", known, leave)
 
     def sweep(self, folder: str, known: Collection[str]) -> None:
@@ -82,7 +104,9 @@ class SiteFolder:
             listed = list(entries)
         for entry in listed:
             url = folder + entry.name
-            if entry.is_dir(follow_symlinks=False):
+            if not folder and not _is_ours(entry):
+                empty = False
+            elif entry.is_dir(follow_symlinks=False):
                 if url in leave:
                     empty = False
                 elif self._sweep(url + "/", known, leave):
@@ -94,6 +118,13 @@ class SiteFolder:
             else:
                 os.unlink(entry.path)
         return empty
+
+
+def _is_ours(entry: os.DirEntry[str]) -> bool:
+    """Tell whether what lies at the top is of a site, this one or an older one, and no other's."""
+    if entry.is_dir(follow_symlinks=False) or entry.name in _FOLDERS:
+        return entry.name in _FOLDERS
+    return entry.name == CHECKPOINT or (entry.name.endswith(_PAGES) and not entry.name.startswith("."))
 
 
 def _is_folder(path: str) -> bool:
@@ -137,12 +168,10 @@ def write_site(files: Mapping[str, bytes] | Iterable[tuple[str, bytes]], out: Pa
     Raises UsageProblem when the folder holds anything but a site, EnvironmentProblem when the disk refuses.
     """
     out = out.absolute()
-    folder = SiteFolder(out, fresh=prepare(out))
     pairs = files.items() if isinstance(files, Mapping) else files
     known: set[str] = set()
     last: list[tuple[str, bytes]] = []
-    with disk_errors(out):
-        claim(folder)
+    with disk_errors(out), opened(out) as folder:
         for url, data in pairs:
             known.add(url)
             if url in ("index.html", INDEX):
@@ -155,10 +184,39 @@ def write_site(files: Mapping[str, bytes] | Iterable[tuple[str, bytes]], out: Pa
     return len(known)
 
 
-def claim(folder: SiteFolder) -> None:
-    """Say in a new folder that a site is being made there, so that a build that was stopped can be taken up again."""
-    if folder.fresh:
-        folder.put(INDEX, b'{"made_by": "medperf-git leaderboard"}\n')
+@contextmanager
+def opened(out: Path) -> Iterator[SiteFolder]:
+    """Hold a folder for a site, alone; waits while another build writes to it.
+
+    A new one says at once that a site is being made there, so that a build that was stopped can be taken up again.
+    UsageProblem: the folder holds anything but a site.
+    """
+    prepare(out)
+    out.mkdir(parents=True, exist_ok=True)
+    handle = _lock(out)
+    try:
+        folder = SiteFolder(out, fresh=prepare(out))
+        if folder.fresh:
+            folder.put(INDEX, b'{"made_by": "medperf-git leaderboard"}\n')
+        yield folder
+    finally:
+        if handle is not None:
+            os.close(handle)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder itself, so that no file of a lock lies in it; the kernel lets go of it, also after a crash.
+
+    None where there is no such lock: on Windows, and on some disks of a network.
+    """
+    try:
+        import fcntl  # noqa: PLC0415  (not on Windows)
+    except ImportError:
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    with suppress(OSError):
+        fcntl.flock(handle, fcntl.LOCK_EX)
+    return handle
 
 
 @contextmanager
@@ -179,7 +237,10 @@ def is_site(folder: Path) -> bool:
     if not any(folder.iterdir()):
         return True
     try:
+        found = (folder / INDEX).stat()
+        if not stat.S_ISREG(found.st_mode) or found.st_size > _MAX_INDEX:
+            return False
         index = json.loads((folder / INDEX).read_bytes())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(index, dict) and index.get("made_by") == "medperf-git leaderboard"

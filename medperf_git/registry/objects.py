@@ -227,6 +227,13 @@ class Store:
             return None
         return str(self.repository.references[name].resolve().target)
 
+    def commit_of(self, name: str) -> str | None:
+        """Return the commit that a full ref name leads to, through annotated tags; None where it leads to none."""
+        try:
+            return str(self.repository.references[name].peel(pygit2.Commit).id)
+        except (KeyError, ValueError):  # no such ref, no name of one, or one of no commit
+            return None
+
     def refs(self, prefix: str) -> dict[str, str]:
         """Return every ref under `prefix` with the id it points to, sorted by name."""
         names = sorted(name for name in self.repository.references if name.startswith(prefix))

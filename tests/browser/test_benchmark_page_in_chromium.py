@@ -162,8 +162,18 @@ def test_missing_and_disputed_values_are_said_and_not_subtracted(opened):
     pick(page, "Logistic regression", "Gradient boosting")
     page.get_by_role("button", name="Compare", exact=True).click()
     rows = page.locator(".sides tbody tr").evaluate_all("rows => rows.map(r => [...r.cells].map(c => c.innerText))")
-    assert [row[2:4] for row in rows] == [["0.999", "–"], ["missing", "–"], ["missing", "–"]]
+    told = ["0.999\ndisputed, not counted", "missing\nno result yet", "missing\nno result yet"]
+    assert [row[2:4] for row in rows] == [[text, "–"] for text in told]
     assert page.locator(".sides .best").count() == 0
+
+
+def test_focus_is_not_lost_when_a_comparison_closes_over_filtered_rows(opened):
+    page = opened(WIDE)
+    pick(page, "Network 1", "Network 2")
+    page.get_by_label("Find").fill("Network 7")
+    page.get_by_role("button", name="Compare", exact=True).click()
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.matches('[data-find]')")
 
 
 def test_everything_can_be_done_with_the_keyboard(opened):
@@ -225,3 +235,29 @@ def test_a_page_can_be_read_by_everybody(opened, path, scheme):
         page.get_by_role("button", name="Compare", exact=True).click()
     found = Axe().run(page)
     assert found.violations_count == 0, found.generate_report()
+
+
+def test_every_cell_has_an_edge_where_colours_are_forced(opened):
+    page = opened(f"demo/{BENCHMARK}", forced_colors="active")
+    edges = "cells => cells.filter(cell => getComputedStyle(cell).borderTopWidth !== '1px').length"
+    assert page.locator(".heat td.cell").count() > 20
+    assert page.locator(".heat td.cell").evaluate_all(edges) == 0
+
+
+def test_a_metric_may_bear_the_name_of_a_column_or_a_dot(browser, tmp_path, monkeypatch):
+    words = {"title": "Score", "direction": "higher", "reduction": "none", "decimals": 3}
+    monkeypatch.setattr(lr, "METRICS", {"sites": {**words, "title": "Lesion sites"}, "dice.et": words})
+    registry = lr.Registry(metrics=("sites", "dice.et"))
+    registry.site("north", cases=60)
+    for model, found, dice in (("ridge", 0.9, 0.1), ("net", 0.8, 0.3)):
+        registry.model(model)
+        registry.result(model, "north", {"sites": found, "dice.et": dice})
+    files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    write_site(files, tmp_path / "site")
+    page = browser.new_page()
+    for column, first in (("metric.sites.desc", "Ridge"), ("dice.et.desc", "Net")):
+        page.goto(f"{(tmp_path / 'site' / BENCHMARK).as_uri()}?ranking={column}&hide=sites")
+        assert names(page)[0] == first
+        assert page.locator(".ranking [data-key='metric.sites']").is_visible()
+        assert page.locator(".ranking [data-key='sites']").is_hidden()
+    page.close()

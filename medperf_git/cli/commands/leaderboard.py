@@ -28,7 +28,7 @@ leaderboard.add_command(export)
 
 
 @leaderboard.command()
-@click.option("--at", default=None, metavar="COMMIT", help="Branch or commit (default: main as last verified).")
+@click.option("--at", metavar="COMMIT", help="Branch, tag or commit (default: main as last verified).")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="DIR", help="Where the site goes.")
 @click.option("--repo", type=click.Path(path_type=Path, exists=True), help="Build from this repository instead.")
 @click.option(
@@ -63,7 +63,9 @@ def build(
     kept = None if no_cache else site_cache(open_context().home, out, cache)
     if repo is not None:
         now = open_context().clock()
-        built = build_from_repository(repo, at=at or "main", out=out, now=now, progress=_progress, cache=kept)
+        built = build_from_repository(
+            repo, at="main" if at is None else at, out=out, now=now, progress=_progress, cache=kept
+        )
         if checkpoint_key is not None:
             context = open_context()
             ask = context.person.passphrase
@@ -91,8 +93,8 @@ def show(benchmark: str | None, metric: str | None, as_json: bool) -> None:
     from medperf_git.records.models import Benchmark  # noqa: PLC0415
 
     workspace = fresh_workspace()
-    ref = find(workspace.view, Benchmark, benchmark, member=workspace.member).ref if benchmark else None
-    shown = show_values(workspace.view, metric, ref) if metric else rankings(workspace.view, ref)
+    ref = None if benchmark is None else find(workspace.view, Benchmark, benchmark, member=workspace.member).ref
+    shown = rankings(workspace.view, ref) if metric is None else show_values(workspace.view, metric, ref)
     if as_json:
         echo_json(
             [

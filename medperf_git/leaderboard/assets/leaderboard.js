@@ -79,7 +79,7 @@
     }
 
     const restore = () => {
-      const [key, way] = read(name).split(".");
+      const state = read(name), dot = state.lastIndexOf("."), key = state.slice(0, dot), way = state.slice(dot + 1);
       const head = keyed.find((candidate) => candidate.dataset.key === key);
       if (head) show(head, way === "desc" ? "descending" : "ascending", false);
       else if (start) show(start, start.dataset.start, false);
@@ -266,7 +266,10 @@
         const best = known.length > 1 ? (higher ? Math.max(...known) : Math.min(...known)) : null;
         here.forEach((value, k) => {
           const text = value === null ? one(".value", cells[k][s]).textContent : value.toFixed(decimals).replace("-", "\u2212");
-          line.append(make("td", text, { class: value !== null && value === best ? "num best" : "num" }));
+          const cell = make("td", text, { class: value !== null && value === best ? "num best" : "num" });
+          const state = one(".small", cells[k][s])?.textContent;
+          if (state) cell.append(make("span", state, { class: "n" }));
+          line.append(cell);
           if (!k) return;
           const difference = value === null || here[0] === null ? null : value - here[0];
           line.append(make("td", difference === null ? "–" : signed(difference, decimals), { class: "num" }));
@@ -300,7 +303,7 @@
         const total = known.reduce((sum, value) => sum + value, 0);
         const wins = known.filter((value) => (value > 0) === higher && Math.abs(value) > 1e-9).length;
         mean.append(make("td"), make("td", known.length ? signed(total / known.length, decimals) : "–", { class: "num" }));
-        ahead.append(make("td"), make("td", `at ${wins} of ${known.length}`, { class: "num" }));
+        ahead.append(make("td"), make("td", known.length ? `at ${wins} of ${known.length}` : "–", { class: "num" }));
         if (names.length === 2) { mean.append(make("td")); ahead.append(make("td")); }
       });
       return foot;
@@ -328,7 +331,8 @@
     const close = () => {
       panel.hidden = true;
       show(true);
-      (opener ?? boxes.get(picked[0]))?.focus();
+      const places = [opener, ...picked.map((key) => boxes.get(key)), one("[data-find]")];
+      places.find((place) => place && place.offsetParent !== null)?.focus();
       say("The comparison is closed.");
     };
 

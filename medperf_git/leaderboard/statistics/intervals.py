@@ -48,6 +48,8 @@ def pooled(means: ArrayLike, sds: ArrayLike, n: ArrayLike) -> Pooled:
     no part; the deviation of a single case is taken as 0, and with one case in all there is none (NaN).
     """
     m, s, count = (np.asarray(given, dtype=np.float64) for given in np.broadcast_arrays(means, sds, n))
+    order = np.lexsort((s, m, count), axis=-1)  # so that no order of sites changes the last digit of a sum
+    m, s, count = (np.take_along_axis(one, order, axis=-1) for one in (m, s, count))
     there = np.isfinite(m) & (count > 0)
     m, count = np.where(there, m, 0.0), np.where(there, count, 0.0)
     s = np.where(count > 1, s, 0.0)

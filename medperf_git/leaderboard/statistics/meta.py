@@ -54,19 +54,18 @@ def random_effects(
     Prediction: estimate ± t sqrt(tau² + se²), t with k − 2 degrees of freedom, or the normal quantile ("z").
     """
     y, v = (np.asarray(given, dtype=np.float64) for given in np.broadcast_arrays(means, variances))
+    order = np.lexsort((y, v), axis=-1)  # so that no order of sites changes the last digit of a sum
+    y, v = np.take_along_axis(y, order, axis=-1), np.take_along_axis(v, order, axis=-1)
     takes_part = np.isfinite(y) & np.isfinite(v) & (v > 0)
     k = takes_part.sum(axis=-1).astype(np.float64)
     y, v = np.where(takes_part, y, 0.0), np.where(takes_part, v, 1.0)
     weight = np.where(takes_part, 1.0 / v, 0.0)
-    total, squares = weight.sum(axis=-1), (weight**2).sum(axis=-1)
+    spare = spare_weight(weight)
     q = heterogeneity(y, weight)
     with np.errstate(divide="ignore", invalid="ignore"):
-        if method == "DL":
-            tau2 = np.maximum(0.0, (q - (k - 1)) / (total - squares / total))
-        else:
-            tau2 = paule_mandel(y, v, takes_part)
+        tau2 = np.maximum(0.0, (q - (k - 1)) / spare) if method == "DL" else paule_mandel(y, v, takes_part)
         tau2 = np.where(k == 1, 0.0, tau2)
-        typical = (k - 1) * total / (total**2 - squares)
+        typical = (k - 1) / spare
         i2 = np.where(k == 1, 0.0, 100 * tau2 / (tau2 + typical))
         weight = np.where(takes_part, 1.0 / (v + tau2[..., None]), 0.0)
         total = weight.sum(axis=-1)
@@ -77,6 +76,19 @@ def random_effects(
     reach = prediction_quantile(k, prediction) * np.sqrt(tau2 + se**2)
     fields = estimate, se, estimate - margin, estimate + margin, tau2, i2, q, estimate - reach, estimate + reach, k
     return MetaResult(*(np.asarray(one) for one in fields))
+
+
+def spare_weight(weight: Floats) -> Floats:
+    """Give Σw - Σw² / Σw over the last axis, as Σw(Σw - w) / Σw, each bracket added up without w itself.
+
+    Subtracting would leave nothing where one site weighs 10^16 times the others.
+    """
+    nothing, turned = np.zeros_like(weight[..., :1]), np.flip(weight, axis=-1)
+    before = np.concatenate([nothing, np.cumsum(weight, axis=-1)[..., :-1]], axis=-1)
+    behind = np.flip(np.concatenate([nothing, np.cumsum(turned, axis=-1)[..., :-1]], axis=-1), axis=-1)
+    total = weight.sum(axis=-1)
+    spare = (weight * (before + behind)).sum(axis=-1)
+    return np.asarray(np.divide(spare, total, out=np.zeros_like(total), where=total > 0))
 
 
 def heterogeneity(y: Floats, weight: Floats) -> Floats:

@@ -58,6 +58,15 @@ def test_each_host_gets_its_own_files_and_no_others(host: Host) -> None:
         assert files[PINS[host]] == b"pins\n"
 
 
+@pytest.mark.parametrize("host", [Host.GITHUB, Host.GITLAB, Host.FORGEJO])
+def test_pages_are_published_with_nothing_remembered(host: Host) -> None:
+    whole = b"\n".join(house_files("Heart", host=host, pins=b"pins\n").values()).decode()
+    builds = [line for line in whole.splitlines() if "bin/medperf-git leaderboard build" in line]
+    assert builds
+    assert all(" --no-cache" in line for line in builds)
+    assert "actions/cache" not in whole
+
+
 def test_a_pin_is_looked_for_only_where_a_forge_judges() -> None:
     def never() -> Pin:
         raise AssertionError("no pin is needed")

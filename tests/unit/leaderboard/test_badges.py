@@ -24,11 +24,24 @@ def title_of(data):
 def test_a_benchmark_has_a_badge_and_each_model_has_one_in_it():
     files = site_of(lr.demo())
     first = title_of(files["benchmarks/ana/breast/1/badge.svg"])
-    assert first == "Malignancy of breast masses: first of 4: Logistic regression"
+    assert first == "Malignancy of breast masses: first of 4, not clearly: Logistic regression"
     badges = {name: title_of(data) for name, data in files.items() if "/badge-" in name}
     assert len(badges) == 5
     assert badges["models/ben/forest/1/badge-ana.breast.1.svg"].startswith("Malignancy of breast masses: rank 2 of 4")
     assert badges["models/ben/late/1/badge-ana.breast.1.svg"] == "Malignancy of breast masses: not ranked"
+
+
+def test_a_badge_claims_no_more_than_the_page():
+    registry = lr.Registry()
+    registry.site("north", cases=60)
+    registry.model("ridge", "Ridge")
+    for model, value in (("ridge", 0.9), ("one-feature", 0.8)):
+        registry.result(model, "north", {"auroc": value})
+    files = site_of(registry)
+    told = title_of(files["benchmarks/ana/breast/1/badge.svg"])
+    assert told == "Malignancy of breast masses: first of 2 at one site: Ridge"
+    told = title_of(files["models/ben/ridge/1/badge-ana.breast.1.svg"])
+    assert told == "Malignancy of breast masses: rank 1 of 2 at one site"
 
 
 def test_a_benchmark_without_a_ranking_says_so():

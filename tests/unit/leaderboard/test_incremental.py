@@ -1,9 +1,12 @@
 """A site that is brought up to date is the one that is built anew, whatever happened in between."""
 
+import fcntl
 import functools
 import itertools
+import os
 import random
 import shutil
+import threading
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +17,7 @@ from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard import build, build_cache, workers
 from medperf_git.leaderboard.build import build_folder, build_site
 from medperf_git.leaderboard.build_cache import BuildCache
-from medperf_git.leaderboard.writing import SiteFolder
+from medperf_git.leaderboard.writing import SiteFolder, write_site
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
 from medperf_git.records.names import Ref
@@ -251,6 +254,10 @@ def test_what_others_changed_in_the_site_is_put_right(tmp_path: Path) -> None:
     page.write_bytes(page.read_bytes().replace(b"north", b"south"))
     (site / "benchmarks/ana/breast/1/results/river.tumours.1.csv").unlink()
     (site / "extra.html").write_text("stray")
+    (site / "benchmarks" / "extra.html").write_text("stray")
+    (page.parent / "extra.html").write_text("stray")
+    (page.parent.parent / "ben.other.1").mkdir()
+    (page.parent.parent / "ben.other.1" / "0001.html").write_text("stray")
     (site / "models").mkdir(exist_ok=True)
     (site / "models" / "stray.html").write_text("stray")
     assert update(repository, tmp_path) == first
@@ -266,6 +273,80 @@ def test_a_link_in_the_site_leads_no_page_elsewhere(tmp_path: Path) -> None:
     (site / "benchmarks/ana/breast/1").symlink_to(elsewhere, target_is_directory=True)
     assert update(repository, tmp_path) == first
     assert files_of(elsewhere) == {"index.html": b"mine"}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    ["results", "results/ana/breast/1/north.tumours.1", "results/ana/breast/1/north.tumours.1/ben.logit.1",
+     "benchmarks/ana/breast/1/table"],
+)  # fmt: skip
+def test_a_folder_moved_away_and_linked_to_is_written_again(tmp_path: Path, folder: str) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    (tmp_path / "site" / folder).rename(tmp_path / "elsewhere")
+    (tmp_path / "site" / folder).symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    assert update(repository, tmp_path) == first
+    assert not (tmp_path / "site" / folder).is_symlink()
+
+
+def test_what_others_keep_beside_the_site_stays(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    others = {
+        ".git/HEAD": b"ref: refs/heads/pages",
+        "CNAME": b"leaderboard.example.org",
+        ".nojekyll": b"",
+        "downloads/a.html": b"a",
+    }
+    for folder in (".git", "downloads"):
+        (tmp_path / "site" / folder).mkdir()
+    for name, data in others.items():
+        (tmp_path / "site" / name).write_bytes(data)
+    assert update(repository, tmp_path) == first | others
+    write_site(whole(repository), tmp_path / "site")
+    assert files_of(tmp_path / "site") == first | others
+
+
+def test_a_folder_in_place_of_the_file_written_first_is_in_nobodys_way(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first = update(repository, tmp_path)
+    page = tmp_path / "site" / "methods.html"
+    page.write_bytes(b"other")
+    (tmp_path / "site" / "methods.html.medperf-git-new").mkdir()
+    badge = tmp_path / "site" / "benchmarks/ana/breast/1/badge.svg"
+    badge.write_bytes(b"other")
+    badge.with_name("badge.svg.medperf-git-new").symlink_to(tmp_path / "nowhere")
+    assert update(repository, tmp_path) == first
+
+
+def test_two_builds_into_one_folder_come_one_after_the_other(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    (tmp_path / "site").mkdir()
+    handle = os.open(tmp_path / "site", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    other = threading.Thread(target=update, args=(repository, tmp_path))
+    other.start()
+    other.join(0.5)
+    assert other.is_alive()
+    assert list((tmp_path / "site").iterdir()) == []
+    os.close(handle)
+    other.join(30)
+    assert files_of(tmp_path / "site") == whole(repository)
+
+
+@pytest.mark.parametrize("name", ["site.build", "site.build.new"])
+def test_a_cache_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path, name: str) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    (tmp_path / "kept" / name).mkdir(parents=True)
+    with pytest.raises(EnvironmentProblem, match=r"remembered in .*/kept/site\.build: Is a directory") as problem:
+        update(repository, tmp_path)
+    assert "--no-cache" in problem.value.hint
+
+
+def test_a_pipe_in_place_of_the_cache_holds_nothing_up(tmp_path: Path) -> None:
+    (tmp_path / "kept").mkdir()
+    os.mkfifo(tmp_path / "kept" / "site.build")
+    assert cache(tmp_path).load() == build_cache.NOTHING
 
 
 @pytest.mark.parametrize("after", [0, 11])

@@ -59,6 +59,26 @@ def test_with_five_sites_the_sentence_rests_on_a_test():
 
 
 @pytest.mark.parametrize(
+    ("models", "told"),
+    [
+        (1, "though a test of the pair does not confirm that."),
+        (2, "though tests of pairs confirm that for none of the two others."),
+    ],
+)
+def test_a_headline_that_resamples_bear_and_tests_do_not_says_both(models, told):
+    registry = lr.Registry()
+    for m in range(models):
+        registry.model(f"m{m}")
+    for place in range(5):
+        registry.site(f"s{place}", cases=50)
+        registry.result("one-feature", f"s{place}", {"auroc": 0.9})
+        for m in range(models):
+            registry.result(f"m{m}", f"s{place}", {"auroc": round(0.8 - m / 10 - place / 1000, 3)})
+    (shown,) = show(registry.view())
+    assert shown.headline.endswith(f"and no other model comes within its margin of error, {told}")
+
+
+@pytest.mark.parametrize(
     ("number", "decimals", "text"),
     [
         (0.5, 3, "0.500"),

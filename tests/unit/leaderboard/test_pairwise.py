@@ -2,6 +2,7 @@
 
 import csv
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -207,8 +208,17 @@ def test_where_nobody_differs_one_sentence_says_so():
     assert table["rows"] == []
     assert table["why"] == (
         "No two models differ significantly (signed ranks of sites’ values, over 5 sites: each site counts once; "
-        "two-sided, 6 tests adjusted together by Holm, level 0.05)."
+        "two-sided, 6 tests adjusted together by Holm, level 0.05). "
+        "5 sites are too few for any difference, however large, to be significant by these tests."
     )
+
+
+@pytest.mark.parametrize(("sites", "tests", "few"), [(5, 1, False), (5, 2, True), (6, 6, True), (9, 6, False)])
+def test_sites_are_too_few_only_where_not_even_the_clearest_difference_passes(sites, tests, few):
+    (found,) = analysed(lr.wide(models=4, sites=5)).pairs
+    told = section_pairs._too_few(replace(found, sites=found.sites[:1] * sites, tests=tests))
+    least = wilcoxon(np.ones(sites), method="asymptotic", correction=True, zero_method="wilcox").pvalue
+    assert (least * tests > found.alpha) == few == bool(told)
 
 
 def test_a_sign_of_a_difference_alone_counts_no_site_twice():

@@ -313,3 +313,50 @@ def test_a_key_that_was_replaced_says_until_when_it_stood_and_an_encryption_key_
     ]
     retired = key_lines([first, replace(second, status="retired")])
     assert [line.stands for line in retired if not line.until] == ["its member has retired"]
+
+
+def test_short_tables_say_what_ranks_when_the_score_they_show_is_not_all_of_it():
+    registry = lr.Registry(metrics=("auroc", "brier"))
+    registry.model("ridge", "Ridge")
+    registry.site("north", cases=60)
+    for model, auroc in (("ridge", 0.9), ("one-feature", 0.91)):
+        registry.result(model, "north", {"auroc": auroc, "brier": 0.1 if model == "ridge" else 0.3})
+    files = build_site(registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME)
+    for name in ("index.html", "benchmarks/ana/breast/1/embed.html"):
+        assert "the rank is by AUROC and Brier score together" in files[name].decode()
+
+
+def test_a_page_of_one_site_or_of_no_result_names_no_plot_range_or_column_that_is_not_there():
+    one, empty = lr.Registry(), lr.Registry()
+    for registry in (one, empty):
+        registry.model("ridge", "Ridge")
+        registry.site("north", cases=60)
+    one.result("ridge", "north", {"auroc": 0.9})
+    one.result("one-feature", "north", {"auroc": 0.8})
+    pages = [
+        {
+            name: data.decode()
+            for name, data in build_site(
+                registry.view(), commit=lr.COMMIT, registry_id=lr.REGISTRY_ID, step_time=lr.STEP_TIME
+            ).items()
+            if name.endswith(".html")
+        }
+        for registry in (one, empty)
+    ]
+    page = pages[0]["benchmarks/ana/breast/1/index.html"]
+    assert "at this one site, on the cases it had" in page
+    assert "site left out" not in page.partition("Rank of each model")[2].partition("</caption>")[0]
+    assert "the bar the range" not in page
+    assert "A tinted row" not in page
+    assert "tinted: first place.</caption>" in pages[0]["benchmarks/ana/breast/1/embed.html"]
+    page = pages[1]["benchmarks/ana/breast/1/index.html"]
+    assert "In the plot" not in page
+    assert "There is no result record yet." in page
+    assert "1 benchmark, 1 site, no result yet." in pages[1]["index.html"]
+
+
+def test_a_withdrawn_model_is_marked_wherever_its_rank_stands(files):
+    small, index = (files[name].decode() for name in ("benchmarks/ana/breast/1/embed.html", "index.html"))
+    assert re.search(r'<th scope="row">Nearest neighbours <span class="tag warn">withdrawn</span></th>', small)
+    assert re.search(r'<span class="who">Nearest neighbours <span class="tag warn">withdrawn</span></span>', index)
+    assert "; withdrawn</title>" in files["models/ben/near/1/badge-ana.breast.1.svg"].decode()
