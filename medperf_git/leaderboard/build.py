@@ -20,6 +20,7 @@ from medperf_git import __version__
 from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
 from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
+from medperf_git.leaderboard.collector import patient
 from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.identified import has_ids
@@ -108,17 +109,24 @@ def build_folder(
 ) -> int:
     """Make `out` hold exactly the site of a commit; return how many files it has.
 
-    What `cache` says to be as it was is left alone. `open_view` opens the same view in another process. UsageProblem:
+    What `cache` says to be as it was is left alone. `open_view` opens the same view in another process, and says that
+    all of the history is there: with it, a site of the very same commit is only looked through. UsageProblem:
     the folder holds anything but a site. EnvironmentProblem: the disk refuses, or a process was killed.
     """
     out, about = out.absolute(), About(commit, registry_id, step_time, tuple(steps))
     frames = list(iter_frames(view))
     words = _column_words(view, about)
     works = list(_iter_work(view, frames))
-    with disk_errors(out), opened(out) as folder:
+    with disk_errors(out), patient(), opened(out) as folder:
         ids = Ids(view, {frame.ref: frame for frame in frames}, words) if cache is not None and has_ids(view) else None
         last = cache.load() if cache is not None and ids is not None and not folder.fresh else NOTHING
+        whole = ids.of_site(about) if ids is not None and open_view is not None else ""
+        same = whole != "" and last.whole == whole and last.out == str(out)
+        if same:  # before anything is compared: what lies behind a link is no file of the site
+            folder.remove_others(_files_of(last), leave=frozenset(last.columns))
         columns = _still_good(last, works, ids, folder) if ids is not None and last.out == str(out) else {}
+        if same and len(columns) == len(works) and _is_rest_good(last, folder):
+            return len(_files_of(last)) + sum(len(kept.column.numbers) for kept in columns.values())
         if cache is not None:
             cache.forget()
         passing: set[str] = set()
@@ -128,25 +136,37 @@ def build_folder(
                 passing.update(() if lasting else (kept.column.folder,))
         done = {work.folder: columns[work.folder] for work in works}
         known = {url for kept in done.values() for url in kept.files}
-        index = []
+        index, rest = [], {}
         for url, data in _iter_rest(view, _tables(view, frames, done), about, done):
             known.add(url)
             if url in LAST:
                 index.append((url, data))
             else:
-                folder.put(url, data)
+                rest[url] = folder.put(url, data)
         if not folder.fresh:
             folder.remove_others(known, leave=frozenset(done))
         for url, data in index:
-            folder.put(url, data)
+            rest[url] = folder.put(url, data)
         if cache is not None and ids is not None:
-            cache.save(_to_keep(str(out), {name: one for name, one in done.items() if name not in passing}, ids))
+            good = {name: one for name, one in done.items() if name not in passing}
+            cache.save(_to_keep(str(out), good, ids, whole, rest))
     return len(known) + sum(len(kept.column.numbers) for kept in done.values())
 
 
-def _to_keep(out: str, columns: Mapping[str, Kept], ids: Ids) -> LastBuild:
+def _files_of(last: LastBuild) -> set[str]:
+    """Return the files of the last build but the pages of results."""
+    return {*last.rest, *(url for kept in last.columns.values() for url in kept.files)}
+
+
+def _is_rest_good(last: LastBuild, folder: SiteFolder) -> bool:
+    """Tell whether the files that no column has are as the last build left them."""
+    real = all(map(folder.is_real, {url.rpartition("/")[0] for url in last.rest}))
+    return real and all(folder.mark(url) == mark for url, mark in last.rest.items())
+
+
+def _to_keep(out: str, columns: Mapping[str, Kept], ids: Ids, whole: str, rest: Mapping[str, int]) -> LastBuild:
     names = sorted({name for kept in columns.values() for name in kept.rests_on})
-    return LastBuild(out, columns, {name: ids[name] for name in names})
+    return LastBuild(out, columns, {name: ids[name] for name in names}, whole, rest)
 
 
 def _still_good(last: LastBuild, works: list[Work], ids: Ids, folder: SiteFolder) -> dict[str, Kept]:

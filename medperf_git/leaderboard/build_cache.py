@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -62,11 +62,16 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class LastBuild:
-    """Which folder was written, all its columns by their folders, and the id of everything that they depend on."""
+    """Which folder was written, all its columns by their folders, and the id of everything that they depend on.
+
+    `whole` tells of what the site is, commit and all; `rest` are the marks of the files that no column has.
+    """
 
     out: str
     columns: Mapping[str, Kept]
     ids: Mapping[str, bytes]
+    whole: str = ""
+    rest: Mapping[str, int] = field(default_factory=dict)
 
 
 NOTHING = LastBuild("", {}, {})
@@ -143,7 +148,7 @@ def edition() -> bytes:
     package = Path(medperf_git.__file__).parent
     files = [file for part in ("leaderboard", "records") for file in sorted((package / part).rglob("*"))]
     files += [package / "registry" / "snapshot.py", *sorted(asset_folder("schemas").glob("*.json"))]
-    libraries = " ".join(f"{name} {version(name)}" for name in ("numpy", "jinja2", "markupsafe", "cattrs"))
+    libraries = " ".join(f"{name} {version(name)}" for name in ("numpy", "scipy", "jinja2", "markupsafe", "cattrs"))
     whole = hashlib.sha256(f"{medperf_git.__version__} {sys.version} {libraries}".encode())
     for file in files:
         if file.is_file() and "__pycache__" not in file.parts:
@@ -178,7 +183,8 @@ def _iter_encoded(build: LastBuild) -> Iterator[bytes]:
             }
         )
     ids = [build.ids[name].hex() for name in names]
-    head = json.dumps({"out": build.out, "names": names, "ids": ids, "words": list(words), "columns": heads}).encode()
+    about = {"out": build.out, "whole": build.whole, "rest": dict(build.rest)}
+    head = json.dumps({**about, "names": names, "ids": ids, "words": list(words), "columns": heads}).encode()
     yield len(head).to_bytes(_SIZE, "big") + head
     yield from lists
     for kept in build.columns.values():
@@ -238,4 +244,4 @@ def _decode(body: memoryview) -> LastBuild:
         rests = frozenset(names[place] for place in rests_on.tolist())
         columns[column.folder] = Kept(column, rests, tuple(one["files"]), marks)
     ids = {name: bytes.fromhex(text) for name, text in zip(names, head["ids"], strict=True)}
-    return LastBuild(head["out"], columns, ids)
+    return LastBuild(head["out"], columns, ids, head["whole"], dict(head["rest"].items()))

@@ -15,8 +15,8 @@ from medperf_git.leaderboard.build_cache import Kept
 from medperf_git.leaderboard.columns import Column
 from medperf_git.leaderboard.frames import Frame, ref_of
 from medperf_git.leaderboard.identified import IdentifiedView
-from medperf_git.leaderboard.rendering import render_page
 from medperf_git.leaderboard.result_page import ResultPages
+from medperf_git.leaderboard.shared_frame import SharedFrames
 from medperf_git.leaderboard.tables import Cell
 from medperf_git.records import folds, layout
 from medperf_git.records.names import Ref
@@ -58,7 +58,7 @@ class ColumnWriter:
     """Does columns one after the other; every file goes to `put`, which returns a mark of it."""
 
     def __init__(self, view: RecordView, common: Mapping[str, object], put: Put, frames: Iterable[Frame] = ()) -> None:
-        self._view, self._common, self._put = view, common, put
+        self._view, self._put, self._around = view, put, SharedFrames(common)
         self._frames = {frame.ref: frame for frame in frames}  # any other is read when it is needed
 
     def write(self, work: Work) -> tuple[Kept, bool]:
@@ -72,7 +72,7 @@ class ColumnWriter:
 
         def on_cell(cell: Cell) -> None:
             for page in pages.iter_pages(cell):
-                files[page.url] = self._put(page.url, render_page(page, self._common))
+                files[page.url] = self._put(page.url, self._around.render(page))
 
         column = frame.read_column(work.folder, on_cell)
         for one in cell_files.column_files(frame.table_of_one(column)):
@@ -136,6 +136,10 @@ class Ids:
         if name not in self._known:
             self._known[name] = self._find(*name.split(" "))
         return self._known[name]
+
+    def of_site(self, about: object) -> str:
+        """Return what tells a whole site, of all the records there are, from every other."""
+        return _hash((self._view.folder_id(""), sorted(self._common.items()), about)).hex()
 
     def _find(self, kind: str, *names: str) -> bytes:
         match kind:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
-from scipy.stats import rankdata
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard.basis import Basis
@@ -18,7 +17,7 @@ from medperf_git.leaderboard.block import pairs_of
 from medperf_git.leaderboard.by_rule import signed_ranks
 from medperf_git.leaderboard.statistics.blocks import pairwise_p_two_sided
 from medperf_git.leaderboard.statistics.intervals import rank_intervals
-from medperf_git.leaderboard.statistics.ranks import Bools, Floats, Ints
+from medperf_git.leaderboard.statistics.ranks import Bools, Floats, Ints, average_ranks
 from medperf_git.leaderboard.tables import MetricInfo
 from medperf_git.leaderboard.text import some, word
 from medperf_git.leaderboard.uncertainty import FEWEST_SITES, Undefined
@@ -138,7 +137,7 @@ def signed_ranks_of(differences: Floats) -> tuple[Floats, Floats, Floats]:
     """Give W⁺, the number of differences that are not zero and the variance of each row, (pair, 1); NaN is no site."""
     sizes = np.abs(differences)
     sizes[~(sizes > 0)] = np.nan
-    ranks = rankdata(sizes, axis=1, nan_policy="omit")
+    ranks = average_ranks(sizes)
     w = np.where(differences > 0, ranks, 0.0).sum(axis=1, keepdims=True)
     n = (sizes > 0).sum(axis=1, keepdims=True).astype(np.float64)
     return w, n, np.nansum(ranks**2, axis=1, keepdims=True) / 4

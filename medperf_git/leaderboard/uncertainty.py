@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 import numpy as np
-from scipy.stats import kendalltau
 
 from medperf_git.leaderboard.ranking import Grid, Ranking, Weights, merit_of, site_weights, weighted_means
 from medperf_git.leaderboard.statistics import bootstrap
@@ -170,7 +169,7 @@ def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float | Undefin
         return Undefined("fewer than two models")
     if len(set(one)) == 1 or len(set(other)) == 1:
         return Undefined("all models are tied")
-    return float(np.round(kendalltau(one, other).statistic, DECIMALS))
+    return float(np.round(kendall_taus(one, -np.array([other], dtype=np.float64))[0], DECIMALS))
 
 
 def contest(ranking: Ranking, *, seed: int) -> Contest | Undefined:

@@ -17,6 +17,7 @@ import numpy as np
 
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.leaderboard.build_cache import Kept
+from medperf_git.leaderboard.collector import be_patient
 from medperf_git.leaderboard.column_files import ColumnWriter, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.writing import SiteFolder
@@ -128,6 +129,7 @@ _given: list[_Hand] = []  # of this process, when it is one of the others
 def _begin(open_view: OpenView | None, root: Path, fresh: bool, words: Mapping[str, object]) -> None:
     assert open_view is not None  # noqa: S101 - else there are no other processes
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    be_patient()
     Thread(target=_end_with_parent, daemon=True).start()
     _given[:] = [_Hand(open_view(), SiteFolder(root, fresh=fresh), words)]
 

@@ -8,7 +8,7 @@ import numpy as np
 from medperf_git.leaderboard.statistics.ranks import Floats
 
 
-def kendall_taus(ranks: Sequence[int], merits: Floats) -> Floats:
+def kendall_taus(ranks: Sequence[float], merits: Floats) -> Floats:
     """Kendall's tau-b of one ranking with each of many, given as merits (row, model); NaN for a row that is all tied.
 
     scipy has it for two rankings at a time; here all rows are compared with the one, a model at a time.

@@ -9,7 +9,6 @@ from itertools import permutations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import wilcoxon
 
 from medperf_git.leaderboard.statistics.blocks import Adjust, fets_2022, rank_by_wins
 from medperf_git.leaderboard.statistics.ranks import DECIMALS, Floats, Ints, Places, place, smallest_ranks
@@ -110,6 +109,8 @@ def wilcoxon_p_greater(values: ArrayLike) -> Floats:
     `values` is (model, case), the answer (model, model). The method is pinned, since scipy's own choice changes with n:
     normal approximation, continuity correction, zeros dropped. NaN is no test: no shared case, or none that differs.
     """
+    from scipy.stats import wilcoxon  # noqa: PLC0415  (takes its time; no site is built with it)
+
     given = np.asarray(values, dtype=np.float64)
     there, whole = ~np.isnan(given), _whole(given)
     p = np.full((len(given), len(given)), np.nan)

@@ -9,9 +9,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.optimize import brentq
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtri, stdtrit
 
 from medperf_git.leaderboard.statistics.ranks import Floats
 
@@ -74,7 +72,7 @@ def random_effects(
         estimate, se = (weight * y).sum(axis=-1) / total, 1.0 / np.sqrt(total)
     none = k == 0
     estimate, se, tau2, i2, q = (np.where(none, np.nan, one) for one in (estimate, se, tau2, i2, q))
-    margin = norm.ppf((1 + LEVEL) / 2) * se
+    margin = ndtri((1 + LEVEL) / 2) * se
     reach = prediction_quantile(k, prediction) * np.sqrt(tau2 + se**2)
     fields = estimate, se, estimate - margin, estimate + margin, tau2, i2, q, estimate - reach, estimate + reach, k
     return MetaResult(*(np.asarray(one) for one in fields))
@@ -105,6 +103,8 @@ def paule_mandel(y: Floats, v: Floats, takes_part: Floats | np.ndarray) -> Float
 
     Q falls as tau² grows and is below Σ(y − ȳ)² / tau², so the root lies below Σ(y − ȳ)² / (k − 1).
     """
+    from scipy.optimize import brentq  # noqa: PLC0415  (takes its time, and DL needs none of it)
+
     found = np.zeros(y.shape[:-1])
     for at in np.ndindex(found.shape):
         values, variances = y[at][takes_part[at]], v[at][takes_part[at]]
@@ -122,5 +122,5 @@ def paule_mandel(y: Floats, v: Floats, takes_part: Floats | np.ndarray) -> Float
 def prediction_quantile(k: Floats, kind: Prediction) -> Floats:
     """Give the quantile of a 95 % prediction interval over k sites, NaN below three."""
     enough = k >= FEWEST_FOR_PREDICTION
-    quantile = norm.ppf((1 + LEVEL) / 2) if kind == "z" else student.ppf((1 + LEVEL) / 2, np.where(enough, k - 2, 1))
+    quantile = ndtri((1 + LEVEL) / 2) if kind == "z" else stdtrit(np.where(enough, k - 2, 1), (1 + LEVEL) / 2)
     return np.where(enough, quantile, np.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from medperf_git.leaderboard.statistics.meta import MetaResult, Method, random_effects
 from medperf_git.leaderboard.statistics.ranks import Floats
@@ -48,7 +48,7 @@ def signed_rank_test(excess: Floats, variance: Floats, *, correction: bool) -> S
     deviation = np.sqrt(np.where(variance > 0, variance, np.nan))
     half = 0.5 if correction else 0.0
     z = (excess - half * np.sign(excess)) / deviation
-    return SignedRank(z, 2 * norm.sf(np.abs(z)), norm.sf((excess - half) / deviation))
+    return SignedRank(z, 2 * ndtr(-np.abs(z)), ndtr(-((excess - half) / deviation)))
 
 
 def paired_meta(differences: ArrayLike, sds: ArrayLike, n: ArrayLike, method: Method = "DL") -> MetaResult:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem
-from medperf_git.leaderboard import build_cache, workers
+from medperf_git.leaderboard import build, build_cache, workers
 from medperf_git.leaderboard.build import build_folder, build_site
 from medperf_git.leaderboard.build_cache import BuildCache
 from medperf_git.leaderboard.writing import SiteFolder, write_site
@@ -29,6 +29,7 @@ from tests.support import leaderboard_registry as lr
 
 AT = datetime(2026, 11, 25, 12, tzinfo=UTC)
 KEY, EDITION = bytes(range(32)), b"edition"
+ITER_REST = build._iter_rest
 
 
 class Repository:
@@ -73,6 +74,13 @@ def cache(tmp_path: Path, *, key: bytes = KEY, edition: bytes = EDITION) -> Buil
 
 def files_of(out: Path) -> dict[str, bytes]:
     return {path.relative_to(out).as_posix(): path.read_bytes() for path in out.rglob("*") if path.is_file()}
+
+
+def again(repository: Repository, tmp_path: Path, **more: str) -> dict[str, bytes]:
+    opened = functools.partial(open_view, tmp_path / "registry.git", repository.head)
+    given = about(repository.head) | more
+    build_folder(repository.view(), tmp_path / "site", cache=cache(tmp_path), open_view=opened, **given)
+    return files_of(tmp_path / "site")
 
 
 def update(repository: Repository, tmp_path: Path, step: int = 0, **more: BuildCache) -> dict[str, bytes]:
@@ -159,6 +167,44 @@ def test_nothing_new_reads_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyP
     first = update(repository, tmp_path)
     monkeypatch.setattr(workers._Hand, "do", lambda *_: pytest.fail("a column was read"))
     assert update(repository, tmp_path) == first
+
+
+def test_the_same_commit_again_is_looked_through_and_whatever_others_changed_is_put_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    first, made = again(repository, tmp_path), []
+    monkeypatch.setattr(build, "_iter_rest", lambda *given: made.append(1) or ITER_REST(*given))
+    site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
+    assert again(repository, tmp_path) == first
+    assert not made
+    (site / "models" / "stray.html").write_text("stray")
+    (site / "stray.html").write_text("stray")
+    assert again(repository, tmp_path) == first
+    assert not made
+    for times, spoil in enumerate(
+        (
+            lambda: (site / "methods.html").write_text("other"),
+            lambda: (site / "index.json").write_text('{"made_by": "medperf-git leaderboard"}'),
+            lambda: shutil.rmtree(site / "members"),
+            lambda: (site / "models").rename(elsewhere) and (site / "models").symlink_to(elsewhere),
+            lambda: (site / "results").rename(tmp_path / "r") and (site / "results").symlink_to(tmp_path / "r"),
+        ),
+        start=1,
+    ):
+        spoil()
+        assert again(repository, tmp_path) == first
+        assert len(made) == times
+    assert not (site / "models").is_symlink()
+
+
+def test_another_registry_id_or_time_of_the_same_records_is_another_site(tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.demo())
+    again(repository, tmp_path)
+    for more in ({"registry_id": "mg1:" + "5" * 64}, {"step_time": "2026-12-01T00:00:00Z"}):
+        given = about(repository.head) | more
+        expected = dict(build_site(repository.view(), **given))
+        assert again(repository, tmp_path, **given) == expected
 
 
 @pytest.mark.parametrize("how", ["cut", "turned", "key", "edition", "moved"])

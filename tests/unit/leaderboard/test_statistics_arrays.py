@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import kendalltau, mannwhitneyu
+from scipy.stats import kendalltau, mannwhitneyu, rankdata
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.statistics import bootstrap, cases, counts, exact
 from medperf_git.leaderboard.statistics.agreement import kendall_taus
-from medperf_git.leaderboard.statistics.ranks import place, smallest_ranks
+from medperf_git.leaderboard.statistics.ranks import average_ranks, place, smallest_ranks
 from tests.support.leaderboard_grids import grid, ranked
 
 numbers = st.floats(-1e6, 1e6) | st.floats(-1e-6, 1e-6) | st.integers(-1000, 1000).map(lambda n: n / 1000)
@@ -257,3 +257,23 @@ def test_a_clear_winner_of_many_cases_has_the_smallest_p_that_draws_can_give():
     found = cases.brats_permutation(values, draws=999)
     assert found.p_greater[0, 1] == 1 / 1000
     assert found.p_greater[1, 0] == 1
+
+
+@given(st.lists(st.sampled_from([np.nan, -np.inf, -1.0, -0.0, 0.0, 0.5, 2.0]), max_size=24), st.integers(1, 3))
+def test_ranks_are_those_of_scipy(values, rows):
+    table = np.array(values)[: len(values) // rows * rows].reshape(rows, -1)
+    worst = np.where(np.isnan(table), np.inf, -table)
+    assert smallest_ranks(table).tolist() == rankdata(worst, method="min", axis=-1).tolist()
+    if table.size:
+        expected = rankdata(table, axis=1, nan_policy="omit")
+        assert np.array_equal(average_ranks(table), expected, equal_nan=True)
+
+
+@given(st.lists(st.tuples(st.integers(1, 6), st.integers(1, 6)), min_size=2, max_size=20))
+def test_kendalls_tau_of_two_rankings_is_that_of_scipy(pairs):
+    one, other = zip(*pairs, strict=True)
+    found = un.kendall_tau(one, other)
+    if isinstance(found, float):
+        assert found == np.round(kendalltau(one, other).statistic, 12)
+    else:
+        assert len(set(one)) == 1 or len(set(other)) == 1
