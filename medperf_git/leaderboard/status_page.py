@@ -11,6 +11,8 @@ from medperf_git.leaderboard.tables import BenchmarkTable
 from medperf_git.leaderboard.text import NOTHING, some, whole
 from medperf_git.leaderboard.words import Context
 
+ROWS = 200  # of a table: with the longest names a page stays below 1 MB
+
 _KINDS = {
     DONE: "good",
     "running": "near",
@@ -30,9 +32,24 @@ def status_context(table: BenchmarkTable, stages: Sequence[Stage], *, as_of: dat
         "table": table,
         "sentence": _sentence(sites),
         "waiting": _waiting(stages),
-        "sites": [_row(stage, as_of) for stage in sites],
-        "models": [_row(stage, as_of) for stage in models],
+        "sites": [_row(stage, as_of) for stage in _shown(sites)],
+        "models": [_row(stage, as_of) for stage in _shown(models)],
+        "more": [_more(sites, "site"), _more(models, "model")],
     }
+
+
+def _shown(stages: Sequence[Stage]) -> Sequence[Stage]:
+    """Give the rows of a table in order; of too many, those for whom somebody is waited come first."""
+    if len(stages) <= ROWS:
+        return stages
+    return sorted(stages, key=lambda stage: not stage.waits_for)[:ROWS]
+
+
+def _more(stages: Sequence[Stage], noun: str) -> str:
+    """Say what of a table is not shown; empty where all of it is."""
+    if len(stages) <= ROWS:
+        return ""
+    return f"{ROWS} of {some(len(stages), noun)}, those for whom somebody is waited first; all are in status.csv."
 
 
 def _sentence(sites: Sequence[Stage]) -> str:

@@ -13,8 +13,11 @@ from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.reading import read_tables
 from medperf_git.leaderboard.section_cells import window
+from medperf_git.leaderboard.stages import Stage
+from medperf_git.leaderboard.status_page import status_context
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell
 from medperf_git.records.names import Ref
+from medperf_git.records.times import parse_time
 from tests.support import leaderboard_registry as lr
 from tests.support.compared_registry import drawn, registry_of
 
@@ -209,3 +212,26 @@ def test_the_index_marks_older_versions_and_leaves_very_many_benchmarks_to_its_t
     page = rendered(Page("index.html", "index.html", lambda: context), tables)
     assert 'href="benchmarks/ana/breast/201/index.html">ana/breast@201</a>' in page
     assert len(page.encode()) < 500_000
+
+
+def test_the_page_of_stages_of_very_many_shows_who_is_waited_for_and_says_where_the_rest_is(tables):
+    stages = [
+        Stage(
+            kind="dataset",
+            subject=Ref(f"site-{k:04d}", "tumours", 1),
+            owner_title="a" * 200,
+            title="b" * 200,
+            status="approved",
+            expected=9,
+        )
+        for k in range(900)
+    ]
+    stages += [replace(stage, kind="cube") for stage in stages]
+    last = replace(stages[-1], waits_for=("ana", "ben"), command="medperf-git approve ben/late@1", title="The last one")
+    context = status_context(tables.benchmarks[0], [*stages[:-1], last], as_of=parse_time(lr.STEP_TIME))
+    page = rendered(Page("benchmarks/ana/breast/1/status.html", "status.html", lambda: context), tables)
+    assert len(page.encode()) < 1_000_000
+    assert page.count('<th scope="row"') == 400
+    assert "200 of 900 sites, those for whom somebody is waited first; all are in status.csv." in page
+    assert "200 of 900 models" in page
+    assert "The last one" in page
