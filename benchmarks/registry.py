@@ -207,7 +207,7 @@ def make(path: Path, results: int, *, merges: int = 0, varied: bool = False, sit
     always = models.AutoApproval("always")
     policy = house.first_policy(benchmark, auto_approve=models.AutoApprovals(always, always))
     maker.commit(maker.signed([benchmark, policy], "dora", "emil", "ana"))
-    tried = [Ref("moa", f"model-{number:04d}", 1) for number in range(-(-results // (sites or side)))]
+    tried = [Ref("moa", f"model-{number:04d}", 1) for number in range(-(-results // sites) if sites else side)]
     maker.add(rb.cube(ref) for ref in (*tried, EXTRA))
     data = [Ref(name, "wards", 1) for name in hospitals]
     maker.add(house.dataset(ref) for ref in data)

@@ -39,7 +39,6 @@ integers = st.integers(-MAX_INTEGER, MAX_INTEGER) | st.integers(-3, 300)
 decimals = st.builds(
     lambda n, places: Decimal(n).scaleb(-places), st.integers(-(10**15) + 1, 10**15 - 1), st.integers(1, 9)
 )
-_MILLIONTHS = st.integers(0, 10**6)
 _NAMED = {"line": lines, "text": texts}
 numbers = integers | decimals.map(lambda n: int(n) if n == n.to_integral_value() else n)
 hexadecimal = st.integers(0, 2**256 - 1).map("{:064x}".format)
@@ -103,8 +102,9 @@ def _number(schema: Mapping[str, Any], source: st.SearchStrategy[Any]) -> st.Sea
     if schema["type"] == "integer":
         return st.integers(-MAX_INTEGER if low is None else low, MAX_INTEGER if high is None else high)
     if low is not None and high is not None:  # a filter would refuse nearly all, and hypothesis the strategy
-        parts = st.builds(lambda whole, part: whole + Decimal(part).scaleb(-6), st.integers(low, high - 1), _MILLIONTHS)
-        return parts.map(lambda n: int(n) if n == n.to_integral_value() else n.normalize())
+        millionths = st.integers(*(int(Decimal(str(end)).scaleb(6)) for end in (low, high)))
+        exact = millionths.map(lambda whole: Decimal(whole).scaleb(-6))
+        return exact.map(lambda n: int(n) if n == n.to_integral_value() else n.normalize())
     if low == 0 and high is None:
         return source.map(abs)
     return source.filter(lambda number: (low is None or number >= low) and (high is None or number <= high))

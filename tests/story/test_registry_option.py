@@ -16,6 +16,7 @@ OWN_WORDS: dict[tuple[str, ...], list[str]] = {
     ("join",): ["--as", "north", "--yes"],
     ("association", "request"): ["a/b", "--model", "a/b"],
     ("cube", "test"): ["a/b"],
+    ("leaderboard", "export"): ["citation", "--out", "citation.cff"],
 }
 
 
