@@ -6,7 +6,7 @@
 #                                        it on behalf of the user medperf-git-podman, who is made when missing
 #
 # The last line printed is CONTAINER_HOST=ADDRESS (and for rootless before it PODMAN_USER=NAME). Twice does nothing twice.
-# To stop a service that was started by hand: kill the process that the file beside the socket, podman.pid, names.
+# To stop a service that was started by hand: kill -- -PID, the number in the file podman.pid beside the socket.
 set -euo pipefail
 
 MODE=${1:-root}
