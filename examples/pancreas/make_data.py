@@ -70,9 +70,10 @@ HARVARD = Style()
 DFCI = Style(contrast=0.85, oral_contrast=0.45, noise=20.0, body=0.94, spacing=(4.4, 4.4, 5.5))
 SITES: dict[str, list[Style]] = {
     "harvard-chan-like": [HARVARD] * 8,
+    # the second without contrast, the third with all organs on the other side, the tenth after removal of the pancreas
     "dfci-like": [
-        DFCI, DFCI, replace(DFCI, mirrored=True), DFCI, DFCI, replace(DFCI, contrast=0.0), DFCI, DFCI, DFCI,
-        replace(DFCI, resected=True), DFCI, DFCI, DFCI, DFCI,
+        DFCI, replace(DFCI, contrast=0.0), replace(DFCI, mirrored=True), *[DFCI] * 6, replace(DFCI, resected=True),
+        *[DFCI] * 4,
     ],
 }  # fmt: skip
 SEEDS = {"harvard-chan-like": 1_000, "dfci-like": 2_000, "demo": 3_000, "development": 4_000}
