@@ -65,7 +65,6 @@ class Abdomen:
         return tuple(float(size) for size in np.abs(np.diag(self.affine))[:3])
 
 
-VENOUS = Style()
 HARVARD = Style()
 DFCI = Style(contrast=0.85, oral_contrast=0.45, noise=20.0, body=0.94, spacing=(4.4, 4.4, 5.5))
 SITES: dict[str, list[Style]] = {
@@ -172,7 +171,7 @@ def paint_pancreas(painter: Painter) -> None:
     painter.fill(painter.tube(path, radii), 42 + 52 * style.contrast, PANCREAS)
 
 
-def make_abdomen(seed: int, style: Style = VENOUS) -> Abdomen:
+def make_abdomen(seed: int, style: Style = HARVARD) -> Abdomen:
     """Make one patient; the same seed and style give the same patient."""
     rng = np.random.default_rng(seed)
     painter = Painter(rng, style)
@@ -188,8 +187,15 @@ def make_abdomen(seed: int, style: Style = VENOUS) -> Abdomen:
 
 
 def make_development(count: int) -> list[Abdomen]:
-    """Make the patients on whom models are trained: the portal venous phase, seen by no site."""
-    return [make_abdomen(SEEDS["development"] + number, VENOUS) for number in range(count)]
+    """Make the patients on whom models are trained: several scanners, always with contrast, seen by no site."""
+    return [make_abdomen(SEEDS["development"] + number, random_style(number)) for number in range(count)]
+
+
+def random_style(number: int) -> Style:
+    """Return the scanner and the patient's build of a development case."""
+    rng = np.random.default_rng(SEEDS["development"] - 1 - number)
+    contrast, oral_contrast = rng.uniform(0.8, 1.05), rng.uniform(0.05, 0.5)
+    return Style(contrast=contrast, oral_contrast=oral_contrast, noise=rng.uniform(12, 22), body=rng.uniform(0.92, 1.02))
 
 
 def render_nifti(values: np.ndarray, affine: np.ndarray, *, about: str = WARNING) -> bytes:

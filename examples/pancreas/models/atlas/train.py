@@ -9,7 +9,7 @@ from atlas import build_atlas
 from make_data import PANCREAS, make_development
 from prepared import Scan
 
-CASES = 24
+CASES = 16
 
 
 def main() -> None:

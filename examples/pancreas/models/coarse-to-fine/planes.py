@@ -19,9 +19,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 GRID = 4.0  # mm; finer scans are brought to about this
 MARGIN = 20.0  # mm around what the coarse stage found
 SCALES = (4.0, 9.0, 18.0)  # mm
+COARSE = 0.5  # share from which a plane calls a voxel pancreas
 AGREED = 2  # of three planes
 IN_COMMON = 0.75  # of what the planes find each, on average; with less in common they are not believed
-SAMPLES, OTHERS = 800, 5000  # voxels of pancreas and of anything else from each development scan
+SAMPLES, OTHERS = 800, 3000  # voxels of pancreas and of anything else from each development scan
+
+
+Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # features (voxels, n), pancreas or not, weight
 
 
 class NotAgreed(Exception):
@@ -89,7 +93,7 @@ def look_coarsely(scan: Scan, coarse: dict[str, HistGradientBoostingClassifier])
 
 def vote(shares: dict[str, np.ndarray]) -> np.ndarray:
     """Return where enough planes agree, the largest part of it."""
-    return largest(sum((share > 0.5).astype(int) for share in shares.values()) >= AGREED)
+    return largest(sum((share > COARSE).astype(int) for share in shares.values()) >= AGREED)
 
 
 def box_around(found: np.ndarray, spacing: np.ndarray) -> tuple[slice, ...]:
@@ -121,20 +125,22 @@ def train(cases: Sequence[tuple[Scan, np.ndarray]], *, rounds: int = 40) -> Stag
     return Stages(coarse, fit(rows, rounds))
 
 
-def pick(features: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return a share of the voxels, pancreas and others, with their labels."""
+def pick(features: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Rows:
+    """Return a share of the voxels, pancreas and others; those that stand for several weigh as many."""
     truth = mask.ravel()
     inside, outside = np.flatnonzero(truth), np.flatnonzero(~truth & (features[:, 0] > -150))
     chosen = np.concatenate([
         rng.choice(inside, min(SAMPLES, len(inside)), replace=False),
         rng.choice(outside, min(OTHERS, len(outside)), replace=False),
     ])  # fmt: skip
-    return features[chosen], truth[chosen]
+    weight = np.where(truth[chosen], len(inside) / SAMPLES, len(outside) / OTHERS)
+    return features[chosen], truth[chosen], np.maximum(weight, 1.0)
 
 
-def fit(rows: Sequence[tuple[np.ndarray, np.ndarray]], rounds: int) -> HistGradientBoostingClassifier:
+def fit(rows: Sequence[Rows], rounds: int) -> HistGradientBoostingClassifier:
     """Train one classifier."""
-    return new_classifier(rounds).fit(np.concatenate([row for row, _ in rows]), np.concatenate([one for _, one in rows]))
+    features, truth, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
+    return new_classifier(rounds).fit(features, truth, sample_weight=weight)
 
 
 def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -142,7 +148,7 @@ def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarr
     thin = thinned(scan)
     shares = look_coarsely(thin, stages.coarse)
     found = vote(shares)
-    if not found.any() or found.sum() < IN_COMMON * np.mean([(share > 0.5).sum() for share in shares.values()]):
+    if not found.any() or found.sum() < IN_COMMON * np.mean([(share > COARSE).sum() for share in shares.values()]):
         raise NotAgreed
     box = box_around(found, thin.spacing)
     part = Scan(thin.hu[box], thin.affine)
@@ -151,7 +157,7 @@ def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarr
     share[box] = stages.fine.predict_proba(features)[:, 1].reshape(part.hu.shape)
     share = gaussian_filter(share, 2.0 / thin.spacing)
     whole = scan.hu.shape
-    return {plane: enlarged(one, whole) > 0.5 for plane, one in shares.items()}, tidy(enlarged(share, whole) > 0.5)
+    return {plane: enlarged(one, whole) > COARSE for plane, one in shares.items()}, tidy(enlarged(share, whole) > 0.5)
 
 
 def thinned(scan: Scan) -> Scan:

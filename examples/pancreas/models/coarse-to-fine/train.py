@@ -10,7 +10,7 @@ from make_data import PANCREAS, make_development
 from planes import train
 from prepared import Scan
 
-CASES = 14
+CASES = 10
 
 
 def main() -> None:
