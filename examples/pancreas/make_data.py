@@ -40,7 +40,7 @@ WARNING = "SYNTHETIC: made by a program, shows no person"
 
 @dataclass(frozen=True)
 class Style:
-    """How a site's patients and scanner differ: HU of organs with contrast, noise in HU, size of bodies, spacing in mm."""
+    """How patients and scanners differ: contrast in organs, noise in HU, size of bodies, spacing in mm."""
 
     contrast: float = 1.0
     oral_contrast: float = 0.1
@@ -69,9 +69,9 @@ HARVARD = Style()
 DFCI = Style(contrast=0.85, oral_contrast=0.45, noise=20.0, body=0.94, spacing=(4.4, 4.4, 5.5))
 SITES: dict[str, list[Style]] = {
     "harvard-chan-like": [HARVARD] * 8,
-    # the second without contrast, the third with all organs on the other side, the tenth after removal of the pancreas
+    # the second after removal of the pancreas, the third with all organs on the other side, the tenth without contrast
     "dfci-like": [
-        DFCI, replace(DFCI, contrast=0.0), replace(DFCI, mirrored=True), *[DFCI] * 6, replace(DFCI, resected=True),
+        DFCI, replace(DFCI, resected=True), replace(DFCI, mirrored=True), *[DFCI] * 6, replace(DFCI, contrast=0.0),
         *[DFCI] * 4,
     ],
 }  # fmt: skip
@@ -88,8 +88,9 @@ class Painter:
         self.affine = np.diag([*spacing, 1.0])
         self.affine[:3, 3] = [-(SHAPE[0] - 1) / 2 * spacing[0], -(SHAPE[1] - 1) / 2 * spacing[1], rng.uniform(-60, -40)]
         axes = [np.arange(n) * size for n, size in zip(SHAPE, spacing, strict=True)]
-        self.here = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1) + [self.affine[0, 3], self.affine[1, 3], 0.0]
-        self.here[..., 2] -= SHAPE[2] * spacing[2] / 2 + rng.uniform(-10, 10)  # how far up the scan begins varies
+        bottom = -SHAPE[2] * spacing[2] / 2 + rng.uniform(-10, 10)  # how far up the scan begins varies
+        self.here = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+        self.here += np.array([self.affine[0, 3], self.affine[1, 3], bottom])
         self.hu = np.full(SHAPE, -1000.0)
         self.labels = np.zeros(SHAPE, dtype=np.uint8)
 
@@ -163,7 +164,7 @@ def paint_pancreas(painter: Painter) -> None:
     points = np.array([[34, 6, -34], [32, 10, -12], [10, 20, 2], [-22, 13, 12], [-56, -4, 22], [-80, -14, 34.0]])
     points = points * rng.uniform(0.92, 1.08, 3) + rng.normal(0, 6, 3) + rng.normal(0, 3.5, points.shape)
     path, along = curve(points), np.linspace(0, 1, 80)
-    vein = path[20:] + [0, -13, 0]
+    vein = path[20:] - np.array([0, 13, 0])
     painter.fill(painter.tube(vein, np.full(len(vein), 5.5)), 42 + 125 * style.contrast, SPLENIC_VEIN)
     if style.resected:
         return
@@ -195,7 +196,8 @@ def random_style(number: int) -> Style:
     """Return the scanner and the patient's build of a development case."""
     rng = np.random.default_rng(SEEDS["development"] - 1 - number)
     contrast, oral_contrast = rng.uniform(0.8, 1.05), rng.uniform(0.05, 0.5)
-    return Style(contrast=contrast, oral_contrast=oral_contrast, noise=rng.uniform(12, 22), body=rng.uniform(0.92, 1.02))
+    noise, body = rng.uniform(12, 22), rng.uniform(0.92, 1.02)
+    return Style(contrast=contrast, oral_contrast=oral_contrast, noise=noise, body=body)
 
 
 def render_nifti(values: np.ndarray, affine: np.ndarray, *, about: str = WARNING) -> bytes:
@@ -294,7 +296,7 @@ def render_demo() -> dict[str, bytes]:
 
 
 def render_archive(files: dict[str, bytes]) -> bytes:
-    """Return a .tar.gz whose bytes depend on nothing but the files; stored, since versions of zlib deflate differently."""
+    """Return a .tar.gz whose bytes depend on nothing but the files: it stores them and deflates nothing."""
     raw = io.BytesIO()
     with tarfile.open(fileobj=raw, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for name, content in sorted(files.items()):

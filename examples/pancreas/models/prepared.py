@@ -59,7 +59,7 @@ def iter_scans(folder: Path) -> Iterator[tuple[str, Scan]]:
 
 def write_masks(folder: Path, case: str, scan: Scan, *, coarse: dict[str, np.ndarray], fine: np.ndarray) -> None:
     """Write the four masks of a case."""
-    for place, mask in ((*((f"coarse/{plane}", coarse[plane]) for plane in PLANES), ("fine", fine))):
+    for place, mask in (*((f"coarse/{plane}", coarse[plane]) for plane in PLANES), ("fine", fine)):
         (folder / place).mkdir(parents=True, exist_ok=True)
         image = nib.Nifti1Image(mask.astype(np.uint8), scan.affine)
         image.header.set_xyzt_units("mm")
@@ -71,7 +71,8 @@ def body_frame(scan: Scan) -> np.ndarray:
     """Return each voxel's place in the body, (x, y, z, 3): 0 to 1 across the body's box, and over the scan's height."""
     body = largest(binary_fill_holes(gaussian_filter(scan.hu, 1) > -400))
     box = find_objects(body.astype(np.int8))[0] if body.any() else tuple(slice(0, size) for size in scan.hu.shape)
-    axes = [(np.arange(size) - part.start + 0.5) / (part.stop - part.start) for size, part in zip(scan.hu.shape, box, strict=True)]
+    sizes = zip(scan.hu.shape, box, strict=True)
+    axes = [(np.arange(size) - part.start + 0.5) / (part.stop - part.start) for size, part in sizes]
     return np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float32)
 
 

@@ -30,7 +30,6 @@ from volumes import (
     check_hounsfield,
     check_label,
     first_line,
-    is_slice,
     label_as_stored,
     read_nifti,
     read_series,
@@ -41,8 +40,8 @@ IMAGE, SERIES, LABEL = (
 )
 ORGANS, PANCREAS_OF_ORGANS = tuple(range(14)), 11  # BTCV: 0 is none, 13 organs
 ONE_ORGAN, PANCREAS_ALONE = (0, 1), 1  # NIH
-IDENTIFIED, DONE, IMAGE_REFUSED, LABEL_REFUSED = (1, "IDENTIFIED"), (2, "DONE"), (-1, "IMAGE_REFUSED"), (-2, "LABEL_REFUSED")
-UNKNOWN = (-3, "NOT_UNDERSTOOD")
+IDENTIFIED, DONE = (1, "IDENTIFIED"), (2, "DONE")
+IMAGE_REFUSED, LABEL_REFUSED, UNKNOWN = (-1, "IMAGE_REFUSED"), (-2, "LABEL_REFUSED"), (-3, "NOT_UNDERSTOOD")
 
 
 @dataclass(frozen=True)
@@ -79,7 +78,7 @@ def find_cases(data: Path, labels: Path) -> dict[str, Case]:
     for path in sorted({*walk(data), *walk(labels)}):
         matched = [(kind, found) for kind in (IMAGE, SERIES, LABEL) if (found := kind.fullmatch(path.name))]
         if not matched:
-            if path.name.endswith((".nii", ".nii.gz", ".dcm")) or (path.is_dir() and holds_slices(path)):
+            if path.name.endswith((".nii", ".nii.gz", ".dcm")) or path.is_dir():
                 cases[path.name] = Case(path.name, fault=f"{path.name} is named neither like an image nor like a label")
             continue
         kind, found = matched[0]
@@ -96,9 +95,9 @@ def find_cases(data: Path, labels: Path) -> dict[str, Case]:
 def walk(folder: Path) -> Iterable[Path]:
     """Yield files and the folders of series in and below a folder; what lies in a series is its own affair."""
     for root, folders, files in os.walk(folder):
-        series = [name for name in folders if SERIES.fullmatch(name)]
+        series = [name for name in folders if SERIES.fullmatch(name) or holds_slices(Path(root) / name)]
         folders[:] = [name for name in sorted(folders) if name not in series and not name.startswith(".")]
-        yield from (Path(root) / name for name in (*series, *folders, *sorted(files)) if not name.startswith("."))
+        yield from (Path(root) / name for name in (*series, *sorted(files)) if not name.startswith("."))
 
 
 def holds_slices(folder: Path) -> bool:
@@ -187,7 +186,8 @@ class Report:
     @property
     def refused(self) -> list[str]:
         """The sentences about cases that wait for a person."""
-        return [f"case {case}: {row.get('comment')}" for case, row in sorted(self.rows.items()) if row.get("status", 0) < 0]
+        waiting = [(case, row) for case, row in sorted(self.rows.items()) if row.get("status", 0) < 0]
+        return [f"case {case}: {row.get('comment')}" for case, row in waiting]
 
 
 def prepare_case(case: Case, settings: Settings, *, out_data: Path, out_labels: Path) -> tuple[tuple[int, str], str]:

@@ -92,7 +92,7 @@ def to_ras(volume: Volume) -> Volume:
         raise Malformed(f"{volume.name} has a sheared grid (a tilted gantry?), its axes are not at right angles")
     tilt = np.degrees(np.arccos(np.clip(np.abs(units).max(axis=0), 0, 1))).max()
     if tilt > LARGEST_TILT:
-        raise Malformed(f"{volume.name} is tilted by {tilt:.0f} degrees against the patient, at most {LARGEST_TILT:.0f}")
+        raise Malformed(f"{volume.name} is tilted by {tilt:.0f} degrees against the patient, above {LARGEST_TILT:.0f}")
     turn = nib.io_orientation(volume.affine)
     shape = volume.voxels.shape
     return Volume(
@@ -202,9 +202,11 @@ def check_gaps(slices: Sequence[Any], offsets: np.ndarray, along: np.ndarray) ->
 def directions(item: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return the unit vectors along a row and down a column, in DICOM's coordinates."""
     six = numbers(item, "ImageOrientationPatient")
-    if six.shape != (6,) or not np.allclose([six[:3] @ six[:3], six[3:] @ six[3:], six[:3] @ six[3:]], [1, 1, 0], atol=0.01):
+    two = six.reshape(2, 3) if six.shape == (6,) else np.zeros((2, 3))
+    if not np.allclose(two @ two.T, np.eye(2), atol=0.01):
         raise Malformed(f"{item.source_name} has no valid ImageOrientationPatient")
-    return six[:3] / np.linalg.norm(six[:3]), six[3:] / np.linalg.norm(six[3:])
+    across, down = two / np.linalg.norm(two, axis=1, keepdims=True)
+    return across, down
 
 
 def position(item: Any) -> np.ndarray:
@@ -233,7 +235,7 @@ def hounsfield(item: Any) -> np.ndarray:
 
 
 def label_as_stored(path: Path, image: Volume) -> Volume:
-    """Read a label whose header is worth nothing: columns, rows, and slices by instance number, as the series has them."""
+    """Read a label whose header is not believed: columns, rows, and slices by instance number, as the series."""
     label = read_nifti(path, oriented=False)
     if image.series_affine is None:
         raise Malformed(f"{path.name} belongs to no DICOM series")
@@ -268,7 +270,7 @@ def check_label(label: Volume, image: Volume, *, allowed: Sequence[int], pancrea
     if mask.any():
         middle = float(np.median(image.voxels[mask > 0]))
         if not -150 < middle < 400:
-            raise Malformed(f"{label.name} marks voxels of {middle:.0f} HU in the median, which is no organ: is it turned?")
+            raise Malformed(f"{label.name} marks voxels of {middle:.0f} HU in the median, no organ: is it turned?")
     return mask
 
 

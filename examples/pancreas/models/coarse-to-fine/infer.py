@@ -6,14 +6,14 @@ import sys
 from pathlib import Path
 
 import joblib
-from planes import NotAgreed, predict
+from planes import NotAgreed, Stages, predict
 from prepared import folders, iter_scans, write_masks
 
 
 def main() -> None:
     """Write four masks a case."""
     data, out = folders(sys.argv[1:])
-    stages, count, left = joblib.load(Path(__file__).with_name("weights.joblib")), 0, 0
+    stages, count, left = Stages(**joblib.load(Path(__file__).with_name("weights.joblib"))), 0, 0
     for case, scan in iter_scans(data):
         try:
             coarse, fine = predict(scan, stages)

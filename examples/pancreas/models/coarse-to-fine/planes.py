@@ -67,8 +67,7 @@ def fine_features(scan: Scan, shares: dict[str, np.ndarray], found: np.ndarray) 
     """Return what the fine stage sees of each voxel of the box, (voxels, features)."""
     hu = windowed(scan)
     seen = [hu, *(gaussian_filter(hu, scale / scan.spacing) for scale in SCALES)]
-    for axis in range(3):
-        seen.append(gaussian_filter(hu, np.where(np.arange(3) == axis, 0.0, 5.0 / scan.spacing)))
+    seen += [gaussian_filter(hu, np.where(np.arange(3) == axis, 0.0, 5.0 / scan.spacing)) for axis in range(3)]
     mean = sum(shares.values()) / 3
     seen += [*shares.values(), *(gaussian_filter(mean, scale / scan.spacing) for scale in SCALES)]
     centre = np.array(np.nonzero(found)).mean(axis=1) if found.any() else np.array(found.shape) / 2
@@ -109,9 +108,10 @@ def box_around(found: np.ndarray, spacing: np.ndarray) -> tuple[slice, ...]:
 def train(cases: Sequence[tuple[Scan, np.ndarray]], *, rounds: int = 40) -> Stages:
     """Train the coarse stage on the first half of the cases and the fine one, on what coarse says, on all."""
     rng = np.random.default_rng(1)
+    half = [(scan, body_frame(scan), mask) for scan, mask in cases[: len(cases) // 2]]
     coarse = {}
     for axis, plane in enumerate(PLANES):
-        rows = [pick(plane_features(scan, axis, body_frame(scan)), mask, rng) for scan, mask in cases[: len(cases) // 2]]
+        rows = [pick(plane_features(scan, axis, frame), mask, rng) for scan, frame, mask in half]
         coarse[plane] = fit(rows, rounds)
     rows = []
     for scan, mask in cases:
@@ -173,4 +173,6 @@ def thinned(scan: Scan) -> Scan:
 
 def enlarged(share: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Return a map of shares on the grid of the scan."""
-    return share if share.shape == shape else zoom(share, np.array(shape) / share.shape, order=1, grid_mode=True, mode="nearest")
+    if share.shape == shape:
+        return share
+    return zoom(share, np.array(shape) / share.shape, order=1, grid_mode=True, mode="nearest")

@@ -17,7 +17,8 @@ def main() -> None:
     """Write weights.joblib beside this file, or where it is said."""
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).with_name("weights.joblib")
     cases = [(Scan(one.hu.astype("float32"), one.affine), one.labels == PANCREAS) for one in make_development(CASES)]
-    joblib.dump(train(cases), target)
+    stages = train(cases)
+    joblib.dump({"coarse": stages.coarse, "fine": stages.fine}, target)
     print(f"trained on {CASES} synthetic scans")
 
 
