@@ -82,17 +82,22 @@ class Painter:
     """The volume that is being painted: later organs cover earlier ones."""
 
     def __init__(self, rng: np.random.Generator, style: Style) -> None:
-        """Lay out the grid, centred in x and y; `here` holds each voxel's position in mm."""
+        """Lay out the grid, centred in x and y; `x`, `y` and `z` hold places of voxels in mm, to be broadcast."""
         self.rng, self.style = rng, style
         spacing = np.array(style.spacing) * rng.uniform(0.97, 1.03)
         self.affine = np.diag([*spacing, 1.0])
         self.affine[:3, 3] = [-(SHAPE[0] - 1) / 2 * spacing[0], -(SHAPE[1] - 1) / 2 * spacing[1], rng.uniform(-60, -40)]
-        axes = [np.arange(n) * size for n, size in zip(SHAPE, spacing, strict=True)]
         bottom = -SHAPE[2] * spacing[2] / 2 + rng.uniform(-10, 10)  # how far up the scan begins varies
-        self.here = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
-        self.here += np.array([self.affine[0, 3], self.affine[1, 3], bottom])
+        starts = (self.affine[0, 3], self.affine[1, 3], bottom)
+        axes = [np.arange(n) * size + start for n, size, start in zip(SHAPE, spacing, starts, strict=True)]
+        self.x, self.y, self.z = np.ix_(*axes)
         self.hu = np.full(SHAPE, -1000.0)
         self.labels = np.zeros(SHAPE, dtype=np.uint8)
+
+    @property
+    def axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The positions of voxels along each axis."""
+        return self.x, self.y, self.z
 
     def fill(self, where: np.ndarray, hu: float, label: int = 0) -> None:
         """Paint an organ with its own small deviation in HU."""
@@ -103,18 +108,21 @@ class Painter:
         """Return the voxels of an ellipsoid near `centre`; sizes in mm."""
         moved = np.array(centre) + self.rng.normal(0, jitter, 3)
         scaled = np.array(radii) * self.rng.uniform(0.9, 1.1, 3)
-        return (((self.here - moved) / scaled) ** 2).sum(axis=-1) < 1
+        parts = [((at - middle) / radius) ** 2 for at, middle, radius in zip(self.axes, moved, scaled, strict=True)]
+        return parts[0] + parts[1] + parts[2] < 1
 
     def cylinder(self, centre: tuple[float, float], radius: float) -> np.ndarray:
         """Return the voxels of an upright cylinder; sizes in mm."""
-        return np.hypot(self.here[..., 0] - centre[0], self.here[..., 1] - centre[1]) < radius
+        return np.broadcast_to(np.hypot(self.x - centre[0], self.y - centre[1]) < radius, SHAPE)
 
     def tube(self, path: np.ndarray, radii: np.ndarray) -> np.ndarray:
         """Return the voxels within `radii` of a curve of points (n, 3), in mm."""
-        near = np.all((self.here > path.min(axis=0) - 25) & (self.here < path.max(axis=0) + 25), axis=-1)
-        distance, index = cKDTree(path).query(self.here[near])
+        ends = zip(self.axes, path.min(axis=0) - 25, path.max(axis=0) + 25, strict=True)
+        box = np.ix_(*(np.flatnonzero((at.ravel() > low) & (at.ravel() < high)) for at, low, high in ends))
+        places = np.broadcast_arrays(*(at.ravel()[part] for at, part in zip(self.axes, box, strict=True)))
+        distance, index = cKDTree(path).query(np.stack(places, axis=-1))
         inside = np.zeros(SHAPE, dtype=bool)
-        inside[near] = distance < radii[index]
+        inside[box] = distance < radii[index]
         return inside
 
 
@@ -131,7 +139,7 @@ def paint_body(painter: Painter) -> None:
     """Paint fat, muscle and spine."""
     rng, size = painter.rng, painter.style.body
     wide, deep, fat = size * rng.uniform(140, 152), size * rng.uniform(98, 108), rng.uniform(10, 20)
-    radius = np.hypot(painter.here[..., 0] / wide, painter.here[..., 1] / deep)
+    radius = np.broadcast_to(np.hypot(painter.x / wide, painter.y / deep), SHAPE)
     painter.fill(radius < 1, -105)
     painter.fill(radius < 1 - fat / deep, 55)
     painter.fill(radius < 1 - (fat + 11) / deep, -95)

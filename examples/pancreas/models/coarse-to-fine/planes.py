@@ -8,7 +8,7 @@ Sizes are in mm, so that scans of any spacing can be read; scans finer than GRID
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,13 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 GRID = 4.0  # mm; finer scans are brought to about this
 MARGIN = 20.0  # mm around what the coarse stage found
 SCALES = (4.0, 9.0, 18.0)  # mm
-COARSE = 0.5  # share from which a plane calls a voxel pancreas
+COARSE = 0.25  # probability from which a plane calls a voxel pancreas: rather too much than too little
 AGREED = 2  # of three planes
 IN_COMMON = 0.75  # of what the planes find each, on average; with less in common they are not believed
 SAMPLES, OTHERS = 800, 3000  # voxels of pancreas and of anything else from each development scan
 
 
-Rows = tuple[np.ndarray, np.ndarray, np.ndarray]  # features (voxels, n), pancreas or not, weight
+Rows = tuple[np.ndarray, np.ndarray, float]  # features (voxels, n), pancreas or not, of how many others each is one
 
 
 class NotAgreed(Exception):
@@ -34,17 +34,17 @@ class NotAgreed(Exception):
 
 @dataclass(frozen=True)
 class Stages:
-    """The four trained classifiers."""
+    """The four trained classifiers, and for each how much the voxels that are no pancreas were thinned out for it."""
 
-    coarse: dict[str, HistGradientBoostingClassifier]
-    fine: HistGradientBoostingClassifier
+    coarse: dict[str, tuple[HistGradientBoostingClassifier, float]]
+    fine: tuple[HistGradientBoostingClassifier, float]
 
 
-def new_classifier(rounds: int) -> HistGradientBoostingClassifier:
-    """Return an untrained classifier with fixed choices."""
-    return HistGradientBoostingClassifier(
-        max_iter=rounds, max_leaf_nodes=24, learning_rate=0.15, early_stopping=False, random_state=1
-    )
+def judge(trained: tuple[HistGradientBoostingClassifier, float], features: np.ndarray) -> np.ndarray:
+    """Return the probability of pancreas for each voxel; the odds are brought back to those before thinning out."""
+    classifier, thinning = trained
+    share = classifier.predict_proba(features)[:, 1]
+    return share / (share + (1 - share) * thinning)
 
 
 def windowed(scan: Scan) -> np.ndarray:
@@ -76,7 +76,9 @@ def fine_features(scan: Scan, shares: dict[str, np.ndarray], found: np.ndarray) 
     return np.stack(seen, axis=-1).reshape(-1, len(seen)).astype(np.float32)
 
 
-def look_coarsely(scan: Scan, coarse: dict[str, HistGradientBoostingClassifier]) -> dict[str, np.ndarray]:
+def look_coarsely(
+    scan: Scan, coarse: Mapping[str, tuple[HistGradientBoostingClassifier, float]]
+) -> dict[str, np.ndarray]:
     """Return, for each plane, the share that its classifier gives each voxel."""
     frame = body_frame(scan)
     inside = (scan.hu > -250).ravel()
@@ -84,7 +86,7 @@ def look_coarsely(scan: Scan, coarse: dict[str, HistGradientBoostingClassifier])
     for axis, plane in enumerate(PLANES):
         share = np.zeros(scan.hu.size, dtype=np.float32)
         if inside.any():
-            share[inside] = coarse[plane].predict_proba(plane_features(scan, axis, frame)[inside])[:, 1]
+            share[inside] = judge(coarse[plane], plane_features(scan, axis, frame)[inside])
         sigma = np.where(np.arange(3) == axis, 0.0, 4.0 / scan.spacing)
         shares[plane] = gaussian_filter(share.reshape(scan.hu.shape), sigma)
     return shares
@@ -106,15 +108,15 @@ def box_around(found: np.ndarray, spacing: np.ndarray) -> tuple[slice, ...]:
 
 
 def train(cases: Sequence[tuple[Scan, np.ndarray]], *, rounds: int = 40) -> Stages:
-    """Train the coarse stage on the first half of the cases and the fine one, on what coarse says, on all."""
+    """Train the coarse stage on every other case, and the fine one on what it says of the cases it never saw."""
     rng = np.random.default_rng(1)
-    half = [(scan, body_frame(scan), mask) for scan, mask in cases[: len(cases) // 2]]
+    half = [(scan, body_frame(scan), mask) for scan, mask in cases[::2]]
     coarse = {}
     for axis, plane in enumerate(PLANES):
         rows = [pick(plane_features(scan, axis, frame), mask, rng) for scan, frame, mask in half]
         coarse[plane] = fit(rows, rounds)
     rows = []
-    for scan, mask in cases:
+    for scan, mask in cases[1::2]:
         shares = look_coarsely(scan, coarse)
         found = vote(shares)
         if found.any():
@@ -126,21 +128,23 @@ def train(cases: Sequence[tuple[Scan, np.ndarray]], *, rounds: int = 40) -> Stag
 
 
 def pick(features: np.ndarray, mask: np.ndarray, rng: np.random.Generator) -> Rows:
-    """Return a share of the voxels, pancreas and others; those that stand for several weigh as many."""
+    """Return some voxels, pancreas and others, and how many others each of those stands for."""
     truth = mask.ravel()
     inside, outside = np.flatnonzero(truth), np.flatnonzero(~truth & (features[:, 0] > -150))
     chosen = np.concatenate([
         rng.choice(inside, min(SAMPLES, len(inside)), replace=False),
         rng.choice(outside, min(OTHERS, len(outside)), replace=False),
     ])  # fmt: skip
-    weight = np.where(truth[chosen], len(inside) / SAMPLES, len(outside) / OTHERS)
-    return features[chosen], truth[chosen], np.maximum(weight, 1.0)
+    return features[chosen], truth[chosen], max(1.0, len(outside) / OTHERS)
 
 
-def fit(rows: Sequence[Rows], rounds: int) -> HistGradientBoostingClassifier:
-    """Train one classifier."""
-    features, truth, weight = (np.concatenate(column) for column in zip(*rows, strict=True))
-    return new_classifier(rounds).fit(features, truth, sample_weight=weight)
+def fit(rows: Sequence[Rows], rounds: int) -> tuple[HistGradientBoostingClassifier, float]:
+    """Train one classifier, with fixed choices."""
+    classifier = HistGradientBoostingClassifier(
+        max_iter=rounds, max_leaf_nodes=24, learning_rate=0.15, early_stopping=False, random_state=1
+    )
+    features, truth = np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows])
+    return classifier.fit(features, truth), float(np.mean([row[2] for row in rows]))
 
 
 def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -154,7 +158,7 @@ def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarr
     part = Scan(thin.hu[box], thin.affine)
     features = fine_features(part, {plane: share[box] for plane, share in shares.items()}, found[box])
     share = np.zeros(thin.hu.shape, dtype=np.float32)
-    share[box] = stages.fine.predict_proba(features)[:, 1].reshape(part.hu.shape)
+    share[box] = judge(stages.fine, features).reshape(part.hu.shape)
     share = gaussian_filter(share, 2.0 / thin.spacing)
     whole = scan.hu.shape
     return {plane: enlarged(one, whole) > COARSE for plane, one in shares.items()}, tidy(enlarged(share, whole) > 0.5)

@@ -10,7 +10,7 @@ from make_data import PANCREAS, make_development
 from planes import train
 from prepared import Scan
 
-CASES = 10
+CASES = 14
 
 
 def main() -> None:
