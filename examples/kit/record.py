@@ -32,12 +32,13 @@ def main() -> None:
     bundle = arguments.out.resolve() / "registry.bundle"
     subprocess.run(["git", "--git-dir", registry, "bundle", "create", "-q", bundle, "main"], check=True)
     played = int(said("git", "--git-dir", str(registry), "log", "-1", "--format=%ct", "main"))
+    program = said(str(PROGRAM), "--version").replace(", version", "")
     told = {
         "registry": registry_id(arguments.played),
         "benchmark": arguments.benchmark,
         "played": f"{datetime.fromtimestamp(played, UTC):%-d %B %Y}",
         "machine": f"a machine with {os.cpu_count()} processors ({platform.machine()}) and {system()}",
-        "software": f"{said(str(PROGRAM), "--version").replace(", version", "")}, Python {platform.python_version()} and Docker {engine()}",
+        "software": f"{program}, Python {platform.python_version()} and Docker {engine()}",
         "data": arguments.data,
     }
     (arguments.out / "recorded.json").write_text(
