@@ -14,11 +14,12 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from scipy.ndimage import binary_closing, binary_fill_holes, find_objects, gaussian_filter, label
+from scipy.ndimage import binary_closing, binary_fill_holes, find_objects, gaussian_filter, label, zoom
 
 DATA = Path("/input/data")
 PREDICTIONS = Path("/output/predictions")
 PLANES = ("X", "Y", "Z")
+GRID = 4.0  # mm; models look at finer scans at about this
 
 
 @dataclass(frozen=True)
@@ -89,3 +90,21 @@ def largest(mask: np.ndarray) -> np.ndarray:
 def tidy(mask: np.ndarray) -> np.ndarray:
     """Close gaps, fill holes and keep the largest part."""
     return binary_fill_holes(largest(binary_closing(mask) | mask))
+
+
+def thinned(scan: Scan) -> Scan:
+    """Return a scan whose voxels are not much finer than GRID."""
+    factors = np.minimum(1.0, scan.spacing / GRID)
+    if factors.min() > 0.8:
+        return scan
+    hu = zoom(gaussian_filter(scan.hu, 0.4 / factors), factors, order=1)
+    affine = scan.affine.copy()
+    affine[:3, :3] = affine[:3, :3] * (np.array(scan.hu.shape) / hu.shape)
+    return Scan(hu, affine)
+
+
+def enlarged(share: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Return a map of shares on the grid of the scan."""
+    if share.shape == shape:
+        return share
+    return zoom(share, np.array(shape) / share.shape, order=1, grid_mode=True, mode="nearest")

@@ -231,7 +231,7 @@ def hounsfield(item: Any) -> np.ndarray:
         stored = item.pixel_array
     except BROKEN_DICOM as error:
         raise Malformed(f"{item.source_name} has pixels that cannot be decoded ({first_line(error)})") from error
-    return (stored * float(item.RescaleSlope) + float(item.RescaleIntercept)).T
+    return (stored * float(item.RescaleSlope) + float(item.RescaleIntercept)).astype(np.float32).T
 
 
 def label_as_stored(path: Path, image: Volume) -> Volume:

@@ -105,12 +105,16 @@ def test_a_finer_scan_is_thinned_out_and_its_mask_comes_back_on_its_own_grid(pat
     planes = loaded("planes")
     cases = [(planes.Scan(o.hu.astype(np.float32), o.affine), o.labels == 11) for o in list(patients.values())[:2]]
     stages = planes.train(cases, rounds=20)
-    scan, mask = cases[0]
+    scan, label = cases[0]
     fine = planes.Scan(scan.hu.repeat(2, 0).repeat(2, 1).repeat(2, 2), scan.affine @ np.diag([0.5, 0.5, 0.5, 1]))
     assert planes.thinned(fine).spacing.min() > 3
-    coarse, found = planes.predict(fine, stages)
-    truth = mask.repeat(2, 0).repeat(2, 1).repeat(2, 2)
-    assert found.shape == fine.hu.shape == coarse["X"].shape
+    atlas = loaded("atlas")
+    for mask in (*atlas.predict(fine, atlas.build_atlas(cases)), *planes.predict(fine, stages)[0].values()):
+        assert mask.shape == fine.hu.shape
+        assert mask.any()
+    _, found = planes.predict(fine, stages)
+    truth = label.repeat(2, 0).repeat(2, 1).repeat(2, 2)
+    assert found.shape == fine.hu.shape
     assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
 
 

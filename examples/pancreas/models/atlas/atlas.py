@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from prepared import Scan, body_frame, tidy
+from prepared import Scan, body_frame, enlarged, thinned, tidy
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 GRID = (48, 40, 40)
@@ -52,7 +52,9 @@ def build_atlas(cases: Sequence[tuple[Scan, np.ndarray]]) -> Atlas:
 
 def predict(scan: Scan, atlas: Atlas) -> tuple[np.ndarray, np.ndarray]:
     """Return the coarse and the fine mask of a scan."""
-    share = map_coordinates(atlas.share, np.moveaxis(body_frame(scan) * GRID - 0.5, -1, 0), order=1, mode="constant")
-    smooth = gaussian_filter(scan.hu, 0.7)
+    thin, whole = thinned(scan), scan.hu.shape
+    share = map_coordinates(atlas.share, np.moveaxis(body_frame(thin) * GRID - 0.5, -1, 0), order=1, mode="constant")
+    smooth = gaussian_filter(thin.hu, 0.7)
     low, high = atlas.window
-    return share > COARSE, tidy((share > FINE) & (smooth > low) & (smooth < high))
+    fine = tidy((share > FINE) & (smooth > low) & (smooth < high))
+    return enlarged(share, whole) > COARSE, enlarged(fine.astype(np.float32), whole) > 0.5

@@ -12,11 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from prepared import PLANES, Scan, body_frame, largest, tidy
-from scipy.ndimage import find_objects, gaussian_filter, gaussian_gradient_magnitude, zoom
+from prepared import PLANES, Scan, body_frame, enlarged, largest, thinned, tidy
+from scipy.ndimage import find_objects, gaussian_filter, gaussian_gradient_magnitude
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-GRID = 4.0  # mm; finer scans are brought to about this
 MARGIN = 20.0  # mm around what the coarse stage found
 SCALES = (4.0, 9.0, 18.0)  # mm
 COARSE = 0.25  # probability from which a plane calls a voxel pancreas: rather too much than too little
@@ -162,21 +161,3 @@ def predict(scan: Scan, stages: Stages) -> tuple[dict[str, np.ndarray], np.ndarr
     share = gaussian_filter(share, 2.0 / thin.spacing)
     whole = scan.hu.shape
     return {plane: enlarged(one, whole) > COARSE for plane, one in shares.items()}, tidy(enlarged(share, whole) > 0.5)
-
-
-def thinned(scan: Scan) -> Scan:
-    """Return a scan whose voxels are not much finer than GRID."""
-    factors = np.minimum(1.0, scan.spacing / GRID)
-    if factors.min() > 0.8:
-        return scan
-    hu = zoom(gaussian_filter(scan.hu, 0.4 / factors), factors, order=1)
-    affine = scan.affine.copy()
-    affine[:3, :3] = affine[:3, :3] * (np.array(scan.hu.shape) / hu.shape)
-    return Scan(hu, affine)
-
-
-def enlarged(share: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    """Return a map of shares on the grid of the scan."""
-    if share.shape == shape:
-        return share
-    return zoom(share, np.array(shape) / share.shape, order=1, grid_mode=True, mode="nearest")
