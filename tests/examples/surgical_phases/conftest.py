@@ -56,7 +56,7 @@ def write_video(raw: Path, name: str, frames: int, *, lines: int | None = None, 
     """Write a small video whose pictures get brighter, and an annotation of so many lines."""
     for folder in (raw / "data" / "videos", raw / "labels" / "phase_annotations"):
         folder.mkdir(parents=True, exist_ok=True)
-    pictures = (np.full((maker.HEIGHT, maker.WIDTH, 3), 3 * count, dtype=np.uint8) for count in range(frames))
+    pictures = (np.full((maker.HEIGHT, maker.WIDTH, 3), 7 * count, dtype=np.uint8) for count in range(frames))
     maker.encode(raw / "data" / "videos" / f"{name}.mp4", pictures, rate)
     rows = [f"{count}\t{'Preparation' if count < 12 else 'ClippingCutting'}" for count in range(lines or frames)]
     annotation_of(raw, name).write_text("\n".join(["Frame\tPhase", *rows]) + "\n", encoding="utf-8")

@@ -6,6 +6,7 @@ import csv
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import yaml
@@ -21,6 +22,14 @@ def read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+def write_header_only(path: Path) -> None:
+    """Write a video that ends before its first frame."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=5)
+        stream.width, stream.height, stream.pix_fmt = maker.WIDTH, maker.HEIGHT, "yuv420p"
+        container.start_encoding()
+
+
 def prepare_here(raw: Path, out: Path, parameters=PARAMETERS) -> None:
     """Prepare in this process, without a report."""
     for name in ("data", "labels", "metadata"):
@@ -31,7 +40,7 @@ def prepare_here(raw: Path, out: Path, parameters=PARAMETERS) -> None:
 
 def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(tmp_path: Path):
     raw, out = tmp_path / "raw", tmp_path / "out"
-    names = ("good", "short", "unannotated", "unknown", "backwards", "header", "torn", "empty", "twice")
+    names = ("good", "short", "unannotated", "unknown", "backwards", "header", "torn", "empty", "bare", "twice")
     for name in names:
         write_video(raw, name, 20, lines=40 if name == "short" else None)
     videos = raw / "data" / "videos"
@@ -45,7 +54,9 @@ def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(t
         annotation = annotation_of(raw, name)
         annotation.write_text(annotation.read_text(encoding="utf-8").replace(old, new), encoding="utf-8")
     (videos / "torn.mp4").write_bytes((videos / "torn.mp4").read_bytes()[:900])
-    maker.encode(videos / "empty.mp4", iter(()), Fraction(5))
+    write_header_only(videos / "empty.mp4")
+    (videos / "bare.mp4").unlink()
+    write_header_only(videos / "bare.avi")
     (raw / "labels" / "phase_annotations" / "lonely-phase.txt").write_text("Frame\tPhase\n0\tPreparation\n")
 
     done = run_prepare(raw, out)
@@ -54,7 +65,8 @@ def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(t
     said = dict(line.removeprefix("refused: ").split(": ", 1) for line in done.stderr.splitlines())
     expected = {
         "backwards": "phase_annotations/backwards-phase.txt, row 9: frame '5' stands where frame 7 must be",
-        "empty": "videos/empty.mp4: ",
+        "bare": "videos/bare.avi: holds no frames",
+        "empty": "videos/empty.mp4: there are no pictures in it",
         "header": "phase_annotations/header-phase.txt, row 1: the header must be Frame and Phase with a tab between",
         "lonely": "videos/lonely.*: there is no such file, only an annotation",
         "short": "videos/short.mp4: ends after 20 frames (4.0 s), but its annotation has 40 (8.0 s)",
@@ -74,6 +86,7 @@ def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(t
 
     before = {path: path.stat().st_mtime_ns for path in (out / "data" / "good").iterdir()}
     (raw / "labels" / "phase_annotations" / "lonely-phase.txt").unlink()
+    (videos / "bare.avi").unlink()
     for name in names[1:]:
         write_video(raw, name, 20)
     again = run_prepare(raw, out)
@@ -85,14 +98,15 @@ def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(t
     assert len(rows) == 1 + len(names) * 4
 
 
-def test_the_first_frame_of_each_second_is_taken_by_the_rate_that_the_video_says(tmp_path: Path):
+def test_the_first_frame_of_each_second_is_taken_by_the_rate_that_the_video_says(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(maker, "QUANTISER", "2")
     write_video(tmp_path, "quarter", 32, rate=Fraction(25, 4))
     prepare_here(tmp_path, tmp_path / "out")
     folder = tmp_path / "out" / "data" / "quarter"
     assert sorted(path.name for path in folder.iterdir()) == [f"{second:06d}.jpg" for second in range(6)]
-    # Frame n was drawn with brightness 3 n, and second s begins with frame 6.25 s.
+    # Frame n was drawn with brightness 7 n, and second s begins with frame 6.25 s.
     brightness = [float(np.asarray(Image.open(path)).mean()) for path in sorted(folder.iterdir())]
-    assert brightness == pytest.approx([0, 18, 39, 57, 75, 93], abs=2.5)
+    assert brightness == pytest.approx([0, 7 * 6, 7 * 13, 7 * 19, 7 * 25, 7 * 31], abs=3)
     assert Image.open(folder / "000000.jpg").size == (128, 96)
     phases = [row[2] for row in read_rows(tmp_path / "out" / "labels" / "labels.csv")[1:]]
     assert phases == ["preparation"] * 2 + ["clipping-cutting"] * 4
