@@ -1,8 +1,8 @@
 """Draw the made-up operations of five made-up hospitals: videos and phase annotations, laid out as Cholec80 is.
 
-Everything here is synthetic: nobody was operated on, and no picture of a patient is in it. A scene is drawn from what a
-phase usually shows (instruments, gallbladder, liver bed, smoke, blood, clips, bag); phases overlap, instruments come and
-go, and hospitals differ in light, colour, noise, the circle of the endoscope, frames a second and file format.
+Everything here is synthetic: nobody was operated on, and no picture of a patient is in it. A scene is drawn from what
+a phase usually shows (instruments, gallbladder, liver bed, smoke, blood, clips, bag); phases overlap, instruments come
+and go, and hospitals differ in light, colour, noise, the circle of the endoscope, frames a second and file format.
 
     python make_data.py --out DIR [--reduced]          DIR/<site>/data, DIR/<site>/labels, DIR/demo_data.tar.gz
     python make_data.py --out DIR --development 8      DIR/data, DIR/labels: what the models are trained on
@@ -42,8 +42,14 @@ SEEN = {
     TRIANGLE: {"grasper": 0.80, "fat": 0.35, "gallbladder": 0.95, "hook": 0.85, "smoke": 0.20, "bipolar": 0.06},
     CLIPPING: {"grasper": 0.70, "gallbladder": 0.95, "hook": 0.06, "clipper": 0.65, "scissors": 0.30, "clips": 0.70},
     DISSECTION: {
-        "grasper": 0.80, "gallbladder": 0.85, "hook": 0.75, "smoke": 0.30, "clips": 0.40, "bed": 0.80, "blood": 0.12,
-    },  # fmt: skip
+        "grasper": 0.80,
+        "gallbladder": 0.85,
+        "hook": 0.75,
+        "smoke": 0.30,
+        "clips": 0.40,
+        "bed": 0.80,
+        "blood": 0.12,
+    },
     PACKAGING: {"grasper": 0.70, "bag": 0.88, "bed": 0.45, "blood": 0.10, "gallbladder": 0.20},
     CLEANING: {"grasper": 0.35, "irrigator": 0.70, "bipolar": 0.40, "bed": 0.88, "blood": 0.65, "smoke": 0.10},
     RETRACTION: {"grasper": 0.70, "bag": 0.90, "bed": 0.30, "trocar": 0.50},
@@ -64,8 +70,8 @@ TOOLS = {
 class Site:
     """A made-up hospital: its cases and how its pictures differ.
 
-    `gain` multiplies red, green and blue; `circle` is the radius of the endoscope's picture as a share of half the height
-    (above 1.7 it fills the frame); `without` names phases that a case (by its number from 1, 0 for all) lacks.
+    `gain` multiplies red, green and blue; `circle` is the radius of the endoscope's picture as a share of half the
+    height (above 1.7 it fills the frame); `without` names phases that a case (by its number from 1, 0 for all) lacks.
     """
 
     name: str
@@ -88,7 +94,9 @@ SITES = (
     Site("milan-like", 3, 2, Fraction(4), gain=(0.90, 1.04, 1.22), circle=1.1, noise=6.0, full_frame=2),
     Site("naples-like", 3, 2, Fraction(5), suffix="mkv", gain=(1.18, 1.1, 1.0), circle=0.9, without={0: CLEANING}),
 )
-DEVELOPMENT = Site("development", 16, 16, Fraction(5), retraction=True, without={3: CLEANING, 6: PACKAGING, 11: PREPARATION})
+DEVELOPMENT = Site(
+    "development", 16, 16, Fraction(5), retraction=True, without={3: CLEANING, 6: PACKAGING, 11: PREPARATION}
+)
 
 
 def draw_plan(site: Site, case: int, chance: np.random.Generator) -> list[tuple[str, int]]:
@@ -107,7 +115,7 @@ def draw_plan(site: Site, case: int, chance: np.random.Generator) -> list[tuple[
 
 
 def draw_presence(labels: list[str], chance: np.random.Generator) -> dict[str, np.ndarray]:
-    """Return for each thing in which seconds it is seen: what is there tends to stay, and is lost from view now and then."""
+    """Return for each thing in which seconds it is seen: what is there tends to stay, and is at times lost."""
     found = {}
     for thing in THINGS:
         seen = np.zeros(len(labels), dtype=bool)
@@ -183,7 +191,9 @@ class Scene:
         if "fat" in seen:
             for bx, by, radius in self.blobs:
                 at = (bx + shift[0], by + shift[1])
-                pen.ellipse((at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius), fill=self._tint(206, 172, 96))
+                pen.ellipse(
+                    (at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius), fill=self._tint(206, 172, 96)
+                )
         if "gallbladder" in seen:
             pen.ellipse((x - 30, y - 22, x + 34, y + 24), fill=self._tint(126, 138, 92))
             pen.ellipse((x - 16, y - 16, x + 2, y - 6), fill=self._tint(188, 196, 160))

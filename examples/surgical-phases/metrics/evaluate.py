@@ -81,7 +81,9 @@ def confusion_by_video(
         table[phase, predicted.get(key, size)] += 1
     if extra := predicted.keys() - truth.keys():
         video, second = min(extra)
-        raise Malformed(f"predictions.csv: {len(extra)} frame(s) without a label, the first is second {second} of {video}")
+        raise Malformed(
+            f"predictions.csv: {len(extra)} frame(s) without a label, the first is second {second} of {video}"
+        )
     return tables
 
 

@@ -37,14 +37,12 @@ def folders(arguments: Sequence[str]) -> tuple[Path, Path]:
 
 def videos_in(data: Path) -> list[tuple[str, list[int]]]:
     """Return each video with its seconds in order."""
-    found = []
-    for folder in sorted(path for path in data.iterdir() if path.is_dir()):
-        found.append((folder.name, sorted(int(path.stem) for path in folder.glob("*.jpg"))))
-    return found
+    folders = sorted(path for path in data.iterdir() if path.is_dir())
+    return [(folder.name, sorted(int(path.stem) for path in folder.glob("*.jpg"))) for folder in folders]
 
 
 def read_pictures(data: Path, video: str, seconds: Iterable[int]) -> np.ndarray:
-    """Return the pictures of a video, (seconds, height, width, 3) of bytes; one sentence about one that cannot be read."""
+    """Return the pictures of a video, (seconds, height, width, 3) of bytes; end with a sentence at an unreadable one."""
     pictures = []
     for second in seconds:
         path = data / video / f"{second:06d}.jpg"

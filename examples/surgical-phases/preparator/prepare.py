@@ -193,7 +193,7 @@ class Report:
 
     def __init__(self, path: Path, names: list[str]) -> None:
         self.path = path
-        self.rows = {name: (*FOUND, "") for name in names}
+        self.rows = dict.fromkeys(names, (*FOUND, ""))
 
     def note(self, name: str, stage: tuple[int, str], comment: str = "") -> None:
         """Note the stage of a video; a negative one waits for a person."""
@@ -261,7 +261,13 @@ def prepare_one(raw: Raw, parameters: Parameters, out: Path, kept: Kept, report:
 
 
 def prepare(
-    data: Path, labels: Path, parameters: Parameters, out_data: Path, out_labels: Path, metadata: Path, report_file: Path
+    data: Path,
+    labels: Path,
+    parameters: Parameters,
+    out_data: Path,
+    out_labels: Path,
+    metadata: Path,
+    report_file: Path,
 ) -> None:
     """Prepare every video that can be; refuse together, by name, those that cannot."""
     found = find_raw(data, labels)

@@ -69,10 +69,13 @@ def annotation_of(raw: Path, name: str) -> Path:
 
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two made-up hospitals with two videos each, and eight development videos, prepared: <name>/data, <name>/labels."""
+    """Two made-up hospitals with two videos each, and eight development videos, prepared: <name>/data and labels."""
     out = tmp_path_factory.mktemp("surgery")
     parameters = preparator.read_parameters(PILOT / "preparator" / "parameters.yaml")
-    wanted = ((maker.DEVELOPMENT, 8), *((site, 2) for site in maker.SITES if site.name in {"milan-like", "naples-like"}))
+    wanted = (
+        (maker.DEVELOPMENT, 8),
+        *((site, 2) for site in maker.SITES if site.name in {"milan-like", "naples-like"}),
+    )
     for site, cases in wanted:
         raw, folder = out / "raw" / site.name, out / site.name
         maker.write_site(site, raw, cases)

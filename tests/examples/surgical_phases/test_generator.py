@@ -18,7 +18,9 @@ def test_drawing_twice_gives_the_same_bytes(tmp_path: Path):
     for site in (maker.SITES[0], maker.SITES[2], maker.SITES[4]):  # mp4, avi and mkv
         for attempt in ("first", "second"):
             maker.write_site(site, tmp_path / attempt, 1)
-    first, second = ({path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in ("first", "second"))
+    first, second = (
+        {path.name: path.read_bytes() for path in (tmp_path / name).rglob("*.*")} for name in ("first", "second")
+    )
     assert len(first) == 4
     assert first == second
 

@@ -29,7 +29,10 @@ def write_phases(folder: Path, name: str, videos: Labels, phases: tuple[str, ...
 def evaluate(truth: Labels, predicted: Labels, *, phases=PHASES, in_neither="leave-out", only_predicted="zero") -> dict:
     """Evaluate in this process."""
     parameters = metrics.Parameters(phases, in_neither == "leave-out", only_predicted == "leave-out")
-    keyed = [{(v, str(s)): phase for v, found in videos.items() for s, phase in enumerate(found)} for videos in (truth, predicted)]
+    keyed = [
+        {(v, str(s)): phase for v, found in videos.items() for s, phase in enumerate(found)}
+        for videos in (truth, predicted)
+    ]
     return metrics.evaluate(metrics.confusion_by_video(*keyed, len(phases)), parameters)
 
 
@@ -50,7 +53,8 @@ def draw_videos(seed: int) -> tuple[Labels, Labels]:
     chance = np.random.default_rng(seed)
     truth = {f"v{n}": sorted(chance.choice(chance.choice(6, 4, replace=False), 60).tolist()) for n in range(5)}
     predicted = {
-        video: [int(chance.integers(6)) if chance.random() < 0.2 else phase for phase in found] for video, found in truth.items()
+        video: [int(chance.integers(6)) if chance.random() < 0.2 else phase for phase in found]
+        for video, found in truth.items()
     }
     return truth, predicted
 
@@ -74,7 +78,7 @@ def test_every_score_agrees_with_scikit_learn_under_each_policy(in_neither: str,
     assert any(len(set(predicted[video]) - set(truth[video])) > 0 for video in truth)
     for video, wanted in zip(truth, each, strict=True):
         assert {name: found["videos"][video][name] for name in wanted} == pytest.approx(wanted, abs=1e-9, rel=0)
-    pooled = expected(sum(truth.values(), []), sum(predicted.values(), []))
+    pooled = expected(*([phase for found in videos.values() for phase in found] for videos in (truth, predicted)))
     assert {name: found["frames"][name] for name in pooled} == pytest.approx(pooled, abs=1e-9, rel=0)
     for name in metrics.SCORES:
         values = [wanted[name] for wanted in each]
@@ -154,15 +158,15 @@ def test_results_and_what_stays_at_the_site_are_written(tmp_path: Path):
 @pytest.mark.parametrize(
     ("predictions", "sentence"),
     [
-        ("v,0,preparation\nv,1,clipping-cutting\n", r"labels.csv, row 4: second 2 of v has no prediction, but others have"),
-        ("v,0,preparation\nv,0,preparation\n", r"predictions.csv, row 3: second 0 of v stands in the file twice"),
-        ("v,0,tea\n", r"predictions.csv, row 2: phase 'tea' is none of preparation, "),
-        ("v,0,preparation\nv,1,preparation\nv,2,preparation\nv,3,preparation\n", r"1 frame\(s\) without a label, the first is second 3 of v"),
+        (("v,0,preparation", "v,1,preparation"), "labels.csv, row 4: second 2 of v has no prediction, but others have"),
+        (("v,0,preparation", "v,0,preparation"), "predictions.csv, row 3: second 0 of v stands in the file twice"),
+        (("v,0,tea",), "predictions.csv, row 2: phase 'tea' is none of preparation, "),
+        ([f"v,{second},preparation" for second in range(4)], "the first is second 3 of v"),
     ],
-)  # fmt: skip
-def test_predictions_that_are_not_as_agreed_are_refused(tmp_path: Path, predictions: str, sentence: str):
+)
+def test_predictions_that_are_not_as_agreed_are_refused(tmp_path: Path, predictions: list[str], sentence: str):
     labels = write_phases(tmp_path, "labels.csv", {"v": [0, 1, 2]}) / "labels.csv"
-    (tmp_path / "predictions.csv").write_text("video,second,phase\n" + predictions, encoding="utf-8")
+    (tmp_path / "predictions.csv").write_text("\n".join(["video,second,phase", *predictions]), encoding="utf-8")
     with pytest.raises(metrics.Malformed, match=sentence):
         metrics.confusion_by_video(
             metrics.read_phases(labels, PHASES), metrics.read_phases(tmp_path / "predictions.csv", PHASES), 6

@@ -22,6 +22,11 @@ def read_rows(path: Path) -> list[list[str]]:
         return list(csv.reader(file))
 
 
+def read_picture(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        return np.asarray(picture)
+
+
 def write_header_only(path: Path) -> None:
     """Write a video that ends before its first frame."""
     with av.open(str(path), "w") as container:
@@ -79,7 +84,7 @@ def test_all_bad_videos_are_named_at_once_and_it_goes_on_when_they_were_mended(t
     for name, sentence in expected.items():
         assert said[name].startswith(sentence), said[name]
     report = yaml.safe_load((out / "report" / "report.yaml").read_text(encoding="utf-8"))
-    assert report["status"] == {name: -1 for name in expected} | {"good": 3}
+    assert report["status"] == dict.fromkeys(expected, -1) | {"good": 3}
     assert report["comment"]["torn"] == said["torn"]
     assert [path.name for path in (out / "data").iterdir()] == ["good"]
     assert not (out / "labels" / "labels.csv").exists()
@@ -105,9 +110,10 @@ def test_the_first_frame_of_each_second_is_taken_by_the_rate_that_the_video_says
     folder = tmp_path / "out" / "data" / "quarter"
     assert sorted(path.name for path in folder.iterdir()) == [f"{second:06d}.jpg" for second in range(6)]
     # Frame n was drawn with brightness 7 n, and second s begins with frame 6.25 s.
-    brightness = [float(np.asarray(Image.open(path)).mean()) for path in sorted(folder.iterdir())]
+    pictures = [read_picture(path) for path in sorted(folder.iterdir())]
+    assert pictures[0].shape == (96, 128, 3)
+    brightness = [picture.mean() for picture in pictures]
     assert brightness == pytest.approx([0, 7 * 6, 7 * 13, 7 * 19, 7 * 25, 7 * 31], abs=3)
-    assert Image.open(folder / "000000.jpg").size == (128, 96)
     phases = [row[2] for row in read_rows(tmp_path / "out" / "labels" / "labels.csv")[1:]]
     assert phases == ["preparation"] * 2 + ["clipping-cutting"] * 4
 

@@ -1,7 +1,7 @@
 """The honest baseline: how far the operation has gone, and nothing else. It looks at no picture.
 
-    clock.py train DEVELOPMENT_DATA DEVELOPMENT_LABELS      for each twentieth of an operation the most frequent phase
-    clock.py infer [DATA PREDICTIONS]
+clock.py train DEVELOPMENT_DATA DEVELOPMENT_LABELS      for each twentieth of an operation the most frequent phase
+clock.py infer [DATA PREDICTIONS]
 """
 
 from __future__ import annotations

@@ -17,8 +17,16 @@ from pathlib import Path
 import joblib
 import numpy as np
 from pictures import (
-    PHASES, endoscope_box, folders, make_small, parts_of, read_labels, read_pictures, videos_in, write_predictions,
-)  # fmt: skip
+    PHASES,
+    endoscope_box,
+    folders,
+    make_small,
+    parts_of,
+    read_labels,
+    read_pictures,
+    videos_in,
+    write_predictions,
+)
 from sklearn.cluster import MiniBatchKMeans
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -32,7 +40,7 @@ EVERY = 37  # of the development pixels one in so many teaches the colours
 
 
 def relative_colours(pictures: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return (seconds, pixels, 3): brightness, red and blue over green, beside the video's usual; and which show anything."""
+    """Return brightness, red and blue beside the usual, (seconds, pixels, 3), and which pixels show anything."""
     box = endoscope_box(pictures) or (slice(None), slice(None))
     pixels = make_small(pictures[:, box[0], box[1]]).astype(np.float64) + 6
     shows = pixels.max(axis=2) > BLACK
@@ -45,7 +53,10 @@ def features_of(pictures: np.ndarray, colours: MiniBatchKMeans) -> np.ndarray:
     """Return one row a picture: the share of each colour, and by how much it differs from that of the whole video."""
     pixels, shows = relative_colours(pictures)
     named = colours.predict(pixels.reshape(-1, 3)).reshape(shows.shape)
-    counts = [np.bincount(row[there], minlength=COLOURS) / max(1, there.sum()) for row, there in zip(named, shows, strict=True)]
+    counts = [
+        np.bincount(row[there], minlength=COLOURS) / max(1, there.sum())
+        for row, there in zip(named, shows, strict=True)
+    ]
     shares = np.sqrt(counts)
     return np.concatenate([shares, shares - np.median(shares, axis=0)], axis=1)
 
