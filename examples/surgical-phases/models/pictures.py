@@ -42,7 +42,7 @@ def videos_in(data: Path) -> list[tuple[str, list[int]]]:
 
 
 def read_pictures(data: Path, video: str, seconds: Iterable[int]) -> np.ndarray:
-    """Return the pictures of a video, (seconds, height, width, 3) of bytes; end with a sentence at an unreadable one."""
+    """Return the pictures of a video, (seconds, height, width, 3); end with a sentence at an unreadable one."""
     pictures = []
     for second in seconds:
         path = data / video / f"{second:06d}.jpg"

@@ -58,11 +58,12 @@ class Parameters:
 
 @dataclass(frozen=True)
 class Raw:
-    """One video as the hospital has it; a file is None where there is none."""
+    """One video as the hospital has it; a file is None where there is none, `fault` is what is wrong with its name."""
 
     name: str
     video: Path | None
     annotation: Path | None
+    fault: str = ""
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -86,23 +87,28 @@ def find_raw(data: Path, labels: Path) -> list[Raw]:
         if not folder.is_dir():
             raise Malformed(f"{folder.name}: there is no such folder in what was given")
     videos: dict[str, Path] = {}
+    faults: list[Raw] = []
     for path in sorted((data / VIDEOS).iterdir()):
         if path.suffix.lower() not in SUFFIXES or path.name.startswith("."):
             continue
         if not NAME.fullmatch(path.stem):
-            raise Malformed(f"{VIDEOS}/{path.name}: a name must consist of ASCII letters, digits, '-' and '_'")
-        if path.stem in videos:
-            raise Malformed(f"{VIDEOS}/{path.name}: video {path.stem} is there twice, also as {videos[path.stem].name}")
-        videos[path.stem] = path
+            fault = f"{VIDEOS}/{path.name}: a name must consist of ASCII letters, digits, '-' and '_'"
+            faults.append(Raw(path.stem, path, None, fault))
+        elif path.stem in videos:
+            fault = f"{VIDEOS}/{path.name}: this video is there twice, also as {videos[path.stem].name}"
+            faults.append(Raw(path.stem, path, None, fault))
+        else:
+            videos[path.stem] = path
     annotations = {
         path.name.removesuffix("-phase.txt"): path
         for path in sorted((labels / ANNOTATIONS).glob("*-phase.txt"))
         if not path.name.startswith(".")
     }
-    if not videos:
+    if not videos and not faults:
         raise Malformed(f"{VIDEOS}: holds no video ({', '.join(sorted(SUFFIXES))})")
-    names = sorted(videos.keys() | annotations.keys())
-    return [Raw(name, videos.get(name), annotations.get(name)) for name in names]
+    wrong = {raw.name for raw in faults}
+    names = sorted((videos.keys() | annotations.keys()) - wrong)
+    return faults + [Raw(name, videos.get(name), annotations.get(name)) for name in names]
 
 
 def read_annotation(raw: Raw, parameters: Parameters) -> list[str | None]:
@@ -117,7 +123,9 @@ def read_annotation(raw: Raw, parameters: Parameters) -> list[str | None]:
     if not lines or lines[0].split("\t") != ["Frame", "Phase"]:
         raise Malformed(f"{where}, row 1: the header must be Frame and Phase with a tab between")
     found: list[str | None] = []
-    for number, line in enumerate((line for line in lines[1:] if line.strip()), start=2):
+    for number, line in enumerate(lines[1:], start=2):
+        if not line.strip():
+            continue
         cells = line.split("\t")
         if len(cells) != 2:
             raise Malformed(f"{where}, row {number}: {len(cells)} cells, not 2")
@@ -234,6 +242,8 @@ def fingerprint(raw: Raw, parameters: Parameters) -> str:
 
 def prepare_one(raw: Raw, parameters: Parameters, out: Path, kept: Kept, report: Report) -> list[list[str]]:
     """Prepare one video unless it is finished already, and return its labels."""
+    if raw.fault:
+        raise Malformed(raw.fault)
     folder = out / raw.name
     source = fingerprint(raw, parameters)
     finished = kept.has(raw, source, folder)

@@ -169,13 +169,15 @@ def test_folders_and_names_that_are_not_as_agreed_are_refused(tmp_path: Path):
     (videos / "one.mp4").rename(videos / "read me.txt")
     with pytest.raises(preparator.Malformed, match=r"^videos: holds no video"):
         preparator.find_raw(tmp_path / "data", tmp_path / "labels")
-    for name in ("two.mp4", "two.avi"):
+    for name in ("two.mp4", "two.avi", "a b.mp4"):
         (videos / name).touch()
-    with pytest.raises(preparator.Malformed, match=r"two.mp4: video two is there twice, also as two.avi"):
-        preparator.find_raw(tmp_path / "data", tmp_path / "labels")
-    (videos / "a b.mp4").touch()
-    with pytest.raises(preparator.Malformed, match=r"a b.mp4: a name must consist of"):
-        preparator.find_raw(tmp_path / "data", tmp_path / "labels")
+    with pytest.raises(preparator.Malformed) as refused:
+        prepare_here(tmp_path, tmp_path / "out")
+    assert str(refused.value).splitlines() == [
+        "a b: videos/a b.mp4: a name must consist of ASCII letters, digits, '-' and '_'",
+        "refused: two: videos/two.mp4: this video is there twice, also as two.avi",
+        "refused: one: videos/one.*: there is no such file, only an annotation",
+    ]
 
 
 def test_prepared_data_are_checked_and_counted(prepared: Path, tmp_path: Path):
