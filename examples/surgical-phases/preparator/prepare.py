@@ -372,12 +372,9 @@ def statistics(data: Path, labels: Path, out: Path) -> None:
     found = read_prepared(data, labels)
     frames = Counter(phase for phases in found.values() for phase in phases.values())
     videos = Counter(phase for phases in found.values() for phase in set(phases.values()))
-    content = {
-        "num_cases": len(found),
-        "num_frames": sum(frames.values()),
-        "frames": {phase: frames[phase] for phase in PHASES},
-        "videos": {phase: videos[phase] for phase in PHASES},
-    }
+    content = {"num_cases": len(found), "num_frames": sum(frames.values())}
+    content |= {f"num_frames_{phase.replace('-', '_')}": frames[phase] for phase in PHASES}
+    content |= {f"num_videos_{phase.replace('-', '_')}": videos[phase] for phase in PHASES}
     out.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
     print(f"statistics of {len(found)} videos written")
 

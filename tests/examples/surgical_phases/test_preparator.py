@@ -188,9 +188,10 @@ def test_prepared_data_are_checked_and_counted(prepared: Path, tmp_path: Path):
     preparator.statistics(folder / "data", folder / "labels", tmp_path / "statistics.yaml")
     found = yaml.safe_load((tmp_path / "statistics.yaml").read_text(encoding="utf-8"))
     assert found["num_cases"] == 2
-    assert found["num_frames"] == sum(found["frames"].values()) == len(read_rows(folder / "labels" / "labels.csv")) - 1
-    assert found["videos"]["cleaning-coagulation"] == 0
-    assert found["videos"]["clipping-cutting"] == 2
+    frames = sum(count for name, count in found.items() if name.startswith("num_frames_"))
+    assert found["num_frames"] == frames == len(read_rows(folder / "labels" / "labels.csv")) - 1
+    assert found["num_videos_cleaning_coagulation"] == 0
+    assert found["num_videos_clipping_cutting"] == 2
 
 
 def test_the_sanity_check_refuses_what_prepare_would_not_have_written(tmp_path: Path):
