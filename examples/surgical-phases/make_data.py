@@ -68,7 +68,7 @@ TOOLS = {
 
 @dataclass(frozen=True)
 class Site:
-    """A made-up hospital: its cases and how its pictures differ.
+    """A made-up hospital: its cases (in the short form `reduced`, 0: it is left out) and how its pictures differ.
 
     `gain` multiplies red, green and blue; `circle` is the radius of the endoscope's picture as a share of half the
     height (above 1.7 it fills the frame); `without` names phases that a case (by its number from 1, 0 for all) lacks.
@@ -89,8 +89,8 @@ class Site:
 
 SITES = (
     Site("strasbourg-like", 6, 3, Fraction(5), retraction=True, without={2: CLEANING, 5: PREPARATION}),
-    Site("rome-one-like", 3, 2, Fraction(5), gain=(1.08, 0.98, 0.92), circle=1.02, noise=7.0, without={3: PACKAGING}),
-    Site("rome-two-like", 3, 2, Fraction(25, 4), suffix="avi", gain=(0.78, 0.76, 0.80), circle=1.3, noise=10.0),
+    Site("rome-one-like", 3, 0, Fraction(5), gain=(1.08, 0.98, 0.92), circle=1.02, noise=7.0, without={3: PACKAGING}),
+    Site("rome-two-like", 3, 0, Fraction(25, 4), suffix="avi", gain=(0.78, 0.76, 0.80), circle=1.3, noise=10.0),
     Site("milan-like", 3, 2, Fraction(4), gain=(0.90, 1.04, 1.22), circle=1.1, noise=6.0, full_frame=2),
     Site("naples-like", 3, 2, Fraction(5), suffix="mkv", gain=(1.18, 1.1, 1.0), circle=0.9, without={0: CLEANING}),
 )
@@ -297,14 +297,15 @@ def main() -> None:
     """Write every hospital and the demo data, or the development videos alone."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--reduced", action="store_true", help="fewer cases a site, for a quick try")
+    parser.add_argument("--reduced", action="store_true", help="fewer sites and cases, for a quick try")
     parser.add_argument("--development", type=int, default=0, metavar="CASES", help="only these, for training")
     args = parser.parse_args()
     if args.development:
         write_site(DEVELOPMENT, args.out, args.development)
         return
     for site in SITES:
-        write_site(site, args.out / site.name, site.reduced if args.reduced else site.cases)
+        if cases := site.reduced if args.reduced else site.cases:
+            write_site(site, args.out / site.name, cases)
     write_demo_data(args.out)
 
 
