@@ -57,12 +57,14 @@ def run_program(program: Path, *words: str | Path) -> Done:
     return Done(code, out.getvalue(), err.getvalue())
 
 
-def prepare(raw: Path, out: Path, *, parameters: Path = PILOT / "preparator/parameters.yaml") -> Done:
+def prepare(
+    raw: Path, out: Path, *, labels: Path | None = None, parameters: Path = PILOT / "preparator/parameters.yaml"
+) -> Done:
     """Prepare an export into out/data and out/labels, with out/report.yaml, which an engine makes empty at first."""
     for name in ("data", "labels"):
         (out / name).mkdir(parents=True, exist_ok=True)
     (out / "report.yaml").touch()
-    places = ("--data", raw, "--labels", raw, "--out-data", out / "data", "--out-labels", out / "labels")
+    places = ("--data", raw, "--labels", labels or raw, "--out-data", out / "data", "--out-labels", out / "labels")
     more = ("--parameters", parameters, "--report", out / "report.yaml")
     return run_program(PILOT / "preparator/prepare.py", "prepare", *places, *more)
 

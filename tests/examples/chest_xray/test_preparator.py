@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -403,5 +404,15 @@ def change_prepared(out: Path, old: str, new: str) -> None:
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
 
 
-def test_the_folder_may_be_that_of_chexpert_itself(export: Path, tmp_path: Path):
-    assert prepare(export / "CheXpert-v1.0", tmp_path / "out").code == 0
+def test_the_page_about_real_data_divides_the_table_so_that_each_part_can_be_prepared(xray_raw: Path, tmp_path: Path):
+    whole = tmp_path / "CheXpert-v1.0 batch 1 (validate & csv)"  # what CheXpert's own archive is called
+    shutil.copytree(xray_raw / "cloud-oregon/data/CheXpert-v1.0", whole)
+    page = (PILOT / "REAL_DATA.md").read_text(encoding="utf-8")
+    commands = next(part for part in page.split("```") if part.startswith("console\ncd ")).removeprefix("console\n")
+    subprocess.run(["sh", "-euc", commands], cwd=tmp_path, check=True)
+    cases = []
+    for part in range(4):
+        done = prepare(whole, tmp_path / f"out-{part}", labels=tmp_path / f"site-{part}")
+        assert done.code == 0, done.err
+        cases += [row["case"] for row in rows_of(tmp_path / f"out-{part}" / "data/cases.csv")]
+    assert len(cases) == len(set(cases)) == 26
