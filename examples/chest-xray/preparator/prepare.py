@@ -257,7 +257,8 @@ def read_dicom(path: Path) -> np.ndarray[Any, Any]:
     try:
         grey = apply_voi_lut(apply_modality_lut(image.pixel_array, image), image)
     except Exception as error:  # its decoders raise whatever they like on broken pixels
-        raise Malformed("holds no pixels that can be read") from error
+        stored_as = image.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
+        raise Malformed(f"holds no pixels that can be read ({stored_as})") from error
     return grey.max() - grey if photometric == "MONOCHROME1" else grey
 
 
