@@ -208,7 +208,7 @@ def prepare_case(case: Case, settings: Settings, *, out_data: Path, out_labels: 
 def prepare(args: argparse.Namespace) -> None:
     """Prepare every case that is not done yet, and list those that a person must mend."""
     settings = read_settings(args.parameters)
-    cases, report = find_cases(args.data, args.labels), Report(args.report if args.report.exists() else None)
+    cases, report = find_cases(args.data, args.labels), Report(args.report if args.report.parent.is_dir() else None)
     if not cases:
         raise Malformed("there is neither an img0001.nii.gz nor a folder PANCREAS_0001 in the folder that was given")
     report.keep(cases)
