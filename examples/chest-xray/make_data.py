@@ -189,9 +189,9 @@ def draw_frontal(drawn: Drawn, stream: np.random.Generator, height: int, width: 
     picture += 0.16 * ellipse(x, y, at=(0, 0), radii=(0.13, 1.4), edge=0.15)  # spine and mediastinum
     ribs = np.sin(17.6 * y + 22 * (np.abs(x) - 0.4) ** 2 + 6.6 * np.abs(x) + stream.uniform(0, 2 * np.pi))
     picture += 0.05 * np.clip(ribs - 0.3, 0, 1) * body * (np.abs(x) > 0.12)
-    wide = 1 + 0.4 * drawn.get("Cardiomegaly", 0.0)
+    wide = 1 + 0.3 * drawn.get("Cardiomegaly", 0.0)
     heart = ellipse(
-        x, y, at=(0.06 + 0.06 * wide, 0.3), radii=(stream.normal(0.27, 0.025) * wide, 0.3 * wide**0.4), edge=0.07
+        x, y, at=(0.06 + 0.06 * wide, 0.3), radii=(stream.normal(0.27, 0.03) * wide, 0.3 * wide**0.4), edge=0.07
     )
     picture += 0.3 * heart * (0.35 + air)
     for side in (-1, 1):  # soft shadows that mean nothing: breasts, muscles, folds of the skin
@@ -230,11 +230,11 @@ def _atelectasis(x: Floats, y: Floats, lungs: list[Floats], strength: float, str
 
 def _effusion(x: Floats, y: Floats, lungs: list[Floats], strength: float, stream: np.random.Generator) -> Floats:
     sides = (0, 1) if stream.random() < 0.4 else (int(stream.integers(2)),)
-    level = 0.5 - 0.3 * strength
+    level = 0.5 - 0.24 * strength
     filled = sum(
         lungs[side] / (1 + np.exp(-(y - level + 0.55 * (np.abs(x) - 0.43)) / 0.04)) for side in sides
     )  # a meniscus: the fluid stands higher at the outer wall
-    return np.asarray(0.3 * filled)
+    return np.asarray(0.2 * filled)
 
 
 def _pneumothorax(x: Floats, y: Floats, lungs: list[Floats], strength: float, stream: np.random.Generator) -> Floats:
