@@ -105,7 +105,7 @@ def chosen(lines: list[Line], parts: list[tuple[str, str]]) -> list[Line]:
     for first, last in parts:
         start = _find(lines, first, at)
         at = _find(lines, last, start + 1)
-        kept += lines[start:at]
+        kept += [*([Line(lines[start].second, "")] if kept and kept[-1].plain.strip() else []), *lines[start:at]]
     return kept if parts else lines
 
 

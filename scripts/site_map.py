@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draw where the sites of a registry are, as far as their members say: one dot in the middle of each country, no finer.
 
-scripts/site_map.py demo-out/registry.git --out docs/images/sites.svg --note "All sites are made up."
+scripts/site_map.py pilots-out/registry.git --out docs/images/sites.svg --note "All sites are made up."
 
 A site is a member that owns a dataset. Its country is the two letters in its member record; a member without one is counted below
 the map. The outline is Natural Earth's, in the public domain; the projection is Equal Earth (Šavrič, Patterson and Jenny,
