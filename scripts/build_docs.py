@@ -35,7 +35,10 @@ SPEC = ("README", "layout", "text-form", "records", "statement", "history", "com
 NAVIGATION: dict[str, tuple[str, ...]] = {
     "Start": ("docs/README.md", "docs/quick-start.md", "docs/coming-from-medperf.md"),
     "Manuals": (
-        *(f"docs/manuals/{role}.md" for role in ("data-owner", "model-owner", "benchmark-committee", "registry-maintainer")),
+        *(
+            f"docs/manuals/{role}.md"
+            for role in ("data-owner", "model-owner", "benchmark-committee", "registry-maintainer")
+        ),
         *(f"docs/manuals/{name}.md" for name in ("privacy-officer", "submitting", "reader")),
     ),
     "Pilots": ("docs/pilots.md", "examples/*/README.md", "examples/*/REAL_DATA.md"),
@@ -167,15 +170,28 @@ def _quoted(text: str) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def build(out: Path) -> None:
-    """Build the site into `out`; raise when a page names something that is not there, and leave `out` as it was."""
+def build(out: Path, top: Path = TOP) -> None:
+    """Build the site of `top` into `out`; raise when a page names something that is not there, and leave `out` as it was."""
     staging = out.parent / f"{out.name}-pages"
     shutil.rmtree(staging, ignore_errors=True)
-    stage(staging)
-    words = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(staging / "zensical.toml")]
-    done = subprocess.run(words, cwd=staging, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True, check=False)
+    stage(staging, top)
+    words = [
+        sys.executable,
+        "-m",
+        "zensical",
+        "build",
+        "--strict",
+        "--clean",
+        "--config-file",
+        str(staging / "zensical.toml"),
+    ]
+    done = subprocess.run(
+        words, cwd=staging, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True, check=False
+    )
     if done.returncode or not (staging / "site/index.html").is_file():
-        raise BrokenPageError(f"zensical ended with {done.returncode}:\n{ANSI.sub('', done.stdout + done.stderr)}".strip())
+        raise BrokenPageError(
+            f"zensical ended with {done.returncode}:\n{ANSI.sub('', done.stdout + done.stderr)}".strip()
+        )
     shutil.rmtree(out, ignore_errors=True)
     shutil.move(staging / "site", out)
 

@@ -134,9 +134,13 @@ def draw(lines: list[Line], *, title: str, description: str) -> str:
     last = (-max(0, len(lines) - ROWS) * HIGH, min(len(lines), ROWS) * HIGH)
     motion = MOTION.format(all=end, scrolls="".join(_scrolls(lines, end)), covers="".join(_covers(lines, end)))
     rows = "\n".join(
-        f'<text y="{number * HIGH + 13}">{_row(line.text)}</text>' for number, line in enumerate(lines) if line.plain.strip()
+        f'<text y="{number * HIGH + 13}">{_row(line.text)}</text>'
+        for number, line in enumerate(lines)
+        if line.plain.strip()
     )
-    dots = "".join(f'<circle cx="{MARGIN + 5 + 16 * dot}" cy="{BAR / 2 + 3}" r="5" fill="#3b4653"/>' for dot in range(3))
+    dots = "".join(
+        f'<circle cx="{MARGIN + 5 + 16 * dot}" cy="{BAR / 2 + 3}" r="5" fill="#3b4653"/>' for dot in range(3)
+    )
     return f"""\
 <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height:g}" role="img" aria-labelledby="t d">
 <title id="t">{escape(title)}</title><desc id="d">{escape(description)}</desc>
@@ -191,8 +195,12 @@ def main() -> int:
     drawing.add_argument("--out", type=Path, required=True)
     drawing.add_argument("--title", required=True)
     drawing.add_argument("--description", required=True)
-    drawing.add_argument("--part", nargs=2, action="append", default=[], metavar=("FROM", "UNTIL"), help="show only these lines")
-    drawing.add_argument("--hide", nargs=2, action="append", default=[], metavar=("TEXT", "SHOWN"), help="show TEXT as SHOWN")
+    drawing.add_argument(
+        "--part", nargs=2, action="append", default=[], metavar=("FROM", "UNTIL"), help="show only these lines"
+    )
+    drawing.add_argument(
+        "--hide", nargs=2, action="append", default=[], metavar=("TEXT", "SHOWN"), help="show TEXT as SHOWN"
+    )
     asked = parser.parse_args()
     if asked.verb == "record":
         return record(asked.words, asked.out)

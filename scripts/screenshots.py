@@ -43,7 +43,12 @@ def take(site: Path, out: Path, wanted: dict[str, str]) -> dict[str, Any]:
                 _picture(browser, site / entry["page"], out / f"pilot-{wanted[name]}.png")
                 day = str(index["step_time"]).partition("T")[0]
                 kept = {key: entry[key] for key in ("benchmark", "title", "headline")}
-                said[wanted[name]] = {**kept, "results": entry["counts"]["shown"], "commit": index["commit"], "day": day}
+                said[wanted[name]] = {
+                    **kept,
+                    "results": entry["counts"]["shown"],
+                    "commit": index["commit"],
+                    "day": day,
+                }
         browser.close()
     if missing := sorted(set(wanted) - {one["benchmark"].partition("/")[2].partition("@")[0] for one in said.values()}):
         raise SystemExit(f"the site has no benchmark named {', '.join(missing)}")

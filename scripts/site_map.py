@@ -42,7 +42,9 @@ def sites_of(registry: Path) -> list[Site]:
     """Return the members that own a dataset on the main line, each by its newest record."""
     paths = _git(registry, "ls-tree", "-r", "--name-only", "main", "members", "datasets").decode().splitlines()
     owners = {path.split("/")[1] for path in paths if path.startswith("datasets/")}
-    newest = {path.split("/")[1]: path for path in sorted(paths) if path.startswith("members/") and path.endswith(".yaml")}
+    newest = {
+        path.split("/")[1]: path for path in sorted(paths) if path.startswith("members/") and path.endswith(".yaml")
+    }
     records = {name: yaml.safe_load(_git(registry, "show", f"main:{newest[name]}")) for name in sorted(owners)}
     return [Site(name, record["title"], record.get("country")) for name, record in records.items()]
 
