@@ -5,14 +5,15 @@ make docs                                 # into .cache/site-docs
 scripts/build_docs.py --out FOLDER        # elsewhere
 make docs-serve                           # serve it here, and build again whenever a page changes
 
-Pages lie where readers of the repository look for them: `docs/`, `registry_spec/`, the README of each example. Before Zensical
-builds, they are copied into one folder as `NAVIGATION` says, and their links are turned: to another page of the site, or, where
-they lead to a file that is no page, to that file at the source's host. Nothing else of them is changed.
+Pages lie where readers of the repository look for them: `docs/`, `registry_spec/`, the README of each example.
+Before Zensical builds, they are copied into one folder as `NAVIGATION` says, and their links are turned: to another
+page of the site, or, where they lead to a file that is no page, to that file at the source's host. One thing more
+is changed: a block of commands bears the name of the person who types it.
 """
 
 import argparse
-import http.server
 import functools
+import http.server
 import os
 import posixpath
 import re
@@ -171,23 +172,13 @@ def _quoted(text: str) -> str:
 
 
 def build(out: Path, top: Path = TOP) -> None:
-    """Build the site of `top` into `out`; raise when a page names something that is not there, and leave `out` as it was."""
+    """Build the site of `top` into `out`; leave `out` as it was and raise when a page names what is not there."""
     staging = out.parent / f"{out.name}-pages"
     shutil.rmtree(staging, ignore_errors=True)
     stage(staging, top)
-    words = [
-        sys.executable,
-        "-m",
-        "zensical",
-        "build",
-        "--strict",
-        "--clean",
-        "--config-file",
-        str(staging / "zensical.toml"),
-    ]
-    done = subprocess.run(
-        words, cwd=staging, env={**os.environ, "NO_COLOR": "1"}, capture_output=True, text=True, check=False
-    )
+    options = ("--strict", "--clean", "--config-file", str(staging / "zensical.toml"))
+    words = [sys.executable, "-m", "zensical", "build", *options]
+    done = subprocess.run(words, cwd=staging, capture_output=True, text=True, check=False)
     if done.returncode or not (staging / "site/index.html").is_file():
         raise BrokenPageError(
             f"zensical ended with {done.returncode}:\n{ANSI.sub('', done.stdout + done.stderr)}".strip()

@@ -2,11 +2,12 @@
 """Record what a command prints, with its timings, and draw the recording as an animated SVG.
 
 scripts/cast.py record --out demo.cast -- examples/breast-cancer/demo.py --out /tmp/out
-scripts/cast.py draw demo.cast --out docs/images/demo.svg --title "…" --description "…" --part "— 8. " "— 9. "
+scripts/cast.py draw demo.cast --out demo.svg --title "…" --description "…" --part "— 8. " "— 9. "
 
-The recording is an asciicast of version 2 (docs.asciinema.org), so other players read it too. What is drawn are lines and their
-colours: programs that move the cursor about are not meant. The SVG needs no script. Its text can be selected, it plays once,
-stands still while the pointer is over it, and for readers who asked for less motion it shows its last screen at once.
+The recording is an asciicast of version 2 (docs.asciinema.org), so other players read it too. What is drawn are
+lines and their colours: programs that move the cursor about are not meant. The SVG needs no script. Its text can be
+selected, it plays once, stands still while the pointer is over it, and shows its last screen at once to who asked
+for less motion.
 """
 
 import argparse
@@ -29,7 +30,8 @@ BACKGROUND, TEXT = "#11161d", "#d7dde4"
 COLORS = {"1": "b", "2": "d", "31": "r", "32": "g", "33": "y", "34": "u", "35": "m", "36": "c"}
 STYLE = """\
 text{font:13px ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;fill:#d7dde4;white-space:pre}
-.b{font-weight:700}.d{fill:#94a1b0}.r{fill:#ff8a80}.g{fill:#8bd49c}.y{fill:#f2c96d}.u{fill:#8ab8ff}.m{fill:#d6a4f5}.c{fill:#7fd6e2}"""
+.b{font-weight:700}.d{fill:#94a1b0}.r{fill:#ff8a80}.g{fill:#8bd49c}.y{fill:#f2c96d}
+.u{fill:#8ab8ff}.m{fill:#d6a4f5}.c{fill:#7fd6e2}"""
 MOTION = """\
 @media (prefers-reduced-motion:no-preference){{#lines{{animation:s {all:.2f}s step-end 1 both}}
 #cover{{animation:c {all:.2f}s step-end 1 both}}svg:hover #lines,svg:hover #cover{{animation-play-state:paused}}}}
@@ -54,12 +56,12 @@ class Line:
 
 
 def record(words: list[str], out: Path) -> int:
-    """Run a command on a terminal of its own; write what it prints, with the seconds, as an asciicast. Return its code."""
+    """Run a command on a terminal of its own; write what it prints, and when, as an asciicast. Return its code."""
     started = time.monotonic()
     child, terminal = pty.fork()
     if child == 0:
         os.environ.update(TERM="xterm-256color", COLUMNS=str(COLUMNS), LINES=str(ROWS))
-        os.execvp(words[0], words)  # noqa: S606 - the command that was asked for, word for word
+        os.execvp(words[0], words)
     with out.open("w", encoding="utf-8") as file:
         header = {"version": 2, "width": COLUMNS, "height": ROWS, "title": " ".join(words)}
         file.write(json.dumps(header, ensure_ascii=False) + "\n")
@@ -100,7 +102,7 @@ def _visible(text: str) -> str:
 
 
 def chosen(lines: list[Line], parts: list[tuple[str, str]]) -> list[Line]:
-    """Return the parts, each from the line that holds its first text up to, without it, the next that holds its second."""
+    """Return the parts: each from the line that holds its first text up to, without it, that of its second."""
     kept, at = [], 0
     for first, last in parts:
         start = _find(lines, first, at)
@@ -117,7 +119,7 @@ def _find(lines: list[Line], text: str, start: int) -> int:
 
 
 def paced(lines: list[Line]) -> list[Line]:
-    """Return the lines with pauses that a reader follows: long ones cut, a rest before each command, the others one by one."""
+    """Return the lines at a pace that a reader follows: long pauses cut, a rest before each command."""
     now, before, out = 0.4, lines[0].second, []
     for line in lines:
         pause = min(LONGEST, max(SHORTEST, line.second - before))

@@ -1,6 +1,7 @@
 """Write the pages that are made from the program: every command here, rules and records in `registry_spec/`.
 
-make docs                                # docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md, docs/pilots.md
+make docs                                # docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md,
+                                         # docs/pilots.md
 python scripts/make_docs.py --check         # fails when a page is not what the program says
 """
 

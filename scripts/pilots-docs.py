@@ -20,8 +20,9 @@ MAP = """\
 
 ![Map of the world with one dot in each country that has a site](images/sites.svg)
 
-A dot stands in the middle of a country and nowhere else: the map is drawn from the two letters that a member *may* give when joining
-(`join --country`), and nothing finer is known to the registry. These sites are made up, and so are their countries.
+A dot stands in the middle of a country and nowhere else: the map is drawn from the two letters that a member *may* give
+when joining (`join --country`), and nothing finer is known to the registry. These sites are made up, and so are their
+countries.
 """
 PICTURES = ("<!-- leaderboards: written by `make docs` -->", "<!-- end of leaderboards -->")
 
@@ -74,7 +75,7 @@ def table(pilots: dict[str, dict[str, Any]], top: Path) -> str:
 
 
 def pictures(pilots: dict[str, dict[str, Any]], top: Path) -> str:
-    """Return a picture for each pilot that has one, with the sentence at its top, and the map of the sites where it was drawn."""
+    """Return each pilot's picture with the sentence at its top, then the map; what was not drawn is not told."""
     file = top / "docs/images/pilots.json"
     said = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     parts = []
@@ -82,7 +83,8 @@ def pictures(pilots: dict[str, dict[str, Any]], top: Path) -> str:
         if one := said.get(folder):
             title, headline = _cell(pilot["science"]["title"]), _cell(one["headline"])
             parts.append(
-                f"### {title}\n\n{headline} {one['results']} results, as of {one['day']}, commit `{one['commit'][:12]}`. "
+                f"### {title}\n\n{headline} {one['results']} results, as of {one['day']}, "
+                f"commit `{one['commit'][:12]}`. "
                 f"Synthetic patients, made-up sites.\n\n"
                 f"![Leaderboard of the pilot {folder}: {headline}](images/pilot-{folder}.png)\n"
             )

@@ -4,8 +4,9 @@
 make pilots && scripts/screenshots.py pilots-out/site
 scripts/screenshots.py demo-out/site --benchmark breast-aspirates --out /tmp/pictures
 
-For each benchmark of the site that a pilot under examples/ has: `docs/images/pilot-<name>.png`, the page from its top to the end of
-the ranking (at most 1500 px), and in `docs/images/pilots.json` the sentence at its top, the commit and the day. Then `make docs` brings them into the page.
+For each benchmark of the site that a pilot under examples/ has: `docs/images/pilot-<name>.png`, the page from its
+top to the end of the ranking (at most 1500 px), and in `docs/images/pilots.json` the sentence at its top, the
+commit and the day. Then `make docs` brings them into the page.
 """
 
 import argparse

@@ -3,9 +3,9 @@
 
 scripts/site_map.py pilots-out/registry.git --out docs/images/sites.svg --note "All sites are made up."
 
-A site is a member that owns a dataset. Its country is the two letters in its member record; a member without one is counted below
-the map. The outline is Natural Earth's, in the public domain; the projection is Equal Earth (Šavrič, Patterson and Jenny,
-International Journal of Geographical Information Science 33, 2019, equations 1 to 4).
+A site is a member that owns a dataset. Its country is the two letters in its member record; a member without one is
+counted below the map. The outline is Natural Earth's, in the public domain; the projection is Equal Earth (Šavrič,
+Patterson and Jenny, International Journal of Geographical Information Science 33, 2019).
 """
 
 import argparse
@@ -26,7 +26,8 @@ A = (1.340264, -0.081106, 0.000893, 0.003796)
 STYLE = """\
 .sea{fill:#eef2f6}.land{fill:#cfd7df}.dot{fill:#3949ab;fill-opacity:.85;stroke:#fff}.count{fill:#fff;font-weight:700}
 text{font:13px system-ui,sans-serif;fill:#37414b}.count{text-anchor:middle;font-size:12px}
-@media (prefers-color-scheme:dark){.sea{fill:#1b222a}.land{fill:#39444f}.dot{fill:#8c9eff;stroke:#1b222a}.count{fill:#10151a}text{fill:#d7dde4}}"""
+@media (prefers-color-scheme:dark){.sea{fill:#1b222a}.land{fill:#39444f}.dot{fill:#8c9eff;stroke:#1b222a}
+text{fill:#d7dde4}.count{fill:#10151a}}"""
 
 
 @dataclass(frozen=True)

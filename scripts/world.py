@@ -3,9 +3,10 @@
 
 npm pack world-atlas@2.0.2 && tar xzf world-atlas-2.0.2.tgz && pip install babel && scripts/world.py package
 
-The geometry is Natural Earth's (naturalearthdata.com), which is in the public domain: the coast at 1 : 110 million, countries at
-1 : 50 million. Of a country only one point is kept, the middle of its largest piece of land, so that France lies in Europe and
-nothing finer than a country can be drawn. Babel knows which number of ISO 3166-1 belongs to which two letters.
+The geometry is Natural Earth's (naturalearthdata.com), which is in the public domain: the coast at 1 : 110 million,
+countries at 1 : 50 million. Of a country only one point is kept, the middle of its largest piece of land, so that
+France lies in Europe and nothing finer than a country can be drawn. Babel knows the two letters to each number of
+ISO 3166-1.
 """
 
 import json

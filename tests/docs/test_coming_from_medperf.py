@@ -10,7 +10,7 @@ from tests.support.pages import ROOT, check_command
 
 PAGE = (ROOT / "docs/coming-from-medperf.md").read_text(encoding="utf-8")
 ACCESS = "grant_access auto_grant_access revoke_user_access delete_keys check_access"
-# The commands of MedPerf's client, from the Typer applications under cli/medperf/commands and cli/medperf/cli.py of its repository in 2026.
+# The commands of MedPerf's client: the Typer applications of cli/medperf/cli.py in its repository, in 2026.
 MEDPERF = {
     "": "run get_webui_properties",
     "container": f"run_test ls create submit view {ACCESS}",
@@ -25,7 +25,8 @@ MEDPERF = {
     "auth": "synapse_login login logout status",
     "profile": "activate create set ls view delete",
     "storage": "ls move cleanup",
-    "training": "submit set_plan start_event get_experiment_status update_plan set_aggregator close_event cancel_event ls view",
+    "training": "submit set_plan start_event get_experiment_status update_plan set_aggregator close_event "
+    "cancel_event ls view",
     "aggregator": "submit start ls view",
     "ca": "submit ls view",
     "certificate": "get_client_certificate get_server_certificate submit_client_certificate delete_client_certificate "

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from pathlib import Path
 
 import pytest
 
@@ -46,7 +45,7 @@ def test_every_line_that_a_newcomer_types_is_executed_or_is_there(name: str) -> 
 
 
 def is_there(command: str) -> bool:
-    """Tell whether what is typed can be: a target of make, a file of ours, our program, a word of the shell, or well known."""
+    """Tell whether it can be typed: a target of make, a file or command of ours, a word of the shell, well known."""
     first, *others = command.split()
     if first == "make":
         targets = subprocess.run(["make", "-n", *others], cwd=ROOT, capture_output=True, check=False)

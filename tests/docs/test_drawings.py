@@ -1,5 +1,6 @@
 """What the scripts draw for the documentation: the cast, the map of sites, the pilots' page."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -57,7 +58,7 @@ def test_only_the_parts_that_were_asked_for_are_drawn() -> None:
 def test_long_pauses_are_cut_and_a_command_waits_to_be_read() -> None:
     lines = [cast.Line(0, "a"), cast.Line(100, "b"), cast.Line(100, "c"), cast.Line(100, "amara $ ls")]
     seconds = [line.second for line in cast.paced(lines)]
-    assert [round(after - before, 2) for before, after in zip(seconds, seconds[1:], strict=False)] == [1.0, 0.06, 1.2]
+    assert [round(after - before, 2) for before, after in itertools.pairwise(seconds)] == [1.0, 0.06, 1.2]
 
 
 def test_the_cast_of_the_readme_is_small_and_moves_only_for_those_who_like_it() -> None:

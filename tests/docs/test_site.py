@@ -1,4 +1,4 @@
-"""The documentation as a site: every page is in it, a link that leads nowhere stops it, and it asks no other host for anything."""
+"""The documentation as a site: every page is in it, and a link that leads nowhere stops it."""
 
 import importlib.util
 import re

@@ -44,7 +44,7 @@ def blocks(page: Path) -> list[Block]:
 
 @dataclass
 class Terminals:
-    """One terminal for each person, in one folder; where it is and what was exported there stays from block to block."""
+    """One terminal for each person, in one folder; what was exported, and where it is, stays from block to block."""
 
     folder: Path
     _kept: dict[str, Path] = field(default_factory=dict)
