@@ -2,8 +2,9 @@
 VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
+PILOTS := brain-tumour pancreas surgical-phases chest-xray
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -17,6 +18,9 @@ images: dev engine  ## the base image and the images of the demo
 
 demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
+
+pilots: dev engine  ## the four pilots of the MedPerf paper on synthetic data, in one registry
+	@PYTHON=$(BIN)/python examples/kit/build.sh $(PILOTS) && $(BIN)/python examples/pilots.py
 
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh

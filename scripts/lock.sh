@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system), the example's lock, that of the validators
+# Write requirements.lock (everything, for Python 3.11 to 3.14 on any system), the examples' locks, that of the validators
 # which need an environment of their own, and the judge's. Needs uv.
 set -euo pipefail
 
@@ -17,8 +17,9 @@ compile() {  # OUTPUT ARGUMENT…: the lock names no package index, so that a mi
 
 compile requirements.lock --universal --all-extras pyproject.toml requirements/dev.in
 compile requirements/validators.lock --universal requirements/validators.in
-example=examples/breast-cancer/runtime
-compile "$example/requirements.lock" --python-platform x86_64-manylinux_2_28 "$example/requirements.in"
+for runtime in examples/breast-cancer/runtime examples/kit/runtime; do
+  compile "$runtime/requirements.lock" --python-platform x86_64-manylinux_2_28 "$runtime/requirements.in"
+done
 
 # What a registry's workflows install: wheels for Linux, by their hashes, in the versions that fit the oldest Python.
 folder=$(mktemp -d)

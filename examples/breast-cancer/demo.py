@@ -7,108 +7,16 @@ Every step says who does what, and shows the command that does it. Run it with `
 import argparse
 import json
 import os
-import shutil
-import subprocess
 import sys
-import textwrap
-import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
-PROGRAM = Path(sys.executable).with_name("medperf-git")
+sys.path.insert(0, str(HERE.parent))
+
+from kit.story import PROGRAM, ROOT, Story  # noqa: E402
+
 HOSPITALS = {"hospital-north": 60, "hospital-east": 120, "hospital-south": 200}
 BENCHMARK = "amara/breast-aspirates"
-WIDTH = 100
-
-
-@dataclass
-class Story:
-    """Where the story plays, how long each chapter took, and how it is told."""
-
-    out: Path
-    color: bool
-    started: float = field(default_factory=time.monotonic)
-    chapters: list[tuple[str, float]] = field(default_factory=list)
-
-    @property
-    def registry(self) -> Path:
-        """The bare repository that everybody shares."""
-        return self.out / "registry.git"
-
-    def chapter(self, title: str, text: str) -> None:
-        """Open a chapter: a title and what is about to happen."""
-        self.chapters.append((title, time.monotonic()))
-        print(f"\n{self._ink('1;36', f'— {len(self.chapters)}. {title} ' + '—' * (WIDTH - 8 - len(title)))}")
-        self.say(text)
-
-    def say(self, text: str) -> None:
-        """Tell something."""
-        print(textwrap.fill(textwrap.dedent(text).strip().replace("\n", " "), WIDTH), flush=True)
-
-    def run(
-        self, person: str, *words: str | Path, code: int = 0, show: int = 6, quiet: bool = False, silent: bool = False
-    ) -> str:
-        """Let `person` run a command; its exit code must be `code`. Return what it printed to standard output."""
-        arguments = [str(word) for word in words]
-        shown = " ".join(self._short(word) for word in arguments)
-        if not silent:
-            print(f"\n{self._ink('1;33', person)} {self._ink('2', '$')} medperf-git {shown}", flush=True)
-        done = subprocess.run(
-            [str(PROGRAM), *arguments],
-            env=self._environment(person),
-            cwd=self.out,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode != code:
-            print(done.stdout, done.stderr, sep="\n")
-            raise SystemExit(f"demo: this ended with exit code {done.returncode}, not {code}; see above")
-        if not quiet and not silent:
-            self._excerpt(done.stdout, show)
-        return done.stdout
-
-    def script(self, *words: str | Path) -> None:
-        """Show and run a helper program that is no part of the command line."""
-        shown = " ".join(self._short(str(word)) for word in words)
-        print(f"\n{self._ink('2', '$')} {shown}", flush=True)
-        subprocess.run([str(word) for word in words], check=True, cwd=self.out)
-
-    def git(self, *words: str) -> bytes:
-        """Ask Git about the shared repository."""
-        return subprocess.run(["git", "--git-dir", str(self.registry), *words], check=True, capture_output=True).stdout
-
-    def timings(self) -> None:
-        """Say how long each chapter took."""
-        ends = [start for _, start in self.chapters[1:]] + [time.monotonic()]
-        print(f"\n{self._ink('1', 'What took how long')}")
-        for (title, start), end in zip(self.chapters, ends, strict=True):
-            print(f"  {end - start:6.1f} s  {title}")
-        print(f"  {time.monotonic() - self.started:6.1f} s  in all")
-
-    def _environment(self, person: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_"))}
-        home = self.out / "people" / person
-        home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return kept | {"MEDPERF_GIT_HOME": str(home / "state"), "HOME": str(home), "COLUMNS": str(WIDTH)}
-
-    def _excerpt(self, text: str, most: int) -> None:
-        lines = [line for line in text.rstrip().splitlines() if line.strip()]
-        hidden = len(lines) - most
-        for line in lines if hidden <= 1 else lines[-most:]:
-            print(f"  {self._ink('2', '│')} {line if len(line) <= WIDTH + 30 else line[: WIDTH + 29] + '…'}")
-        if hidden > 1:
-            print(f"  {self._ink('2', f'╵ ({hidden} lines before these)')}", flush=True)
-
-    def _short(self, word: str) -> str:
-        for folder, name in ((self.out, "."), (ROOT, "…"), (Path(sys.executable).parent, "")):
-            word = word.replace(f"{folder}/", f"{name}/" if name else "")
-        return f"'{word}'" if " " in word else word
-
-    def _ink(self, code: str, text: str) -> str:
-        return f"\x1b[{code}m{text}\x1b[0m" if self.color else text
 
 
 def main() -> None:
@@ -116,13 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "demo-out", help="where to play; emptied first")
     arguments = parser.parse_args()
-    out = arguments.out.resolve()
-    if out.exists() and not (out / ".medperf-git-demo").exists() and any(out.iterdir()):
-        raise SystemExit(f"demo: {out} holds something else; choose another --out")
-    shutil.rmtree(out, ignore_errors=True)
-    out.mkdir(parents=True)
-    (out / ".medperf-git-demo").touch()
-    story = Story(out, color=sys.stdout.isatty())
+    story = Story.at(arguments.out)
     for play in (open_registry, admit_members, open_benchmark, join_models, register_hospitals, evaluate, supersede):
         play(story)
     leaderboard(story)
@@ -219,8 +121,8 @@ def open_benchmark(story: Story) -> None:
         show=4,
     )
     story.run("bruno", "inbox", show=10)
-    story.run("bruno", "sign", "--yes", proposal(story, "bruno"))
-    story.run("consortium", "sign", "--yes", proposal(story, "consortium"))
+    story.run("bruno", "sign", "--yes", story.proposal("bruno"))
+    story.run("consortium", "sign", "--yes", story.proposal("consortium"))
 
 
 def import_cube(
@@ -276,7 +178,7 @@ def register_hospitals(story: Story) -> None:
         "preparator brings it into one form, in a sandbox. Only a description is registered: no data. The reference "
         "model is tried on it at once, and what it made is kept for the run that the committee allows.",
     )
-    story.script(sys.executable, HERE / "split.py", "--out", story.out / "raw")
+    split_data(story)
     for number, name in enumerate(HOSPITALS):
         raw = story.out / "raw" / name
         story.run(
@@ -299,6 +201,15 @@ def register_hospitals(story: Story) -> None:
             story.run(name, "dataset", "review", "aspirates", show=24)
         story.run(name, "dataset", "submit", "aspirates", "--request", BENCHMARK, "--yes", quiet=number > 0, show=3)
     story.run("amara", "approve", "--all", "--benchmark", BENCHMARK, "--yes", show=8)
+
+
+def split_data(story: Story) -> None:
+    """Divide the real table among the hospitals, in the image that has scikit-learn; this environment need not."""
+    user = f"{os.getuid()}:{os.getgid()}"
+    mounts = ("-v", f"{HERE}:/example:ro", "-v", f"{story.out}:/out")
+    image = "medperf-git-demo/runtime:1"
+    program = ("python3", "/example/split.py", "--out", "/out/raw")
+    story.script("docker", "run", "--rm", "--network", "none", "--user", user, *mounts, image, *program)
 
 
 def evaluate(story: Story) -> None:
@@ -331,11 +242,11 @@ def evaluate(story: Story) -> None:
 
 def submit_results(story: Story, hospital: str, *, show: int) -> None:
     """Review the exact bytes, sign and submit them; what the judge passes merges by itself."""
-    runs = json.loads(story.run(hospital, "runs", "ls", "--json", silent=True))
+    runs = story.rows(hospital, "runs", "ls")
     if show:
-        story.run(hospital, "review", runs[-1]["run"], "--out", story.out / "review.html")
-    story.run(hospital, "review", runs[-1]["run"], show=show, quiet=not show)
-    story.run(hospital, "result", "submit", runs[-1]["run"], "--yes", show=6)
+        story.run(hospital, "review", str(runs[-1]["run"]), "--out", story.out / "review.html")
+    story.run(hospital, "review", str(runs[-1]["run"]), show=show, quiet=not show)
+    story.run(hospital, "result", "submit", str(runs[-1]["run"]), "--yes", show=6)
 
 
 def supersede(story: Story) -> None:
@@ -369,8 +280,8 @@ def verification(story: Story) -> None:
         "The reader takes one result, its signature and the hospital's public key out of "
         "the registry, and verifies them twice: with medperf-git, and with openssl, jq and sha256sum alone.",
     )
-    results = json.loads(story.run("reader", "result", "ls", "--json", silent=True))
-    chosen = next(row for row in results if "hospital-north" in row["dataset"] and "logreg" in row["model"])
+    results = story.rows("reader", "result", "ls")
+    chosen = next(row for row in results if "hospital-north" in str(row["dataset"]) and "logreg" in str(row["model"]))
     evidence = story.out / "evidence"
     evidence.mkdir()
     folder, _, name = str(chosen["path"]).rpartition("/")
@@ -379,7 +290,7 @@ def verification(story: Story) -> None:
             (evidence / entry.rpartition("/")[2]).write_bytes(story.git("show", f"main:{entry}"))
     member = json.loads(story.run("reader", "member", "show", "hospital-north", "--json", silent=True))
     (evidence / "hospital-north.pub").write_text(member["signing"][0] + "\n")
-    story.run("reader", "verify", chosen["path"])
+    story.run("reader", "verify", str(chosen["path"]))
     bundle = next(evidence.glob("*.sigstore.json"))
     story.script(ROOT / "scripts/verify-result.sh", evidence / name, bundle, evidence / "hospital-north.pub")
 
@@ -405,12 +316,6 @@ Three things to try
   3. Join as somebody new, and be admitted.
      {you} join {story.registry} --as you --title "You" --yes
      {consortium} admit you""")
-
-
-def proposal(story: Story, person: str) -> str:
-    """Return the one proposal that waits for a person's signature."""
-    waiting = json.loads(story.run(person, "inbox", "--json", silent=True))
-    return str(next(row["do"] for row in waiting if row["what"] == "sign").rsplit(" ", 1)[-1])
 
 
 def epilogue(story: Story) -> None:
