@@ -62,11 +62,13 @@ def _replaced(page: str, marks: tuple[str, str], text: str) -> str:
 
 def table(pilots: dict[str, dict[str, Any]], top: Path) -> str:
     """Return a row for each pilot."""
-    rows = ["| pilot | models | sites and cases | metrics | read |", "|---|---|---|---|---|"]
+    rows = ["| pilot | models | sites and cases | ranked by | read |", "|---|---|---|---|---|"]
     for folder, pilot in pilots.items():
-        models = ", ".join(_cell(model["title"]) for model in pilot["models"])
+        models = "; ".join(_cell(model["title"]) for model in pilot["models"])
         sites = f"{len(pilot['sites'])} sites, {sum(site['cases'] for site in pilot['sites'])} cases"
-        metrics = ", ".join(_cell(metric["title"]) for metric in pilot["science"]["metrics"])
+        titles = {metric["id"]: _cell(metric["title"]) for metric in pilot["science"]["metrics"]}
+        metrics = "; ".join(titles[one] for one in pilot["science"]["ranking"]["metrics"])
+        metrics += f" ({len(titles)} metrics in all)"
         pages = [f"[what it is](../examples/{folder}/README.md)"]
         if (top / f"examples/{folder}/REAL_DATA.md").is_file():
             pages.append(f"[on the real data](../examples/{folder}/REAL_DATA.md)")

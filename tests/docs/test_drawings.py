@@ -131,10 +131,16 @@ def test_the_page_of_the_pilots_is_written_from_their_descriptions_and_pictures(
     (folder / "pilot.yaml").write_text(
         "models: [{title: 'A | B'}, {title: C}]\nsites: [{cases: 3}, {cases: 4}]\nbenchmark: chest\n", encoding="utf-8"
     )
-    (folder / "benchmark.yaml").write_text("title: Findings\nmetrics: [{title: AUROC}]\n", encoding="utf-8")
+    (folder / "benchmark.yaml").write_text(
+        "title: Findings\nmetrics: [{id: auroc, title: AUROC}, {id: f1, title: F1}]\nranking: {metrics: [auroc]}\n",
+        encoding="utf-8",
+    )
     page = f"{pilots.TABLE[0]}\n{pilots.TABLE[1]}\n{pilots.PICTURES[0]}\n{pilots.PICTURES[1]}\n"
     bare = pilots.render(page, tmp_path)
-    assert "| Findings | A \\| B, C | 2 sites, 7 cases | AUROC | [what it is](../examples/chest/README.md) |" in bare
+    assert (
+        "| Findings | A \\| B; C | 2 sites, 7 cases | AUROC (2 metrics in all) | [what it is](../examples/chest/README.md) |"
+        in bare
+    )
     assert "![" not in bare
     (tmp_path / "docs/images").mkdir(parents=True)
     said = {"chest": {"headline": "C is first.", "results": 4, "day": "2026-11-27", "commit": "a" * 40}}
