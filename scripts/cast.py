@@ -13,7 +13,6 @@ for less motion.
 import argparse
 import json
 import os
-import pty
 import re
 import select
 import sys
@@ -57,6 +56,8 @@ class Line:
 
 def record(words: list[str], out: Path) -> int:
     """Run a command on a terminal of its own; write what it prints, and when, as an asciicast. Return its code."""
+    import pty  # noqa: PLC0415 - recording needs a terminal of Unix, drawing does not
+
     started = time.monotonic()
     child, terminal = pty.fork()
     if child == 0:

@@ -3,6 +3,7 @@
 import functools
 import http.server
 import json
+import re
 import threading
 import time
 
@@ -73,6 +74,13 @@ def test_axe_finds_nothing(built, page, name: str) -> None:
     page.goto(f"{built[1]}/{name}")
     found = Axe().run(page, options=RULES).response["violations"]
     assert [(one["id"], [node["html"] for node in one["nodes"]]) for one in found] == []
+
+
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_the_privacy_officers_page_prints_on_two_sheets(built, page, paper: str) -> None:
+    page.goto(f"{built[1]}/manuals/privacy-officer.html")
+    printed = page.pdf(format=paper, margin=dict.fromkeys(("top", "bottom", "left", "right"), "18mm"))
+    assert len(re.findall(rb"/Type\s*/Page\b(?!s)", printed)) == 2
 
 
 def test_search_finds_a_page(built, page) -> None:

@@ -1,7 +1,7 @@
 """Every command that a page names exists, with the options that it is given; what no test types is at least there."""
 
+import os
 import re
-import shutil
 import subprocess
 
 import pytest
@@ -48,15 +48,15 @@ def is_there(command: str) -> bool:
     """Tell whether it can be typed: a target of make, a file or command of ours, a word of the shell, well known."""
     first, *others = command.split()
     if first == "make":
-        targets = subprocess.run(["make", "-n", *others], cwd=ROOT, capture_output=True, check=False)
-        return targets.returncode == 0
+        targets = re.findall(r"(?m)^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"))
+        return set(others) <= set(targets)
     if first == "medperf-git":
         check_command(command, program)
         return True
     if first in ("python", "python3") and others[0].endswith(".py"):
         return (ROOT / others[0]).is_file()
     if "/" in first:
-        return (ROOT / first).is_file() and shutil.os.access(ROOT / first, shutil.os.X_OK)
+        return (ROOT / first).is_file() and os.access(ROOT / first, os.X_OK)
     return first in SHELL or command in WELL_KNOWN
 
 
