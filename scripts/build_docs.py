@@ -22,8 +22,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parents[1]
@@ -110,46 +109,59 @@ def place_of(name: str) -> str:
 def stage(folder: Path, top: Path = TOP) -> Pages:
     """Copy all pages and pictures into `folder` with their links turned, and write the settings beside them."""
     pages = Pages.found(top)
-    problems: list[str] = []
+    links = Links(pages, top)
     for name, place in pages.places.items():
-        text = (top / name).read_text(encoding="utf-8")
-        _write(folder / "pages" / place, "".join(_turned(text, name, pages, top, problems)))
-    if problems:
-        raise BrokenPageError("\n".join(problems))
-    for source in (top / "docs/images", THEME / "assets"):
-        shutil.copytree(source, folder / "pages" / source.name, dirs_exist_ok=True)
+        _write(folder / "pages" / place, links.turned(name))
+    if links.problems:
+        raise BrokenPageError("\n".join(links.problems))
+    for picture, place in links.pictures.items():
+        _write(folder / "pages" / place, (top / picture).read_bytes())
+    shutil.copytree(THEME / "assets", folder / "pages/assets", dirs_exist_ok=True)
     settings = (THEME / "zensical.toml").read_text(encoding="utf-8")
     _write(folder / "zensical.toml", settings.replace("nav = []", f"nav = {_navigation(pages, top)}"))
     return pages
 
 
-def _write(path: Path, text: str) -> None:
+def _write(path: Path, content: str | bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        path.write_text(text, encoding="utf-8", newline="\n")
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
-def _turned(text: str, name: str, pages: Pages, top: Path, problems: list[str]) -> Iterator[str]:
-    for number, part in enumerate(CODE.split(TYPED.sub(r'```console title="\1"', text))):
-        yield part if number % 2 else LINK.sub(lambda found: _link(found, name, pages, top, problems), part)
+@dataclass
+class Links:
+    """Turns the links of pages; keeps which pictures they show, and which links lead nowhere."""
 
+    pages: Pages
+    top: Path
+    pictures: dict[str, str] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
 
-def _link(found: re.Match[str], name: str, pages: Pages, top: Path, problems: list[str]) -> str:
-    target, _, anchor = found[2].partition("#")
-    if "://" in found[2] or found[2].startswith("mailto:") or not target:
-        return found[0]
-    there = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
-    if not (top / there).exists() or there.startswith(".."):
-        problems.append(f"{name}: {found[2]} leads nowhere")
-        return found[0]
-    here = posixpath.dirname(pages.places[name])
-    if there in pages.places:
-        turned = posixpath.relpath(pages.places[there], here or ".")
-    elif there.startswith("docs/images/"):
-        turned = posixpath.relpath(place_of(there), here or ".")
-    else:
-        turned = f"{SOURCE}/{'tree' if (top / there).is_dir() else 'blob'}/main/{there}"
-    return f"{found[1]}{turned}{'#' if anchor else ''}{anchor}{found[3]}"
+    def turned(self, name: str) -> str:
+        """Return the text of a page with its links turned; code is left as it is."""
+        text = TYPED.sub(r'```console title="\1"', (self.top / name).read_text(encoding="utf-8"))
+        parts = enumerate(CODE.split(text))
+        return "".join(
+            part if number % 2 else LINK.sub(lambda one: self._link(one, name), part) for number, part in parts
+        )
+
+    def _link(self, found: re.Match[str], name: str) -> str:
+        target, _, anchor = found[2].partition("#")
+        if "://" in found[2] or found[2].startswith("mailto:") or not target:
+            return found[0]
+        there = posixpath.normpath(posixpath.join(posixpath.dirname(name), target))
+        if there.startswith("..") or not (self.top / there).exists():
+            self.problems.append(f"{name}: {found[2]} leads nowhere")
+            return found[0]
+        turned = self._address(there, name, shown=found[1].startswith("!"))
+        return f"{found[1]}{turned}{'#' if anchor else ''}{anchor}{found[3]}"
+
+    def _address(self, there: str, name: str, *, shown: bool) -> str:
+        if shown:
+            self.pictures[there] = place_of(there)
+        place = self.pages.places.get(there) or self.pictures.get(there)
+        if place:
+            return posixpath.relpath(place, posixpath.dirname(self.pages.places[name]) or ".")
+        return f"{SOURCE}/{'tree' if (self.top / there).is_dir() else 'blob'}/main/{there}"
 
 
 def _navigation(pages: Pages, top: Path) -> str:

@@ -32,7 +32,6 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, text in {**pages, "code.py": ""}.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text, encoding="utf-8")
-    (tmp_path / "docs/images").mkdir()
     monkeypatch.setattr(docs, "NAVIGATION", {"All": ("docs/README.md", "docs/*.md")})
     return tmp_path
 
@@ -64,6 +63,15 @@ def test_a_link_that_leads_nowhere_stops_the_build_and_leaves_the_old_site(small
     with pytest.raises(docs.BrokenPageError, match=said):
         docs.build(out, small)
     assert (out / "index.html").read_text(encoding="utf-8") == "the old one"
+
+
+def test_a_picture_beside_a_page_comes_with_it(small: Path) -> None:
+    (small / "examples").mkdir()
+    (small / "examples/it.png").write_bytes(b"picture")
+    (small / "docs/two.md").write_text("# Two\n\n## A part\n\n![It](../examples/it.png)\n", encoding="utf-8")
+    docs.stage(small / "staged", small)
+    assert "![It](examples/it.png)" in (small / "staged/pages/two.md").read_text(encoding="utf-8")
+    assert (small / "staged/pages/examples/it.png").read_bytes() == b"picture"
 
 
 def test_what_looks_like_a_link_within_code_is_left_alone(small: Path) -> None:
