@@ -41,7 +41,7 @@ NAVIGATION: dict[str, tuple[str, ...]] = {
         ),
         *(f"docs/manuals/{name}.md" for name in ("privacy-officer", "submitting", "reader")),
     ),
-    "Pilots": ("docs/pilots.md", "examples/*/README.md", "examples/*/REAL_DATA.md"),
+    "Pilots": ("docs/pilots.md", "examples/*/RE*.md"),
     "Security": ("docs/security-promises.md", "SECURITY.md"),
     "Reference": (
         *(f"docs/reference/{name}.md" for name in ("commands", "containers", "engines", "crash-safety")),

@@ -12,11 +12,9 @@ from tests.support.pages import ROOT, blocks, check_command, commands_named
 LISTED = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
 PAGES = [name for name in LISTED.split() if not name.startswith(("tests/", "docs/adr/"))]
 READ_BY_NEWCOMERS = [
-    "README.md",
-    "docs/quick-start.md",
-    "docs/pilots.md",
-    "docs/citing.md",
-    "examples/breast-cancer/README.md",
+    name
+    for name in PAGES
+    if re.fullmatch(r"README\.md|docs/(quick-start|pilots|citing)\.md|examples/[^/]+/README\.md", name)
 ]
 SHELL = ("cd", "export", "mkdir", "source")
 WELL_KNOWN = ("git clone https://github.com/medperf-git/medperf-git", "pipx install medperf-git", "pipx install .")

@@ -30,8 +30,8 @@ class Block:
     @property
     def commands(self) -> list[str]:
         """The commands, each with the lines that continue it."""
-        if self.language != "console":
-            return [line for line in re.sub(r"\\\n", " ", self.text).splitlines() if line.strip()]
+        if not re.search(r"(?m)^\$ ", self.text):
+            return [line for line in re.sub(r"\\\n\s*", "", self.text).splitlines() if line.strip()]
         return [part.strip() for part in re.split(r"(?m)^\$ ", self.text) if part.strip()]
 
 
