@@ -195,6 +195,7 @@ def build(out: Path, top: Path = TOP) -> None:
         raise BrokenPageError(
             f"zensical ended with {done.returncode}:\n{ANSI.sub('', done.stdout + done.stderr)}".strip()
         )
+    (staging / "site/404.html").unlink()  # it is right at the root of a host only; every host has one of its own
     shutil.rmtree(out, ignore_errors=True)
     shutil.move(staging / "site", out)
 
