@@ -52,4 +52,4 @@ def test_the_quick_start_leads_from_nothing_to_a_leaderboard(tmp_path: Path) -> 
     assert "committee/knn@1" in said[-1]
     assert "no claim beyond it can be made" in said[-1]
     page = tmp_path / "quick-start/leaderboard/benchmarks/committee/aspirates/1/index.html"
-    assert "A hospital" in page.read_text(encoding="utf-8")
+    assert "Patients of a hospital" in page.read_text(encoding="utf-8")
