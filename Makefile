@@ -4,7 +4,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 PILOTS := brain-tumour pancreas surgical-phases chest-xray
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs golden faults lock engine images pilots tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -56,8 +56,12 @@ check: lint test  ## what CI runs
 bench: dev  ## sizes and times, by the generator under benchmarks/
 	@for bench in benchmarks/bench_*.py; do echo "== $$bench"; $(BIN)/python "$$bench" || exit 1; done
 
-docs: dev  ## write the generated pages again
+docs: dev  ## write the generated pages again, and the documentation as a site into .cache/site-docs; a broken link fails
 	$(BIN)/python scripts/make_docs.py
+	@$(BIN)/python scripts/build_docs.py
+
+docs-serve: dev  ## the same, served on this machine, built again whenever a page changes
+	@$(BIN)/python scripts/build_docs.py --serve
 
 golden: dev  ## write the golden site anew, after a change of what the leaderboard shows
 	@$(BIN)/python -m tests.support.golden_site

@@ -1,6 +1,7 @@
 """Write the pages that are made from the program: every command here, rules and records in `registry_spec/`.
 
-make docs                                # docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md
+make docs                                # docs/reference/commands.md, registry_spec/{rules,records}.md, SECURITY.md,
+                                         # docs/pilots.md
 python scripts/make_docs.py --check         # fails when a page is not what the program says
 """
 
@@ -19,7 +20,7 @@ from medperf_git.cli.main import main as command_line
 
 SCRIPTS = Path(__file__).resolve().parent
 PAGE = SCRIPTS.parent / "docs" / "reference" / "commands.md"
-SISTERS = ("rules-docs.py", "schema-docs.py", "threat-docs.py")
+SISTERS = ("rules-docs.py", "schema-docs.py", "threat-docs.py", "pilots-docs.py")
 WIDTH = 100
 HEAD = """\
 <!-- Made by `make docs`; edit the program, not this page. -->
@@ -39,7 +40,7 @@ Exit codes: 0 fine, 1 findings (refused), 2 usage, 3 environment (Git, engine, n
 
 
 def main() -> int:
-    """Write the pages, or compare them; the sisters write the pages of `registry_spec/`."""
+    """Write the pages, or compare them; each sister writes one that is named above."""
     check = "--check" in sys.argv[1:]
     flags = ["--check"] if check else []
     failed = [subprocess.run([sys.executable, SCRIPTS / name, *flags], check=False).returncode for name in SISTERS]

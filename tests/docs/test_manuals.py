@@ -1,48 +1,34 @@
 """The manuals' commands, typed by their people in the order they would be, with the demo's containers and real Git."""
 
-import os
-import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-MANUALS = sorted((ROOT / "docs/manuals").glob("*.md"))
-BLOCK = re.compile(r"(?:^<!-- executed: (\d+) ([a-z-]+) -->\n)?^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+from tests.support.pages import ROOT, Block, Terminals, blocks
+
+MANUALS = [*sorted((ROOT / "docs/manuals").glob("*.md")), ROOT / "docs/coming-from-medperf.md"]
+QUICK_START = ROOT / "docs/quick-start.md"
 
 
-@dataclass(frozen=True, order=True)
-class Block:
-    """What one person types at one point of the story."""
-
-    place: int
-    person: str
-    page: str
-    text: str
-
-    @property
-    def commands(self) -> list[str]:
-        """The commands, each with the lines that continue it."""
-        return [part.strip() for part in re.split(r"(?m)^\$ ", self.text) if part.strip()]
+def story(pages: list[Path]) -> list[Block]:
+    return sorted(block for page in pages for block in blocks(page) if block.place)
 
 
-def blocks(page: Path) -> list[Block]:
-    found = []
-    for place, person, language, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-        assert language in ("console", "yaml"), f"{page.name}: a block of {language or 'no language'}"
-        assert (language == "console") == bool(place), f"{page.name}: commands that nobody executes:\n{text}"
-        if place:
-            found.append(Block(int(place), person, page.name, text))
-    return found
+@pytest.mark.parametrize("page", MANUALS, ids=lambda page: page.stem)
+def test_every_command_of_a_manual_is_executed(page: Path) -> None:
+    for block in blocks(page):
+        assert block.language in ("console", "yaml"), f"{page.name}: a block of {block.language or 'no language'}"
+        assert (block.language == "console") == bool(block.place), (
+            f"{page.name}: commands nobody executes:\n{block.text}"
+        )
 
 
-def test_every_manual_has_commands_and_every_place_of_the_story_is_taken_once() -> None:
-    story = [block for page in MANUALS for block in blocks(page)]
-    assert {block.page for block in story} == {page.name for page in MANUALS}
-    assert len({block.place for block in story}) == len(story)
+@pytest.mark.parametrize("pages", [MANUALS, [QUICK_START]], ids=["manuals", "quick start"])
+def test_every_page_has_commands_and_every_place_of_the_story_is_taken_once(pages: list[Path]) -> None:
+    assert {ROOT / block.page for block in story(pages)} == set(pages)
+    assert len({block.place for block in story(pages)}) == len(story(pages))
 
 
 @pytest.mark.engine
@@ -51,17 +37,19 @@ def test_the_manuals_commands_work_in_the_order_of_the_story(tmp_path: Path) -> 
         (tmp_path / name).symlink_to(ROOT / name)
     split = [sys.executable, ROOT / "examples/breast-cancer/split.py", "--out", tmp_path / "raw"]
     subprocess.run(split, check=True, capture_output=True)
-    for block in sorted(block for page in MANUALS for block in blocks(page)):
-        home = tmp_path / "people" / block.person
-        home.mkdir(parents=True, exist_ok=True)
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        kept = {name: os.environ[name] for name in ("DOCKER_HOST", "LANG") if name in os.environ}
-        environment = {**kept, "PATH": path, "HOME": str(home), "MEDPERF_GIT_HOME": str(home / "state")}
-        script = "set -euo pipefail\n" + "\n".join(block.commands)
-        words = ["bash", "-c", script]
-        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, (
-            f"{block.page}, {block.person}:\n{script}\n{done.stdout[-2000:]}\n{done.stderr[-3000:]}"
-        )
+    terminals = Terminals(tmp_path)
+    said = [terminals.type(block) for block in story(MANUALS)]
     assert (tmp_path / "site/index.html").is_file()
-    assert "VERIFIED: results/" in done.stdout
+    assert any("VERIFIED: results/" in one for one in said)
+
+
+@pytest.mark.engine
+def test_the_quick_start_leads_from_nothing_to_a_leaderboard(tmp_path: Path) -> None:
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    terminals = Terminals(tmp_path)
+    said = [terminals.type(block) for block in story([QUICK_START])]
+    assert "laboratory/forest@1" in said[-1]
+    assert "committee/knn@1" in said[-1]
+    assert "no claim beyond it can be made" in said[-1]
+    page = tmp_path / "quick-start/leaderboard/benchmarks/committee/aspirates/1/index.html"
+    assert "Patients of a hospital" in page.read_text(encoding="utf-8")
