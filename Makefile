@@ -4,7 +4,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 PILOTS := brain-tumour pancreas surgical-phases chest-xray
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots pilot-images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -19,15 +19,18 @@ images: dev engine  ## the base image and the images of the demo
 demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
 
-pilots: dev engine  ## the four pilots of the MedPerf paper on synthetic data, in one registry
-	@PYTHON=$(BIN)/python examples/kit/build.sh $(PILOTS) && $(BIN)/python examples/pilots.py
+pilot-images: dev engine  ## the images of the four pilots
+	@PYTHON=$(BIN)/python examples/kit/build.sh $(PILOTS)
+
+pilots: pilot-images  ## the four pilots of the MedPerf paper on synthetic data, in one registry
+	@$(BIN)/python examples/pilots.py
 
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh
 	-@scripts/ensure-cosign.sh
 	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
-test: dev engine images tools  ## every test: first those that run side by side, then those with an engine or a browser
+test: dev engine images pilot-images tools  ## every test: first those that run side by side, then those with an engine or a browser
 	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 2 -m "not engine and not browser" --durations=25 --durations-min=5 $(COVERAGE)
 	scripts/test-engine.sh $(BIN)/python
 	$(BIN)/python scripts/coverage_gate.py 95 records signing policy

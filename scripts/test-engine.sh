@@ -1,21 +1,29 @@
 #!/usr/bin/env bash
-# The tests with an engine or a browser, in two lanes side by side: Pagure and the pages mostly wait for others.
+# The tests with an engine or a browser, in three lanes side by side: Pagure and the pages, and whole stories told by their
+# commands, mostly wait for others.
 #
 #   scripts/test-engine.sh PYTHON
 #
-# The second lane speaks when the first has ended. Fails when one of them fails.
+# The other lanes speak when the first has ended. Fails when one of them fails.
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 lane() { "$PYTHON" -m pytest -q -m "engine or browser" --durations=15 --durations-min=5 "$@"; }
 PYTHON=$1
-said=$(mktemp)
-trap 'kill "$pages" 2>/dev/null || true; rm -f "$said"' EXIT
+STORIES="tests/docs tests/story/test_pilots.py tests/story/test_four_clouds.py"
+said=$(mktemp -d)
+trap 'kill "$pages" "$stories" 2>/dev/null || true; rm -rf "$said"' EXIT
 
-lane tests/pagure tests/browser >"$said" 2>&1 &
+lane tests/pagure tests/browser >"$said/pages" 2>&1 &
 pages=$!
+lane $STORIES >"$said/stories" 2>&1 &
+stories=$!
 code=0
-lane tests --ignore=tests/pagure --ignore=tests/browser || code=$?
+ignored=(--ignore=tests/pagure --ignore=tests/browser)
+for path in $STORIES; do ignored+=("--ignore=$path"); done
+lane tests "${ignored[@]}" || code=$?
+wait "$stories" || code=$?
+cat "$said/stories"
 wait "$pages" || code=$?
-cat "$said"
+cat "$said/pages"
 exit "$code"
