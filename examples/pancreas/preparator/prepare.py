@@ -297,10 +297,10 @@ def statistics(args: argparse.Namespace) -> None:
     found = {
         "num_cases": len(sizes),
         "num_without_pancreas": len(sizes) - len(whole),
-        "pixel_spacing_mean_mm": round(float(pixel), 2),
-        "slice_distance_mean_mm": round(float(thickness), 2),
+        "pixel_spacing_mm_mean": round(float(pixel), 2),
+        "slice_distance_mm_mean": round(float(thickness), 2),
         "slices_mean": round(float(count), 1),
-        "pancreas_mean_ml": round(float(np.mean(whole)), 0) if whole else 0.0,
+        "pancreas_ml_mean": round(float(np.mean(whole)), 0) if whole else 0.0,
     }
     args.out_statistics.write_text(yaml.safe_dump(found, sort_keys=False), encoding="utf-8")
     print(f"statistics of {len(sizes)} cases written")

@@ -181,10 +181,10 @@ def test_statistics_are_aggregates_with_the_number_of_cases(both: Path, patient:
     assert found == {
         "num_cases": 2,
         "num_without_pancreas": 0,
-        "pixel_spacing_mean_mm": round(patient.spacing[0], 2),
-        "slice_distance_mean_mm": round(patient.spacing[2], 2),
+        "pixel_spacing_mm_mean": round(patient.spacing[0], 2),
+        "slice_distance_mm_mean": round(patient.spacing[2], 2),
         "slices_mean": 32.0,
-        "pancreas_mean_ml": round(millilitres, 0),
+        "pancreas_ml_mean": round(millilitres, 0),
     }
 
 
