@@ -13,7 +13,7 @@ from typing import Any
 from medperf_git.leaderboard.tables import CellState, Measured, Notice, Reference, ResultEntry, Signature, Source
 from medperf_git.records import folds, layout, models
 from medperf_git.records.digests import digest_of
-from medperf_git.records.names import name_fault
+from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.record import Stored, read_record
 from medperf_git.records.view import RecordView, bundles_of, chain
 
@@ -39,6 +39,7 @@ class ResultReader:
         self.touched: set[str] = set()  # what was asked for beside results and their notices (`column_files.Ids`)
         self._brief = brief
         self._now: dict[str, str] = {}
+        self._quiet = ("", False)  # a column, and whether nothing can be said about its results
         self._lines: dict[tuple[str, str], str] = {}
 
     def chain(self, folder: str) -> tuple[ResultEntry, ...]:
@@ -69,7 +70,7 @@ class ResultReader:
         return Reference(role, reference.ref, path, reference.digest, self._now[path])
 
     def _entry(self, link: Stored, record: models.Result) -> ResultEntry:
-        marks = folds.marks_of(self.view, link.path)
+        marks = self._marks(link.path)
         state = CellState(record.outcome)
         if marks.withdrawn or marks.disputed:
             state = CellState.WITHDRAWN if marks.withdrawn else CellState.DISPUTED
@@ -102,6 +103,15 @@ class ResultReader:
             notices=tuple(_iter_notices(self.view, link.path)) if marks.events else (),
             outcome=CellState(record.outcome),
         )
+
+    def _marks(self, path: str) -> folds.Marks:
+        """Fold the notices about a result; a column without any, whose owner revoked no key, is looked at once."""
+        column = path.rsplit("/", 2)[0]
+        if self._quiet[0] != column:
+            owner = folds.member_state(self.view, Ref.from_folder(column.rpartition("/")[2]).member)
+            known = bool(self.view.names(f"notices/{column}")) or (owner is not None and bool(owner.revoked))
+            self._quiet = column, not known
+        return folds.Marks() if self._quiet[1] else folds.marks_of(self.view, path)
 
     def _references(self, record: models.Result) -> tuple[Reference, ...]:
         return (
