@@ -80,7 +80,7 @@ class ColumnWriter:
         owner = folds.member_state(self._view, dataset.member)
         kept = Kept(
             column=column,
-            rests_on=frozenset(rests_on(frame.ref, column) | frame.reader.touched),
+            rests_on=tuple(sorted(rests_on(frame.ref, column) | frame.reader.touched)),
             files=tuple(files)[len(column.numbers) :],
             marks=np.array(list(files.values()), np.uint64),
         )

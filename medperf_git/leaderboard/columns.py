@@ -7,6 +7,7 @@ does not hold is read again from the record. A million results take some 200 MB.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import isnan
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -91,23 +92,23 @@ class Column:
 
     def measured(self, row: int, metric: int) -> Measured | None:
         """Return what the live link says of a metric."""
-        if not self.given[row, metric]:
+        if not self.given.item(row, metric):
             return None
         n, failed, undefined = (None if count == ABSENT else count for count in self.counts[row, metric].tolist())
-        value, sd = _number(self.value[row, metric]), _number(self.sd[row, metric])
+        value, sd = _number(self.value.item(row, metric)), _number(self.sd.item(row, metric))
         return Measured(value, sd, n, failed, undefined, self.pooled_at(row, metric))
 
     def pooled_at(self, row: int, metric: int) -> tuple[int, ...] | None:
         """Return the counts of a live link that can be pooled."""
-        text = self.texts[self.pooled[row, metric]]
+        text = self.texts[self.pooled.item(row, metric)]
         return tuple(map(int, text.split())) if text else None
 
 
 FACTS = ("signers", "model_image", "metrics_image", "assurance")  # the columns of `Column.facts`
 
 
-def _number(value: np.float64) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _number(value: float) -> float | None:
+    return None if isnan(value) else value
 
 
 class ColumnBuilder:
@@ -400,7 +401,7 @@ class Cells(CellGrid):
                 continue
             k = column.metrics.index(metric)
             for m, row in zip(at.tolist(), rows.tolist(), strict=True):
-                counts, value = column.pooled_at(row, k), _number(column.value[row, k])
+                counts, value = column.pooled_at(row, k), _number(column.value.item(row, k))
                 if counts is not None and value is not None and _COUNTED[column.state[row]]:
                     yield m, counts, value
 

@@ -90,7 +90,7 @@ class Pool:
             texts=tuple(once(text, text) for text in kept.column.texts),
             models=tuple(once(model, model) for model in kept.column.models),
         )
-        return replace(kept, column=column, rests_on=frozenset(once(name, name) for name in kept.rests_on)), lasting
+        return replace(kept, column=column, rests_on=tuple(once(name, name) for name in kept.rests_on)), lasting
 
 
 def _shares(works: list[Work]) -> Iterator[list[Work]]:

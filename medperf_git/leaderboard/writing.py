@@ -40,8 +40,8 @@ class SiteFolder:
         self._make(url.rpartition("/")[0])
         path = self._start + url
         if self.fresh:
-            _write(path, data)
-        elif not _holds(path, data):
+            return _write(path, data)
+        if not _holds(path, data):
             for place in (path, path + _TEMPORARY):
                 if _is_folder(place):
                     shutil.rmtree(place)
@@ -72,12 +72,9 @@ class SiteFolder:
         A folder is written when a name in it comes or goes.
         """
         try:
-            found = os.lstat(self._start + url)
+            return _mark_of(os.lstat(self._start + url))
         except OSError:
             return 0
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            return 0
-        return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
 
     def is_real(self, folder: str) -> bool:
         """Tell whether a folder, and each above it, is none that a link leads to."""
@@ -131,12 +128,20 @@ def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
 
 
-def _write(path: str, data: bytes) -> None:
+def _mark_of(found: os.stat_result) -> int:
+    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+        return 0
+    return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
+
+
+def _write(path: str, data: bytes) -> int:
+    """Write a file; return its mark."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o666)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
+        return _mark_of(os.fstat(handle))
     finally:
         os.close(handle)
 

@@ -63,7 +63,12 @@ def _emitter(kind: Kind) -> Emitter:
 
 def read_record(path: str, data: bytes) -> Reading:
     """Read the record file at `path`; every fault is a finding, nothing is raised."""
-    return _read_large(path, data) if path.startswith("comparisons/") else _read_known(path, data)
+    match path.partition("/")[0]:
+        case "comparisons":
+            return _read_large(path, data)
+        case "results":
+            return _read_many(path, data)
+    return _read_known(path, data)
 
 
 def _read(path: str, data: bytes) -> Reading:
@@ -76,6 +81,7 @@ def _read(path: str, data: bytes) -> Reading:
 
 
 _read_known = lru_cache(maxsize=4096)(_read)
+_read_many = lru_cache(maxsize=512)(_read)  # of a million results few are read twice
 _read_large = lru_cache(maxsize=64)(_read)  # a comparison may hold thousands of numbers
 
 

@@ -24,6 +24,8 @@ MAX_COMPARISON = MAX_COMPARISON_BYTES
 MAX_BUNDLE = 16 * 1024
 
 _CACHED_FOLDERS = 512
+_CACHED_ENTRIES = 60_000  # in all of these, but the latest few stay however large
+_FEW_FOLDERS = 8
 
 Folder: TypeAlias = Mapping[str, tuple[bytes, bytes]]  # name -> mode, raw id
 
@@ -42,6 +44,7 @@ class Snapshot:
         self.tree = tree
         self._store = store
         self._folders: OrderedDict[str, Folder] = OrderedDict()
+        self._entries = 0  # in all of them
         self._extra = hidden
 
     @classmethod
@@ -116,8 +119,9 @@ class Snapshot:
             return known
         found = self._load(path)
         self._folders[path] = found
-        if len(self._folders) > _CACHED_FOLDERS:
-            self._folders.popitem(last=False)
+        self._entries += len(found)
+        while len(self._folders) > (_CACHED_FOLDERS if self._entries <= _CACHED_ENTRIES else _FEW_FOLDERS):
+            self._entries -= len(self._folders.popitem(last=False)[1])
         return found
 
     def _tree_of(self, path: str) -> bytes:
