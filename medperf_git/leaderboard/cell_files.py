@@ -41,8 +41,7 @@ def _items(value: object) -> str:
     return _text(value)
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def column_files(table: BenchmarkTable) -> Iterator[DataFile]:

@@ -24,7 +24,7 @@ from medperf_git.leaderboard.tables import (
     Source,
     Subject,
 )
-from medperf_git.records.digests import Digest
+from medperf_git.records.digests import Digest, short
 from medperf_git.records.names import Ref
 
 STATES = tuple(CellState)
@@ -268,6 +268,12 @@ class StoredCell(Cell):
     def counts(self) -> bool:
         """See `Cell.counts`."""
         return self.state in COUNTED
+
+    @property
+    def page(self) -> tuple[str, str]:
+        """See `Cell.page`."""
+        column, row = self._at[:2]
+        return f"{column.folder_of(row)}/{column.numbers_of(row)[-1]:04d}.html", short(column.digest_of(row))
 
     def measured(self, metric: str) -> Measured | None:
         """See `Cell.measured`."""

@@ -7,7 +7,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from medperf_git.leaderboard.tables import CellState, Measured, Notice, Reference, ResultEntry, Signature, Source
@@ -100,7 +100,7 @@ class ResultReader:
             finished=record.finished,
             created=record.created,
             assurance=record.assurance,
-            notices=tuple(_iter_notices(self.view, link.path)) if marks.events else (),
+            notices=notices_of(self.view, link.path) if marks.events else (),
             outcome=CellState(record.outcome),
         )
 
@@ -160,11 +160,11 @@ def fingerprint_of(line: str) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def _iter_notices(view: RecordView, record_path: str) -> Iterator[Notice]:
-    for link in chain(view, layout.notice_folder(record_path)):
-        if isinstance(link.record, models.Notice):
-            record = link.record
-            yield Notice(link.path, record.event, record.by, record.reason, record.created)
+def notices_of(view: RecordView, record_path: str) -> tuple[Notice, ...]:
+    """Read the notices about a record, oldest first."""
+    links = chain(view, layout.notice_folder(record_path))
+    said = ((link.path, link.record) for link in links if isinstance(link.record, models.Notice))
+    return tuple(Notice(path, one.event, one.by, one.reason, one.created) for path, one in said)
 
 
 def _measured(value: models.MetricValue) -> Measured:

@@ -165,6 +165,11 @@ class Cell:
         """Whether its values take part in a ranking."""
         return self.result is not None and self.state in COUNTED
 
+    @property
+    def page(self) -> tuple[str, str] | None:
+        """The page of its result from the root of the site, and by what people call it; None where there is none."""
+        return (self.result.url, self.result.source.id) if self.result else None
+
     def measured(self, metric: str) -> Measured | None:
         """Give what was measured in a metric, counted or not."""
         return self.result.values.get(metric) if self.result else None

@@ -15,13 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.leaderboard import urls
 
 INDEX = "index.json"  # says whose folder it is
 CHECKPOINT = "checkpoint"  # the signed note of freshness, at the top of the site
-# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a folder of downloads, is another's.
+# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a page of one's own, is another's.
 _FOLDERS = frozenset(("assets", "benchmarks", "members", "models", "results", "schemas", "sites"))
 _TEMPORARY = ".medperf-git-new"
-_PAGES = (".html", ".json", ".atom", _TEMPORARY)
+_FILES = frozenset((urls.INDEX, urls.METHODS, urls.CHANGES, urls.FEED, INDEX, CHECKPOINT))
+_MARKED = (stat.S_IFREG, stat.S_IFDIR)
 _MAX_INDEX = 16_000_000
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -121,7 +123,7 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
     """Tell whether what lies at the top is of a site, this one or an older one, and no other's."""
     if entry.is_dir(follow_symlinks=False) or entry.name in _FOLDERS:
         return entry.name in _FOLDERS
-    return entry.name == CHECKPOINT or (entry.name.endswith(_PAGES) and not entry.name.startswith("."))
+    return entry.name.removesuffix(_TEMPORARY) in _FILES
 
 
 def _is_folder(path: str) -> bool:
@@ -129,7 +131,7 @@ def _is_folder(path: str) -> bool:
 
 
 def _mark_of(found: os.stat_result) -> int:
-    if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
+    if stat.S_IFMT(found.st_mode) not in _MARKED:
         return 0
     return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
 
