@@ -23,7 +23,10 @@ def record_from_value(kind: Kind, value: dict[str, Value]) -> models.Record:
 
 def field_from_value(kind: Kind, key: str, value: Value) -> Any:
     """Build one field of a record, as `record_from_value` does; `kind` and `spec` are none."""
-    return None if key in ("kind", "spec") else _converter().structure(value, _types(kind)[key])
+    if key in ("kind", "spec"):
+        return None
+    build, field_type = _fields(kind)[key]
+    return build(value, field_type)
 
 
 def record_of_fields(kind: Kind, fields: Mapping[str, Any]) -> models.Record:
@@ -32,8 +35,10 @@ def record_of_fields(kind: Kind, fields: Mapping[str, Any]) -> models.Record:
 
 
 @cache
-def _types(kind: Kind) -> dict[str, Any]:
-    return get_type_hints(models.MODELS[kind])
+def _fields(kind: Kind) -> dict[str, tuple[Any, Any]]:
+    """Return what builds each field, and its type."""
+    types = {key: one for key, one in get_type_hints(models.MODELS[kind]).items() if key != "KIND"}
+    return {key: (_converter().get_structure_hook(one), one) for key, one in types.items()}
 
 
 def value_of(record: models.Record) -> dict[str, Value]:

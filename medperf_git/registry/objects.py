@@ -28,7 +28,7 @@ MAX_COMMIT_BYTES = 64 * 1024
 _CACHED_COMMITS = 4096
 _RECENT_BYTES = 4 * 1024 * 1024
 _RECENT_OBJECT = 64 * 1024
-_WINDOW_BYTES = 32 * 1024 * 1024
+_WINDOW_BYTES = 8 * 1024 * 1024
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 _COMMIT = re.compile(
     rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author [^\n\0]*\n"
