@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.leaderboard.analysis import Analysis, Standing
-from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.cells import Cells
 from medperf_git.leaderboard.keys import KeyLine, key_lines
 from medperf_git.leaderboard.reading import source_of
 from medperf_git.leaderboard.results import notices_of

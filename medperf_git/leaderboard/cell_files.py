@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from medperf_git.leaderboard.columns import ABSENT, FACTS, Cells, Column
+from medperf_git.leaderboard.cells import Cells
+from medperf_git.leaderboard.columns import ABSENT, FACTS, Column
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Measured

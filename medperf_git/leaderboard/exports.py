@@ -24,7 +24,7 @@ from medperf_git.leaderboard.cell_files import (
     iter_placed,
     render_json,
 )
-from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.cells import Cells
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import (

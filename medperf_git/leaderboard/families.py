@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import partial
 
 from medperf_git.leaderboard import exports
-from medperf_git.leaderboard.columns import Cells, LivesOfTable
+from medperf_git.leaderboard.cells import Cells, LivesOfTable
 from medperf_git.leaderboard.firm_data import effects_csv, firm_json, has_effects
 from medperf_git.leaderboard.index_files import index_files
 from medperf_git.leaderboard.page import DataFile, Page

@@ -7,7 +7,8 @@ notices about them, the member whose data they are of, what was set aside. One w
 from collections.abc import Iterator
 from dataclasses import replace
 
-from medperf_git.leaderboard.columns import Cells, Column
+from medperf_git.leaderboard.cells import Cells
+from medperf_git.leaderboard.columns import Column
 from medperf_git.leaderboard.compared import read_comparisons
 from medperf_git.leaderboard.identified import has_ids
 from medperf_git.leaderboard.reading import count_results, read_benchmark

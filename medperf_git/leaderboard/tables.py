@@ -107,7 +107,7 @@ class ResultEntry:
     """A result as its record says it, with the state that notices give it.
 
     One that a table gives knows where it lies, its state and its values; what else its record says is read from the
-    record when it is asked for (`columns.StoredEntry`).
+    record when it is asked for (`stored_cells.StoredEntry`).
     """
 
     source: Source
