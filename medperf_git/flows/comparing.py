@@ -28,7 +28,8 @@ from medperf_git.leaderboard.comparison import (
     Twin,
     compare_results,
 )
-from medperf_git.leaderboard.difference import Difference, Tables, compare_rankings
+from medperf_git.leaderboard.difference import Difference, compare_rankings
+from medperf_git.leaderboard.sides import Tables
 from medperf_git.leaderboard.tables import CellState, Hidden
 from medperf_git.leaderboard.text import fixed, listing, some, span, word
 from medperf_git.policy.change import Change

@@ -15,7 +15,8 @@ from medperf_git.flows.merging import find_proposal
 from medperf_git.flows.naming import find
 from medperf_git.flows.workspace import Workspace
 from medperf_git.leaderboard.affected import affected
-from medperf_git.leaderboard.difference import Difference, Tables, compare_rankings
+from medperf_git.leaderboard.difference import Difference, compare_rankings
+from medperf_git.leaderboard.sides import Tables
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records.models import Benchmark
 from medperf_git.records.names import Ref

@@ -18,6 +18,7 @@ from medperf_git.leaderboard.effects import effects_of
 from medperf_git.leaderboard.intervals_of import intervals_of
 from medperf_git.leaderboard.meaning import explain, headline
 from medperf_git.leaderboard.pairwise import Pairwise, pairwise
+from medperf_git.leaderboard.per_site import PerSite
 from medperf_git.leaderboard.pooling import pooled_of
 from medperf_git.leaderboard.resampling import contest_of
 from medperf_git.leaderboard.rules import Settings, in_order, rule_named, settings_for
@@ -249,15 +250,14 @@ def _scores(found: _Found) -> list[tuple[Score, ...]]:
     rows: list[list[Score]] = [[] for _ in table.models]
     counted = ranking.counted.grid.models if isinstance(ranking, rk.Ranking) else ()
     places = {name: at for at, name in enumerate(counted)}
-    sites = [site.ref for site in table.sites]
+    sites = tuple(site.ref for site in table.sites)
     for k, name in enumerate(table.ranking.metrics):
         metric, values = table.metric(name), found.basis.grid.values[k]
         intervals = intervals_of(found.basis, k, weights, by=found.computed)
         for row, model in enumerate(table.models):
             at = places.get(str(model.ref))
             value = _known(ranking.scores[k, at]) if isinstance(ranking, rk.Ranking) and at is not None else None
-            there = zip(sites, values[row].tolist(), strict=True)
-            per_site = {site: number for site, number in there if number == number}  # noqa: PLR0124 - NaN
+            per_site = PerSite(sites, values[row])
             rows[row].append(Score(metric, value, intervals[row], per_site, _rank_interval(found.pairs[k], model.ref)))
     return [tuple(scores) for scores in rows]
 

@@ -11,23 +11,17 @@ in `assets/as-of.css`, and nowhere else: what did not change keeps its bytes.
     build_folder(view, Path("site"), commit=…, registry_id=…, step_time=…)   # the same, for a site of any size
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TypeAlias
 
-from medperf_git import __version__
-from medperf_git.leaderboard import badges, embed_page, families, methods_page, news_page, subject_families
-from medperf_git.leaderboard.analysis import analyse
+from medperf_git.leaderboard.about import About, column_words
 from medperf_git.leaderboard.build_cache import NOTHING, BuildCache, Kept, LastBuild
 from medperf_git.leaderboard.collector import patient
-from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Masthead, Work, folders_of, urls_of
+from medperf_git.leaderboard.column_files import ColumnWriter, Ids, Work, folders_of, urls_of
 from medperf_git.leaderboard.frames import Frame
 from medperf_git.leaderboard.identified import has_ids
-from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.reading import iter_frames, tables_of
-from medperf_git.leaderboard.rendering import CSP, SCHEMAS, STATIC, as_of_css, asset, render_page
-from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.rendering import CSP, render_page
 from medperf_git.leaderboard.steps import Step
 from medperf_git.leaderboard.tables import RegistryTables
 from medperf_git.leaderboard.workers import OpenView, Pool
@@ -35,33 +29,9 @@ from medperf_git.leaderboard.writing import INDEX, SiteFolder, disk_errors, open
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView, folders
 
-__all__ = ["CSP", "FAMILIES", "build_folder", "build_site", "iter_site", "write_site"]
+__all__ = ["CSP", "build_folder", "build_site", "iter_site", "render_page", "write_site"]
 
-Family: TypeAlias = Callable[[SiteData], Iterator[Page | DataFile]]
-
-# Every family of pages and data files of a site but the pages and shards of results, which are made column by column
-# (`column_files`). The index is last: what it lists is there before it.
-FAMILIES: tuple[Family, ...] = (
-    families.status_pages,
-    families.benchmark_pages,
-    subject_families.subject_pages,
-    embed_page.embed_pages,
-    badges.badge_files,
-    news_page.news_pages,
-    methods_page.methods_pages,
-    families.index_pages,
-)
 LAST = ("index.html", INDEX)
-
-
-@dataclass(frozen=True, slots=True)
-class About:
-    """Of which commit a site is: `step_time` is the time of the commit's step, `steps` the last ones of main."""
-
-    commit: str
-    registry_id: str
-    step_time: str
-    steps: tuple[Step, ...] = ()
 
 
 def build_site(
@@ -86,7 +56,7 @@ def iter_site(
         return 0
 
     frames = list(iter_frames(view))
-    writer = ColumnWriter(view, _column_words(view, about), keep, frames)
+    writer = ColumnWriter(view, column_words(view, about), keep, frames)
     columns = {}
     for work in _iter_work(view, frames):
         columns[work.folder] = writer.write(work)[0]
@@ -115,7 +85,7 @@ def build_folder(
     """
     out, about = out.absolute(), About(commit, registry_id, step_time, tuple(steps))
     frames = list(iter_frames(view))
-    words = _column_words(view, about)
+    words = column_words(view, about)
     works = list(_iter_work(view, frames))
     with disk_errors(out), patient(), opened(out) as folder:
         ids = Ids(view, {frame.ref: frame for frame in frames}, words) if cache is not None and has_ids(view) else None
@@ -197,34 +167,10 @@ def _tables(view: RecordView, frames: list[Frame], done: Mapping[str, Kept]) -> 
     return tables_of(view, {f: {ref: kept.column for ref, kept in there.items()} for f, there in by_frame.items()})
 
 
-def _column_words(view: RecordView, about: About) -> dict[str, object]:
-    """Return the words that the pages of results share: none of them is about a commit."""
-    return {
-        "registry": Masthead.of(view),
-        "registry_id": about.registry_id,
-        "version": __version__,
-        "csp": CSP,
-    }
-
-
 def _iter_rest(
     view: RecordView, tables: RegistryTables, about: About, columns: Mapping[str, Kept]
 ) -> Iterator[tuple[str, bytes]]:
     """Yield all files but those of columns."""
-    analyses = tuple(analyse(table) for table in tables.benchmarks)
-    shards = {name: kept.files for name, kept in columns.items()}
-    site = SiteData(view, tables, analyses, about.commit, about.registry_id, about.step_time, shards, about.steps)
-    for name in STATIC:
-        yield f"assets/{name}", asset(name)
-    for name in SCHEMAS:
-        yield f"schemas/{name}", asset(f"schemas/{name}")
-    yield "assets/as-of.css", as_of_css(about.commit, about.step_time)
-    words = {
-        **_column_words(view, about),
-        "registry": tables,
-        "commit": about.commit,
-        "step_time": about.step_time,
-    }
-    for family in FAMILIES:
-        for one in family(site):
-            yield one.url, render_page(one, words) if isinstance(one, Page) else one.content()
+    from medperf_git.leaderboard.rest import iter_rest  # noqa: PLC0415  (scipy; where nothing is new none is needed)
+
+    yield from iter_rest(view, tables, about, {name: kept.files for name, kept in columns.items()})

@@ -55,7 +55,7 @@ class Kept:
     """
 
     column: Column
-    rests_on: frozenset[str]
+    rests_on: tuple[str, ...]
     files: tuple[str, ...]
     marks: NDArray[np.uint64]
 
@@ -241,7 +241,7 @@ def _decode(body: memoryview) -> LastBuild:
             strays=tuple(one["strays"]),
             **arrays,
         )
-        rests = frozenset(names[place] for place in rests_on.tolist())
+        rests = tuple(names[place] for place in rests_on.tolist())
         columns[column.folder] = Kept(column, rests, tuple(one["files"]), marks)
     ids = {name: bytes.fromhex(text) for name, text in zip(names, head["ids"], strict=True)}
     return LastBuild(head["out"], columns, ids, head["whole"], dict(head["rest"].items()))

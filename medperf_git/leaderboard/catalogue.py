@@ -5,21 +5,22 @@ member published and nothing that is not in its records.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medperf_git.leaderboard.analysis import Analysis, Standing
-from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.cells import Cells
 from medperf_git.leaderboard.keys import KeyLine, key_lines
 from medperf_git.leaderboard.reading import source_of
+from medperf_git.leaderboard.results import notices_of
 from medperf_git.leaderboard.tables import BenchmarkTable, Notice, Source, Subject
 from medperf_git.records import folds, layout, models
 from medperf_git.records.models import Cube
 from medperf_git.records.names import Ref
-from medperf_git.records.view import RecordView, chain, iter_versions, stored_at
+from medperf_git.records.view import R, RecordView, chain, iter_versions, stored_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,21 +197,22 @@ def _record(view: RecordView, path: str) -> models.Record | None:
 
 
 def _model(view: RecordView, ref: Ref, versions: Sequence[Ref], found: _Found) -> ModelCard:
-    path = layout.cube_path(ref)
-    record = _record(view, path)
-    cube = record if isinstance(record, models.Cube) else None
-    stands = tuple(found.stands.get(ref, ()))
-    title = cube.title if cube else str(ref)
-    return ModelCard(ref, title, cube, _source(view, path), _notices(view, path), tuple(versions), stands)
+    record, source, notices = _published(view, layout.cube_path(ref), models.Cube)
+    title = record.title if record else str(ref)
+    return ModelCard(ref, title, record, source, notices, tuple(versions), tuple(found.stands.get(ref, ())))
 
 
 def _site(view: RecordView, ref: Ref, versions: Sequence[Ref], found: _Found) -> SiteCard:
-    path = layout.dataset_path(ref)
-    record = _record(view, path)
-    dataset = record if isinstance(record, models.Dataset) else None
-    attends = tuple(found.attends.get(ref, ()))
-    title = dataset.title if dataset else str(ref)
-    return SiteCard(ref, title, dataset, _source(view, path), _notices(view, path), tuple(versions), attends)
+    record, source, notices = _published(view, layout.dataset_path(ref), models.Dataset)
+    title = record.title if record else str(ref)
+    return SiteCard(ref, title, record, source, notices, tuple(versions), tuple(found.attends.get(ref, ())))
+
+
+def _published(view: RecordView, path: str, kind: type[R]) -> tuple[R | None, Source | None, tuple[Notice, ...]]:
+    """Read a record of a kind, who signed what lies there, and the notices about it."""
+    stored = stored_at(view, path)
+    record = stored.record if stored is not None and isinstance(stored.record, kind) else None
+    return record, source_of(view, stored) if stored else None, notices_of(view, path)
 
 
 def _versions(refs: Iterable[Ref]) -> Mapping[str, list[Ref]]:
@@ -225,22 +227,6 @@ def _by_member(refs: Iterable[Ref]) -> Mapping[str, list[Ref]]:
     for ref in refs:
         found[ref.member].append(ref)
     return found
-
-
-def _source(view: RecordView, path: str) -> Source | None:
-    stored = stored_at(view, path)
-    return source_of(view, stored) if stored else None
-
-
-def _notices(view: RecordView, path: str) -> tuple[Notice, ...]:
-    return tuple(_iter_notices(view, path))
-
-
-def _iter_notices(view: RecordView, path: str) -> Iterator[Notice]:
-    for link in chain(view, layout.notice_folder(path)):
-        if isinstance(link.record, models.Notice):
-            said = link.record
-            yield Notice(link.path, said.event, said.by, said.reason, said.created)
 
 
 def _member(

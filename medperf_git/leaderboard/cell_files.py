@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from medperf_git.leaderboard.columns import ABSENT, FACTS, Cells, Column
+from medperf_git.leaderboard.cells import Cells
+from medperf_git.leaderboard.columns import ABSENT, FACTS, Column
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Measured
@@ -41,8 +42,7 @@ def _items(value: object) -> str:
     return _text(value)
 
 
-def _text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+_text = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
 def column_files(table: BenchmarkTable) -> Iterator[DataFile]:

@@ -24,6 +24,7 @@ def state_of(cell: Cell) -> str:
 
 def result_link(cell: Cell, root: str) -> str:
     """Write the link to a result's page."""
-    if cell.result is None:
+    if (page := cell.page) is None:
         return "<td>none</td>"
-    return f'<td><a class="id" href="{root}{escape(cell.result.url)}">{cell.result.source.id}</a></td>'
+    url, name = page
+    return f'<td><a class="id" href="{root}{escape(url)}">{name}</a></td>'

@@ -80,7 +80,7 @@ class ColumnWriter:
         owner = folds.member_state(self._view, dataset.member)
         kept = Kept(
             column=column,
-            rests_on=frozenset(rests_on(frame.ref, column) | frame.reader.touched),
+            rests_on=tuple(sorted(rests_on(frame.ref, column) | frame.reader.touched)),
             files=tuple(files)[len(column.numbers) :],
             marks=np.array(list(files.values()), np.uint64),
         )
@@ -98,9 +98,10 @@ class ColumnWriter:
 def urls_of(kept: Kept) -> Iterator[str]:
     """Yield the address of every file of a column, in the order of its marks."""
     column = kept.column
-    for row in range(len(column.models)):
-        folder = column.folder_of(row)
-        for number in column.numbers_of(row):
+    numbers, ends = column.numbers.tolist(), column.offsets.tolist()
+    for model, start, end in zip(column.models, ends[:-1], ends[1:], strict=True):
+        folder = f"{column.folder}/{model.folder}"
+        for number in numbers[start:end]:
             yield f"{folder}/{number:04d}.html"
     yield from kept.files
 

@@ -18,9 +18,9 @@ from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import rank_table, why_unranked
 from medperf_git.leaderboard.basis import Basis, basis_of
-from medperf_git.leaderboard.difference import Tables
 from medperf_git.leaderboard.intervals_of import interval_of
 from medperf_git.leaderboard.reading import benchmark_of, count_results
+from medperf_git.leaderboard.sides import Tables
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, Hidden, Measured, MetricInfo, ResultEntry
 from medperf_git.records.names import Ref
 from medperf_git.records.view import RecordView

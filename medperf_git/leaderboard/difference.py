@@ -7,20 +7,17 @@ changed is none; a new version is set beside the one that it names as its predec
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from typing import Any
 
 from medperf_git.leaderboard import ranking as rk
 from medperf_git.leaderboard import uncertainty as un
 from medperf_git.leaderboard.analysis import Analysis, Score, Standing, analyse
-from medperf_git.leaderboard.compared import read_comparisons
-from medperf_git.leaderboard.reading import count_results, read_benchmark
+from medperf_git.leaderboard.sides import Tables
 from medperf_git.leaderboard.tables import BenchmarkTable, Cell, CellState, PolicyFacts
 from medperf_git.leaderboard.text import fixed
-from medperf_git.records import layout
 from medperf_git.records.names import Ref
-from medperf_git.records.view import RecordView, iter_comparisons
 
 DIGITS = 12
 _RANKED_BY: Mapping[str, str] = {"rule": "ranking rule", "version": "its version", "metrics": "ranking metrics"}
@@ -179,39 +176,6 @@ class Difference:
         return any(one.moves_ranking or one.fate is not Fate.KEPT for one in self.benchmarks)
 
 
-class Tables:
-    """Guards the tables of two states, so that each benchmark is read once on each side."""
-
-    def __init__(self, before: RecordView, after: RecordView) -> None:
-        self.before, self.after = before, after
-        self._known: dict[tuple[bool, Ref], BenchmarkTable | None] = {}
-
-    def earlier(self, ref: Ref) -> BenchmarkTable | None:
-        """Read a benchmark before the change; None when it is not there or cannot be read."""
-        return self._read(ref, later=False)
-
-    def later(self, ref: Ref) -> BenchmarkTable | None:
-        """Read a benchmark after the change."""
-        return self._read(ref, later=True)
-
-    def size(self, ref: Ref) -> int:
-        """Count the results of a benchmark on the larger side, by the names of files."""
-        return max(count_results(self.before, ref), count_results(self.after, ref))
-
-    def comparisons_added(self, ref: Ref) -> int:
-        """Count how many comparison records of a benchmark there are more after than before, by the names of files."""
-        return _count_comparisons(self.after, ref) - _count_comparisons(self.before, ref)
-
-    def _read(self, ref: Ref, *, later: bool) -> BenchmarkTable | None:
-        if (later, ref) not in self._known:
-            view = self.after if later else self.before
-            table = read_benchmark(view, ref)
-            if table is not None and not table.comparisons:  # left out in brief, and tests of pairs rest on them
-                table = replace(table, comparisons=read_comparisons(view, ref))
-            self._known[later, ref] = table
-        return self._known[later, ref]
-
-
 def compare_rankings(tables: Tables, refs: Iterable[Ref], *, most_results: int | None = None) -> Difference:
     """Compare some benchmarks; one with more than `most_results` results is left out, with that as the reason."""
     found, left, same = [], [], 0
@@ -261,11 +225,6 @@ def compare_tables(
         facts=tuple(_facts(before or beside, after)),
         comparisons=comparisons,
     )
-
-
-def _count_comparisons(view: RecordView, ref: Ref) -> int:
-    chains = (layout.comparison_folder(ref, *place) for place in iter_comparisons(view, ref))
-    return sum(name.endswith(".yaml") for folder in chains for name in view.names(folder))
 
 
 def _predecessor(tables: Tables, table: BenchmarkTable | None) -> BenchmarkTable | None:

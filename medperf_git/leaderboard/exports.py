@@ -3,7 +3,8 @@
 Rules kept here: keys and rows stand in a fixed order; what is absent is null or an empty cell; a table that is too
 large lies in shards, and a small file names them. Addresses are stable: the results on a dataset always lie in
 `results/<dataset>.csv` and `table/<dataset>.json`, which nothing but these results changes; what would pass the limit
-goes on in `…-0002`. The shapes of `table.json`, its shards and `index.json` are published beside them, in `schemas/`.
+goes on in `…-0002`. The shapes of `table.json`, its shards and `index.json` (`index_files`) are published beside them,
+in `schemas/`.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,14 +24,13 @@ from medperf_git.leaderboard.cell_files import (
     iter_placed,
     render_json,
 )
-from medperf_git.leaderboard.columns import Cells
+from medperf_git.leaderboard.cells import Cells
 from medperf_git.leaderboard.page import DataFile
 from medperf_git.leaderboard.spreadsheet import CellText, render_csv
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
     ComparisonEntry,
     Hidden,
-    RegistryTables,
     Source,
     Subject,
 )
@@ -138,7 +138,7 @@ def table_json(analysis: Analysis, shards: Shards) -> bytes:
         "ranking": _ranking(analysis),
         "sites": [_site(site) for site in table.sites],
         "cells": [cell_value(*placed) for placed in iter_placed(table)] if is_whole(table) else None,
-        "hidden": [_hidden(item) for item in table.hidden] if len(table.hidden) <= WHOLE // 4 else None,
+        "hidden": [hidden_value(item) for item in table.hidden] if len(table.hidden) <= WHOLE // 4 else None,
         "counts": {"results": table.seen, "shown": table.shown, "hidden": len(table.hidden), "counted": table.counted},
         "shards": _shards_of(table, shards),
         "comparisons": [_comparison(one) for one in table.comparisons],
@@ -269,38 +269,6 @@ def _source(source: Source) -> Mapping[str, Any]:
     return {"path": source.path, "digest": source.digest, "signatures": signed}
 
 
-def _hidden(item: Hidden) -> Mapping[str, Any]:
+def hidden_value(item: Hidden) -> Mapping[str, Any]:
+    """Return a result that is no cell as plain values for JSON."""
     return {"path": item.path, "reason": item.reason, "id": item.entry.source.id if item.entry else None}
-
-
-def index_json(
-    tables: RegistryTables, analyses: Sequence[Analysis], *, commit: str, registry_id: str, step_time: str
-) -> bytes:
-    """Write the list of benchmarks with what came first, and the account of all results."""
-    return render_json(
-        {
-            "format": FORMAT,
-            "$schema": SCHEMA.format("index"),
-            "made_by": "medperf-git leaderboard",
-            "registry": {"id": registry_id, "name": tables.name, "title": tables.title},
-            "commit": commit,
-            "step_time": step_time,
-            "benchmarks": [
-                {
-                    "benchmark": str(analysis.table.ref),
-                    "title": analysis.table.title,
-                    "headline": analysis.headline,
-                    "page": analysis.table.url,
-                    "table": analysis.table.url.replace("index.html", "table.json"),
-                    "counts": {
-                        "results": analysis.table.seen,
-                        "shown": analysis.table.shown,
-                        "hidden": len(analysis.table.hidden),
-                    },
-                }
-                for analysis in analyses
-            ],
-            "hidden": [_hidden(item) for item in tables.strays],
-            "results": tables.seen,
-        }
-    )

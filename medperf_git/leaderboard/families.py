@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from functools import partial
 
 from medperf_git.leaderboard import exports
-from medperf_git.leaderboard.columns import Cells, LivesOfTable
+from medperf_git.leaderboard.cells import Cells, LivesOfTable
 from medperf_git.leaderboard.firm_data import effects_csv, firm_json, has_effects
+from medperf_git.leaderboard.index_files import index_files
 from medperf_git.leaderboard.page import DataFile, Page
 from medperf_git.leaderboard.pages import benchmark_context, index_context, metric_pages
 from medperf_git.leaderboard.section_pairs import has_pairs, pairs_csv
@@ -19,16 +20,7 @@ from medperf_git.leaderboard.tables import BenchmarkTable
 def index_pages(site: SiteData) -> Iterator[Page | DataFile]:
     """Yield the list of benchmarks, as page and as data."""
     yield Page("index.html", "index.html", lambda: index_context(site.tables, site.analyses))
-    yield DataFile(
-        "index.json",
-        lambda: exports.index_json(
-            site.tables,
-            site.analyses,
-            commit=site.commit,
-            registry_id=site.registry_id,
-            step_time=site.step_time,
-        ),
-    )
+    yield from index_files(site)
 
 
 def benchmark_pages(site: SiteData) -> Iterator[Page | DataFile]:

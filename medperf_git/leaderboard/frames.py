@@ -9,7 +9,8 @@ from dataclasses import replace
 from functools import cached_property
 
 from medperf_git.errors import IntegrityBroken
-from medperf_git.leaderboard.columns import Cells, Column, ColumnBuilder, HiddenResults
+from medperf_git.leaderboard.cells import Cells, HiddenResults
+from medperf_git.leaderboard.columns import Column, ColumnBuilder
 from medperf_git.leaderboard.results import ResultReader
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,

@@ -54,7 +54,7 @@ from medperf_git.leaderboard.text import fixed, listing, some, whole
 from medperf_git.leaderboard.words import Context
 from medperf_git.records.names import Ref
 
-LISTED = 300  # members or stray results on the index
+LISTED = 300  # members, stray results or lines of the account on the index
 COMPARISONS_LISTED = 100
 ENTRIES_SHOWN = 200  # benchmarks told at length on the index; the others are lines of its table
 FILTER_FROM = 8  # benchmarks: from here on the index has a field to filter them
@@ -66,8 +66,12 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
     for ref in (analysis.table.ref for analysis in analyses):
         newest[ref.unversioned] = max(ref.version, newest.get(ref.unversioned, 0))
     rows = [
-        {**_account_row(str(table.ref), table.seen, len(table.hidden)), "url": table.url} for table in tables.benchmarks
+        {**_account_row(str(table.ref), table.seen, len(table.hidden)), "url": table.url}
+        for table in tables.benchmarks[:LISTED]
     ]
+    if further := tables.benchmarks[LISTED:]:
+        counts = sum(table.seen for table in further), sum(len(table.hidden) for table in further)
+        rows.append(_account_row(some(len(further), "more benchmark"), *counts))
     if tables.strays:
         rows.append(_account_row("no readable benchmark", len(tables.strays), len(tables.strays)))
     hidden = sum(len(table.hidden) for table in tables.benchmarks) + len(tables.strays)
@@ -97,7 +101,8 @@ def index_context(tables: RegistryTables, analyses: tuple[Analysis, ...]) -> Con
 
 def _more_benchmarks(number: int) -> str:
     more = number - ENTRIES_SHOWN
-    return f"And {some(more, 'more benchmark')}, listed in the table below." if more > 0 else ""
+    where = "listed in the table below" if number <= LISTED else "listed in index.json"
+    return f"And {some(more, 'more benchmark')}, {where}." if more > 0 else ""
 
 
 def _more(number: int) -> str:

@@ -32,9 +32,13 @@ def iter_frames(view: RecordView) -> Iterator[Frame]:
             yield frame
 
 
-def read_columns(frame: Frame) -> dict[Ref, Column]:
-    """Read every column of a benchmark."""
-    return {ref: frame.read_column(folder) for ref, folder in frame.iter_folders()}
+def read_columns(frame: Frame, known: Mapping[str, Column] | None = None) -> dict[Ref, Column]:
+    """Read every column of a benchmark but those that are `known`, by their folders, to hold what a reader finds."""
+    there = known or {}
+    return {
+        ref: there[folder] if folder in there and there[folder].metrics == frame.metrics else frame.read_column(folder)
+        for ref, folder in frame.iter_folders()
+    }
 
 
 def tables_of(view: RecordView, columns: Mapping[Frame, Mapping[Ref, Column]]) -> RegistryTables:
@@ -53,13 +57,15 @@ def tables_of(view: RecordView, columns: Mapping[Frame, Mapping[Ref, Column]]) -
     )
 
 
-def read_benchmark(view: RecordView, ref: Ref, *, brief: bool = True) -> BenchmarkTable | None:
+def read_benchmark(
+    view: RecordView, ref: Ref, *, brief: bool = True, known: Mapping[str, Column] | None = None
+) -> BenchmarkTable | None:
     """Read one benchmark as its page counts it, in brief without signatures and references; None when it is unreadable.
 
-    Nothing of other benchmarks is read.
+    Nothing of other benchmarks is read; `known` columns are not read again.
     """
     frame = Frame.of(view, ref, brief=brief)
-    return frame.table(read_columns(frame)) if frame is not None else None
+    return frame.table(read_columns(frame, known)) if frame is not None else None
 
 
 def count_results(view: RecordView, ref: Ref) -> int:

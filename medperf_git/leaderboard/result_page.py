@@ -13,6 +13,7 @@ from html import escape
 from markupsafe import Markup
 
 from medperf_git.leaderboard import urls
+from medperf_git.leaderboard.identified import has_ids
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.tables import (
     BenchmarkTable,
@@ -70,7 +71,7 @@ class ResultPages:
         main = (
             self._opening(cell, entry, model, site, live=chain[-1]),
             self._values(entry),
-            _origin(entry, blob_id(self._view.blob(entry.source.path))),
+            _origin(entry, self._blob_id(entry.source.path)),
             _signed(entry.source.signatures),
             _rests_on(entry.references),
             _links(chain, entry),
@@ -82,6 +83,11 @@ class ResultPages:
             "trail": [{"url": self._table.url, "text": self._table.title}, {"url": "", "text": f"Result {name}"}],
             "main": Markup("".join(main)),  # noqa: S704 - escaped piece by piece
         }
+
+    def _blob_id(self, path: str) -> str:
+        if has_ids(self._view):
+            return (self._view.blob_id(path) or b"").hex()
+        return blob_id(self._view.blob(path))
 
     def _opening(self, cell: Cell, entry: ResultEntry, model: str, site: str, *, live: ResultEntry) -> str:
         marks = [*([] if live is entry else ["superseded"]), *cell.marks]

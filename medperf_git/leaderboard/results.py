@@ -7,13 +7,13 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from medperf_git.leaderboard.tables import CellState, Measured, Notice, Reference, ResultEntry, Signature, Source
 from medperf_git.records import folds, layout, models
 from medperf_git.records.digests import digest_of
-from medperf_git.records.names import name_fault
+from medperf_git.records.names import Ref, name_fault
 from medperf_git.records.record import Stored, read_record
 from medperf_git.records.view import RecordView, bundles_of, chain
 
@@ -39,6 +39,7 @@ class ResultReader:
         self.touched: set[str] = set()  # what was asked for beside results and their notices (`column_files.Ids`)
         self._brief = brief
         self._now: dict[str, str] = {}
+        self._quiet = ("", False)  # a column, and whether nothing can be said about its results
         self._lines: dict[tuple[str, str], str] = {}
 
     def chain(self, folder: str) -> tuple[ResultEntry, ...]:
@@ -69,7 +70,7 @@ class ResultReader:
         return Reference(role, reference.ref, path, reference.digest, self._now[path])
 
     def _entry(self, link: Stored, record: models.Result) -> ResultEntry:
-        marks = folds.marks_of(self.view, link.path)
+        marks = self._marks(link.path)
         state = CellState(record.outcome)
         if marks.withdrawn or marks.disputed:
             state = CellState.WITHDRAWN if marks.withdrawn else CellState.DISPUTED
@@ -99,9 +100,18 @@ class ResultReader:
             finished=record.finished,
             created=record.created,
             assurance=record.assurance,
-            notices=tuple(_iter_notices(self.view, link.path)) if marks.events else (),
+            notices=notices_of(self.view, link.path) if marks.events else (),
             outcome=CellState(record.outcome),
         )
+
+    def _marks(self, path: str) -> folds.Marks:
+        """Fold the notices about a result; a column without any, whose owner revoked no key, is looked at once."""
+        column = path.rsplit("/", 2)[0]
+        if self._quiet[0] != column:
+            owner = folds.member_state(self.view, Ref.from_folder(column.rpartition("/")[2]).member)
+            known = bool(self.view.names(f"notices/{column}")) or (owner is not None and bool(owner.revoked))
+            self._quiet = column, not known
+        return folds.Marks() if self._quiet[1] else folds.marks_of(self.view, path)
 
     def _references(self, record: models.Result) -> tuple[Reference, ...]:
         return (
@@ -150,11 +160,11 @@ def fingerprint_of(line: str) -> str:
     return "SHA256:" + base64.b64encode(hashlib.sha256(blob).digest()).decode().rstrip("=")
 
 
-def _iter_notices(view: RecordView, record_path: str) -> Iterator[Notice]:
-    for link in chain(view, layout.notice_folder(record_path)):
-        if isinstance(link.record, models.Notice):
-            record = link.record
-            yield Notice(link.path, record.event, record.by, record.reason, record.created)
+def notices_of(view: RecordView, record_path: str) -> tuple[Notice, ...]:
+    """Read the notices about a record, oldest first."""
+    links = chain(view, layout.notice_folder(record_path))
+    said = ((link.path, link.record) for link in links if isinstance(link.record, models.Notice))
+    return tuple(Notice(path, one.event, one.by, one.reason, one.created) for path, one in said)
 
 
 def _measured(value: models.MetricValue) -> Measured:

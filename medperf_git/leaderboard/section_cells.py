@@ -164,7 +164,7 @@ def _map_cell(cell: Cell, site: Subject, metric: MetricInfo, bounds: tuple[float
         "level": level,
         "text": text,
         "small": small,
-        "url": cell.result.url if cell.result else "",
+        "url": page[0] if (page := cell.page) else "",
         "title": title,
         "short": compact and level is None,
     }
@@ -199,7 +199,7 @@ def _gap(cells: list[Cell], model: str, sites: Mapping[Ref, str]) -> Context:
         "state": str(cell.state),
         "kind": KINDS[cell.state],
         "why": cell.reason + "".join(f"; {mark}" for mark in cell.marks),
-        "url": cell.result.url if cell.result else "",
+        "url": page[0] if (page := cell.page) else "",
         "id": cell.result.source.id if cell.result else "",
     }
 

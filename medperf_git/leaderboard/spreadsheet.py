@@ -39,5 +39,5 @@ def render_csv(columns: Sequence[str], rows: Iterable[Sequence[CellText]]) -> by
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(columns)
-    writer.writerows([safe_cell(cell) for cell in row] for row in rows)
+    writer.writerows([_safe_text(cell) if type(cell) is str else safe_cell(cell) for cell in row] for row in rows)
     return text.getvalue().encode()

@@ -107,7 +107,7 @@ class ResultEntry:
     """A result as its record says it, with the state that notices give it.
 
     One that a table gives knows where it lies, its state and its values; what else its record says is read from the
-    record when it is asked for (`columns.StoredEntry`).
+    record when it is asked for (`stored_cells.StoredEntry`).
     """
 
     source: Source
@@ -164,6 +164,11 @@ class Cell:
     def counts(self) -> bool:
         """Whether its values take part in a ranking."""
         return self.result is not None and self.state in COUNTED
+
+    @property
+    def page(self) -> tuple[str, str] | None:
+        """The page of its result from the root of the site, and by what people call it; None where there is none."""
+        return (self.result.url, self.result.source.id) if self.result else None
 
     def measured(self, metric: str) -> Measured | None:
         """Give what was measured in a metric, counted or not."""

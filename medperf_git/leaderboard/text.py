@@ -7,6 +7,7 @@ minus sign; a range with an en dash.
 import math
 from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import lru_cache
 
 NOTHING = "\N{EN DASH}"
 _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
@@ -14,10 +15,13 @@ _SMALL = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", 
 
 def fixed(number: float | None, decimals: int) -> str:
     """Write a number with exactly `decimals` decimals."""
-    if number is None or math.isnan(number):
-        return NOTHING
+    return NOTHING if number is None or math.isnan(number) else _fixed(float(number), decimals)
+
+
+@lru_cache(maxsize=8192)  # what sites publish is rounded, so the same numbers come again
+def _fixed(number: float, decimals: int) -> str:
     step = Decimal(1).scaleb(-decimals)
-    rounded = Decimal(repr(round(float(number), 12))).quantize(step, rounding=ROUND_HALF_EVEN)
+    rounded = Decimal(repr(round(number, 12))).quantize(step, rounding=ROUND_HALF_EVEN)
     return f"{abs(rounded):f}" if rounded == 0 else f"{rounded:f}".replace("-", "\N{MINUS SIGN}")
 
 

@@ -1,7 +1,8 @@
-"""Columns shared out among processes; the same files whoever does them, and the answers in the order of the work."""
+"""Columns shared out among processes; the same files whoever does them."""
 
 import os
 import signal
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -72,14 +73,16 @@ class Pool:
             raise EnvironmentProblem("a process that wrote pages was killed", hint=hint) from error
 
     def _shared(self, shares: list[list[Work]]) -> Iterator[Done]:
-        """Do shares from the end while others begin at the front."""
+        """Do shares from the end while others begin at the front; what they have done is not left to gather."""
         self._executor = ProcessPoolExecutor(self._others, get_context("spawn"), initializer=self._begin)
-        theirs: list[Future[list[Done]]] = [self._executor.submit(_do, share) for share in shares]
+        theirs: deque[Future[list[Done]]] = deque(self._executor.submit(_do, share) for share in shares)
         while theirs and theirs[-1].cancel():
-            yield from self._here.do(shares[len(theirs) - 1])
             theirs.pop()
-        for one in theirs:
-            yield from map(self._shared_words, one.result())
+            yield from self._here.do(shares.pop())
+            while theirs and theirs[0].done():
+                yield from map(self._shared_words, theirs.popleft().result())
+        while theirs:
+            yield from map(self._shared_words, theirs.popleft().result())
 
     def _shared_words(self, done: Done) -> Done:
         """Keep a text or reference once that comes from another process in every column."""
@@ -90,7 +93,7 @@ class Pool:
             texts=tuple(once(text, text) for text in kept.column.texts),
             models=tuple(once(model, model) for model in kept.column.models),
         )
-        return replace(kept, column=column, rests_on=frozenset(once(name, name) for name in kept.rests_on)), lasting
+        return replace(kept, column=column, rests_on=tuple(once(name, name) for name in kept.rests_on)), lasting
 
 
 def _shares(works: list[Work]) -> Iterator[list[Work]]:

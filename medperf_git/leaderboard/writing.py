@@ -15,13 +15,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.leaderboard import urls
 
 INDEX = "index.json"  # says whose folder it is
 CHECKPOINT = "checkpoint"  # the signed note of freshness, at the top of the site
-# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a folder of downloads, is another's.
+# What lies at the top of a site; anything else there, such as `.git`, `CNAME` or a page of one's own, is another's.
 _FOLDERS = frozenset(("assets", "benchmarks", "members", "models", "results", "schemas", "sites"))
 _TEMPORARY = ".medperf-git-new"
-_PAGES = (".html", ".json", ".atom", _TEMPORARY)
+_FILES = frozenset((urls.INDEX, urls.METHODS, urls.CHANGES, urls.FEED, INDEX, CHECKPOINT))
+_MARKED = (stat.S_IFREG, stat.S_IFDIR)
 _MAX_INDEX = 16_000_000
 _FLAGS = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
 
@@ -40,8 +42,8 @@ class SiteFolder:
         self._make(url.rpartition("/")[0])
         path = self._start + url
         if self.fresh:
-            _write(path, data)
-        elif not _holds(path, data):
+            return _write(path, data)
+        if not _holds(path, data):
             for place in (path, path + _TEMPORARY):
                 if _is_folder(place):
                     shutil.rmtree(place)
@@ -72,12 +74,9 @@ class SiteFolder:
         A folder is written when a name in it comes or goes.
         """
         try:
-            found = os.lstat(self._start + url)
+            return _mark_of(os.lstat(self._start + url))
         except OSError:
             return 0
-        if not stat.S_ISREG(found.st_mode) and not stat.S_ISDIR(found.st_mode):
-            return 0
-        return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
 
     def is_real(self, folder: str) -> bool:
         """Tell whether a folder, and each above it, is none that a link leads to."""
@@ -124,19 +123,27 @@ def _is_ours(entry: os.DirEntry[str]) -> bool:
     """Tell whether what lies at the top is of a site, this one or an older one, and no other's."""
     if entry.is_dir(follow_symlinks=False) or entry.name in _FOLDERS:
         return entry.name in _FOLDERS
-    return entry.name == CHECKPOINT or (entry.name.endswith(_PAGES) and not entry.name.startswith("."))
+    return entry.name.removesuffix(_TEMPORARY) in _FILES
 
 
 def _is_folder(path: str) -> bool:
     return os.path.isdir(path) and not os.path.islink(path)
 
 
-def _write(path: str, data: bytes) -> None:
+def _mark_of(found: os.stat_result) -> int:
+    if stat.S_IFMT(found.st_mode) not in _MARKED:
+        return 0
+    return hash((found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)) & 0xFFFFFFFFFFFFFFFF | 1
+
+
+def _write(path: str, data: bytes) -> int:
+    """Write a file; return its mark."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _FLAGS, 0o666)
     try:
         view = memoryview(data)
         while view:
             view = view[os.write(handle, view) :]
+        return _mark_of(os.fstat(handle))
     finally:
         os.close(handle)
 

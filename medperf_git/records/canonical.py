@@ -19,6 +19,7 @@ from medperf_git.records.text import text_fault
 _PLAIN = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:[-_./@:+][A-Za-z0-9]+)*")
 _NOT_PLAIN = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n", "nan", "inf", "infinity"})
 _MAX_PLAIN = 128
+_DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,5})\.[0-9]{0,8}[1-9]")  # at most 15 digits: stands as it is
 _ANY: Mapping[str, Any] = {}
 
 _Trail: TypeAlias = "tuple[_Trail, str | int] | None"  # the steps to a value, its JSON Pointer once somebody asks
@@ -42,6 +43,8 @@ def format_number(number: int | Decimal) -> str:
     if isinstance(number, Decimal):
         if not number.is_finite():
             raise Unwritable(f"{number} is no number", hint="leave the key out where a value is undefined")
+        if _DECIMAL.fullmatch(text := str(number)):
+            return text
         if abs(number.adjusted()) > 40 and number:
             raise Unwritable(f"{number} is too large or too small", hint="use another unit")
         if number != number.to_integral_value():

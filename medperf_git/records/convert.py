@@ -1,8 +1,9 @@
 """Plain values ↔ typed records; by cattrs, with the few fields whose written form differs from the typed one."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -18,6 +19,26 @@ def record_from_value(kind: Kind, value: dict[str, Value]) -> models.Record:
     """Build the typed record; the value has passed its schema."""
     fields = {key: inner for key, inner in value.items() if key not in ("kind", "spec")}
     return _converter().structure(fields, models.MODELS[kind])
+
+
+def field_from_value(kind: Kind, key: str, value: Value) -> Any:
+    """Build one field of a record, as `record_from_value` does; `kind` and `spec` are none."""
+    if key in ("kind", "spec"):
+        return None
+    build, field_type = _fields(kind)[key]
+    return build(value, field_type)
+
+
+def record_of_fields(kind: Kind, fields: Mapping[str, Any]) -> models.Record:
+    """Put a record together from what `field_from_value` made of each of its keys."""
+    return models.MODELS[kind](**{key: field for key, field in fields.items() if key not in ("kind", "spec")})
+
+
+@cache
+def _fields(kind: Kind) -> dict[str, tuple[Any, Any]]:
+    """Return what builds each field, and its type."""
+    types = {key: one for key, one in get_type_hints(models.MODELS[kind]).items() if key != "KIND"}
+    return {key: (_converter().get_structure_hook(one), one) for key, one in types.items()}
 
 
 def value_of(record: models.Record) -> dict[str, Value]:

@@ -9,13 +9,14 @@ import operator
 import re
 import sys
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache, lru_cache
 from json import decoder
 from typing import Any, TypeAlias
 
 from medperf_git.records.schemas import SPEC, schema_of
-from medperf_git.records.strict_yaml import MAX_BYTES, MAX_NODES, Value
+from medperf_git.records.strict_yaml import Value
 from medperf_git.records.text import text_fault
 
 Test: TypeAlias = Callable[[Any], bool]
@@ -29,11 +30,11 @@ _INTEGER = re.compile(r"0|-?[1-9][0-9]{0,15}")
 _DECIMAL = re.compile(r"-?(?:0|[1-9][0-9]{0,14})\.[0-9]{0,8}[1-9]")
 
 
-def parse_canonical(data: bytes, *, max_bytes: int = MAX_BYTES, max_nodes: int = MAX_NODES) -> dict[str, Value] | None:
-    """Read lines of the canonical form; None when they are not. The caller MUST compare `data` with its emission."""
-    # A line such as `- key:` makes five events at most.
-    if len(data) > max_bytes or data.count(b"\n") > max_nodes // 5 - 1:
-        return None
+def parse_canonical(data: bytes) -> dict[str, Value] | None:
+    """Read lines of the canonical form; None when they are not.
+
+    The caller MUST compare `data` with its emission, and bounds how large it may be.
+    """
     try:
         text = data.decode("utf-8")
         if text_fault(text):
@@ -120,11 +121,24 @@ def _scalar(text: str) -> Value:
     return Decimal(text) if _DECIMAL.fullmatch(text) else text
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A schema as tests: one for the value of each entry, and one for all entries together.
+
+    A mapping whose keys are all in `entries`, and which passes them, fits the schema as jsonschema would say.
+    """
+
+    entries: Mapping[str, Test]
+    together: Test
+
+
 @cache
-def shape_test(kind: str) -> Test:
-    """Return a function that tells whether a value fits the schema of a kind, as jsonschema would."""
+def shape_of(kind: str) -> Shape:
+    """Return the tests of the schema of a kind."""
     schema = schema_of(kind, SPEC)
-    return _compiled(schema, schema)
+    entries = {key: _compiled(inner, schema) for key, inner in schema["properties"].items()}
+    around = {word: argument for word, argument in schema.items() if word not in _OBJECT}
+    return Shape(entries, _compiled(around, schema))
 
 
 def _compiled(schema: Any, root: Mapping[str, Any]) -> Test:

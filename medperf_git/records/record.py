@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 
-from medperf_git.records.canonical import Emitter, Unwritable
+from medperf_git.records.canonical import Emitter
 from medperf_git.records.convert import record_from_value, value_of
 from medperf_git.records.digests import Digest, digest_of
+from medperf_git.records.entries import accept
 from medperf_git.records.findings import Finding
 from medperf_git.records.layout import CHAINS, Kind, Place, expected_folder, place_of
 from medperf_git.records.models import Record
-from medperf_git.records.quick import parse_canonical, shape_test
 from medperf_git.records.schemas import SPEC, check_shape, schema_of
 from medperf_git.records.selfcheck import check_itself
 from medperf_git.records.strict_yaml import (
@@ -63,19 +63,25 @@ def _emitter(kind: Kind) -> Emitter:
 
 def read_record(path: str, data: bytes) -> Reading:
     """Read the record file at `path`; every fault is a finding, nothing is raised."""
-    return _read_large(path, data) if path.startswith("comparisons/") else _read_known(path, data)
+    match path.partition("/")[0]:
+        case "comparisons":
+            return _read_large(path, data)
+        case "results":
+            return _read_many(path, data)
+    return _read_known(path, data)
 
 
 def _read(path: str, data: bytes) -> Reading:
     place = place_of(path)
     if place is None:
         return _refused(Finding("layout", "this is no path of a record", path=path, fix="see registry_spec/layout.md"))
-    if (value := _accepted(place, data)) is not None:
-        return Reading(Stored(place, record_from_value(place.kind, value), digest_of(data)), ())
+    if (record := _accepted(place, data)) is not None:
+        return Reading(Stored(place, record, digest_of(data)), ())
     return _read_carefully(place, data)
 
 
 _read_known = lru_cache(maxsize=4096)(_read)
+_read_many = lru_cache(maxsize=512)(_read)  # of a million results few are read twice
 _read_large = lru_cache(maxsize=64)(_read)  # a comparison may hold thousands of numbers
 
 
@@ -87,19 +93,11 @@ def check_record(path: str, data: bytes) -> tuple[Finding, ...]:
     return read_record(path, data).findings
 
 
-def _accepted(place: Place, data: bytes) -> dict[str, Value] | None:
-    """Return the values of a record without fault, the quick way; None when only the careful way can tell."""
+def _accepted(place: Place, data: bytes) -> Record | None:
+    """Return a record without fault, the quick way; None when only the careful way can tell."""
     max_bytes, max_nodes = _bounds(place.kind)
-    value = parse_canonical(data, max_bytes=max_bytes, max_nodes=max_nodes)
-    if value is None or not shape_test(place.kind)(value):
-        return None
-    try:
-        if write_value(place.kind, value) != data:
-            return None
-    except Unwritable:  # an escape in the file that makes a forbidden character
-        return None
-    document = Document(value)
-    return None if check_itself(document, place.kind) or _check_identity(document, place) else value
+    found = accept(data, place.kind, max_bytes=max_bytes, max_nodes=max_nodes)
+    return None if found is None or _check_identity(Document(found.value), place) else found.record
 
 
 def _read_carefully(place: Place, data: bytes) -> Reading:

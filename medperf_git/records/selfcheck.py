@@ -46,10 +46,17 @@ _THRESHOLDS: dict[Kind, tuple[tuple[str, str], ...]] = {
 
 def check_itself(document: Document, kind: Kind) -> list[Finding]:
     """Return what is wrong with a document that has the shape of `kind`, looking at nothing but itself."""
+    return [*check_entries(document, kind), *check_together(document, kind)]
+
+
+def check_entries(document: Document, kind: Kind) -> list[Finding]:
+    """Return what is wrong with top-level entries, each of them looked at alone."""
+    return [*_times(document), *_blank_texts(document, kind), *_names(document, document.value, "")]
+
+
+def check_together(document: Document, kind: Kind) -> list[Finding]:
+    """Return what is wrong with entries beside each other."""
     found = [
-        *_times(document),
-        *_blank_texts(document, kind),
-        *_names(document, document.value, ""),
         *_duplicates(document, kind),
         *_order(document, kind),
         *_thresholds(document, kind),

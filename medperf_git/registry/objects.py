@@ -28,6 +28,7 @@ MAX_COMMIT_BYTES = 64 * 1024
 _CACHED_COMMITS = 4096
 _RECENT_BYTES = 4 * 1024 * 1024
 _RECENT_OBJECT = 64 * 1024
+_WINDOW_BYTES = 8 * 1024 * 1024
 _COMMIT_ID = re.compile(r"[0-9a-f]{40}")
 _COMMIT = re.compile(
     rb"tree ([0-9a-f]{40})\n((?:parent [0-9a-f]{40}\n)*)author [^\n\0]*\n"
@@ -364,14 +365,17 @@ def _owner_validation(*, enabled: bool) -> Iterator[None]:
 
 
 def _harden() -> None:
-    """Cut libgit2 off from every configuration outside the repository; write durably, keep nothing.
+    """Cut libgit2 off from every configuration outside the repository; write durably, keep little.
 
     Its cache would hold up to 256 MiB of a history's trees and commits; what is soon read again is kept in `_Recent`.
+    Of a pack, however large, it maps this much at once.
     """
     for level in (ConfigLevel.PROGRAMDATA, ConfigLevel.SYSTEM, ConfigLevel.XDG, ConfigLevel.GLOBAL):
         pygit2.settings.search_path[level] = ""
     pygit2.settings.enable_fsync_gitdir(True)
     pygit2.settings.enable_caching(False)
+    pygit2.settings.mwindow_size = _WINDOW_BYTES
+    pygit2.settings.mwindow_mapped_limit = 4 * _WINDOW_BYTES
 
 
 _harden()

@@ -8,7 +8,7 @@ quarantine record names.
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from functools import cached_property
-from typing import Self, TypeAlias
+from typing import NamedTuple, Self, TypeAlias
 
 from medperf_git.records.layout import QUARANTINE
 from medperf_git.records.models import Quarantine
@@ -24,8 +24,26 @@ MAX_COMPARISON = MAX_COMPARISON_BYTES
 MAX_BUNDLE = 16 * 1024
 
 _CACHED_FOLDERS = 512
+_CACHED_ENTRIES = 60_000  # in all of these, but the latest few stay however large
+_FEW_FOLDERS = 8
 
-Folder: TypeAlias = Mapping[str, tuple[bytes, bytes]]  # name -> mode, raw id
+Entries: TypeAlias = Mapping[str, tuple[bytes, bytes]]  # name -> mode, raw id
+
+
+class Folder(NamedTuple):
+    """What lies in a folder, and the sorted names of it; names of folders end with `/`."""
+
+    entries: Entries
+    names: tuple[str, ...]
+
+    @classmethod
+    def of(cls, entries: Entries) -> Self:
+        """Return the folder that has these entries."""
+        names = sorted(name + "/" if mode == FOLDER else name for name, (mode, _) in entries.items())
+        return cls(entries, tuple(names))
+
+
+_NO_FOLDER = Folder({}, ())
 
 
 def size_limit(path: str) -> int:
@@ -42,6 +60,7 @@ class Snapshot:
         self.tree = tree
         self._store = store
         self._folders: OrderedDict[str, Folder] = OrderedDict()
+        self._entries = 0  # in all of them
         self._extra = hidden
 
     @classmethod
@@ -75,7 +94,7 @@ class Snapshot:
             return None
         if self._store.supply is not None:
             folder = path.rpartition("/")[0]
-            beside = [oid for mode, oid in self._folder(folder).values() if mode == FILE]
+            beside = [oid for mode, oid in self._folder(folder).entries.values() if mode == FILE]
             bring_files(self._store, folder, beside, id_of=self._tree_of)
         try:
             return self._store.blob(raw_id, limit=size_limit(path))
@@ -85,7 +104,7 @@ class Snapshot:
     def blob_id(self, path: str) -> bytes | None:
         """Return the 20 raw bytes of the id of the file at `path`, or None where there is none."""
         folder, _, name = path.rpartition("/")
-        mode, raw_id = self._folder(folder).get(name, (b"", b""))
+        mode, raw_id = self._folder(folder).entries.get(name, (b"", b""))
         return raw_id if mode == FILE else None
 
     def folder_id(self, path: str) -> bytes:
@@ -94,17 +113,13 @@ class Snapshot:
 
     def names(self, folder: str) -> tuple[str, ...]:
         """Return the sorted entry names of a folder; names of folders end with `/`."""
-        return tuple(
-            sorted(
-                name + "/" if mode == FOLDER else name for name, (mode, _) in self._folder(folder.strip("/")).items()
-            )
-        )
+        return self._folder(folder.strip("/")).names
 
     def iter_blob_ids(self, folder: str = "") -> Iterator[tuple[str, bytes]]:
         """Yield path and raw blob id of every file under `folder`, in order of path segments."""
         folder = folder.strip("/")
         prefix = folder + "/" if folder else ""
-        for name, (mode, raw_id) in sorted(self._folder(folder).items()):
+        for name, (mode, raw_id) in sorted(self._folder(folder).entries.items()):
             if mode == FOLDER:
                 yield from self.iter_blob_ids(prefix + name)
             elif mode == FILE:
@@ -116,8 +131,9 @@ class Snapshot:
             return known
         found = self._load(path)
         self._folders[path] = found
-        if len(self._folders) > _CACHED_FOLDERS:
-            self._folders.popitem(last=False)
+        self._entries += len(found.names)
+        while len(self._folders) > (_CACHED_FOLDERS if self._entries <= _CACHED_ENTRIES else _FEW_FOLDERS):
+            self._entries -= len(self._folders.popitem(last=False)[1].names)
         return found
 
     def _tree_of(self, path: str) -> bytes:
@@ -125,19 +141,19 @@ class Snapshot:
         if not path:
             return self.tree
         parent, _, name = path.rpartition("/")
-        mode, raw_id = self._folder(parent).get(name, (b"", b""))
+        mode, raw_id = self._folder(parent).entries.get(name, (b"", b""))
         return raw_id if mode == FOLDER else b""
 
     def _load(self, path: str) -> Folder:
         raw_id = self._tree_of(path)
         if not raw_id:
-            return {}
+            return _NO_FOLDER
         bring_folder(self._store, path, raw_id, id_of=self._tree_of)
         try:
             entries = parse_tree(self._store.tree(raw_id))
         except BadObject:
-            return {}
-        return {name.decode("utf-8", "backslashreplace"): (mode, oid) for mode, name, oid in entries}
+            return _NO_FOLDER
+        return Folder.of({name.decode("utf-8", "backslashreplace"): (mode, oid) for mode, name, oid in entries})
 
 
 def quarantined_by(path: str, data: bytes | None) -> tuple[str, ...]:

@@ -212,6 +212,12 @@ def test_the_index_marks_older_versions_and_leaves_very_many_benchmarks_to_its_t
     page = rendered(Page("index.html", "index.html", lambda: context), tables)
     assert 'href="benchmarks/ana/breast/201/index.html">ana/breast@201</a>' in page
     assert len(page.encode()) < 500_000
+    further = [replace(one, ref=Ref("ana", "breast", version)) for version in range(1, 401)]
+    even_more = replace(tables, benchmarks=tuple(further), seen=400 * one.seen)
+    context = index_context(even_more, tuple(replace(analysis, table=table) for table in further))
+    assert len(context["account"]) == 300 + 1
+    assert context["account"][-1]["name"] == "100 more benchmarks"
+    assert context["more_benchmarks"] == "And 200 more benchmarks, listed in index.json."
 
 
 def test_the_page_of_stages_of_very_many_shows_who_is_waited_for_and_says_where_the_rest_is(tables):

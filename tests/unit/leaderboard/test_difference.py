@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medperf_git.leaderboard import difference as df
+from medperf_git.leaderboard import sides
 from medperf_git.leaderboard.affected import affected
 from medperf_git.leaderboard.difference import Difference, Event, Fate, Move, Tables, compare_rankings, compare_tables
 from medperf_git.leaderboard.difference_value import difference_value
@@ -190,7 +191,7 @@ def test_a_change_touches_the_benchmarks_it_can_reach_and_no_other(paths: Iterab
 
 def test_only_the_benchmarks_that_are_touched_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     view = lr.demo().view()
-    monkeypatch.setattr(df, "read_benchmark", lambda *_, **__: pytest.fail("a table was read"))
+    monkeypatch.setattr(sides, "read_benchmark", lambda *_, **__: pytest.fail("a table was read"))
     found = compare_rankings(Tables(view, view), affected(view, view, ["members/zoe/0001.yaml"]))
     assert found.benchmarks == ()
 

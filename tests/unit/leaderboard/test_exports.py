@@ -3,14 +3,20 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import pytest
 from jsonschema import Draft202012Validator
 from referencing import Registry
 
 from medperf_git.leaderboard import cell_files, exports
+from medperf_git.leaderboard.analysis import analyse
 from medperf_git.leaderboard.build import build_site
-from medperf_git.leaderboard.tables import CellState
+from medperf_git.leaderboard.index_files import index_files
+from medperf_git.leaderboard.reading import read_tables
+from medperf_git.leaderboard.site_data import SiteData
+from medperf_git.leaderboard.tables import CellState, Hidden
+from medperf_git.records.names import Ref
 from tests.support import leaderboard_registry as lr
 
 FOLDER = "benchmarks/ana/breast/1/"
@@ -45,6 +51,32 @@ def test_the_schemas_are_schemas_and_know_every_state():
         Draft202012Validator.check_schema(json.loads(site_of(lr.Registry())[f"schemas/leaderboard-{name}.1.json"]))
     cells = json.loads(site_of(lr.Registry())["schemas/leaderboard-cells.1.json"])
     assert cells["$defs"]["cell"]["properties"]["state"]["enum"] == [str(state) for state in CellState]
+
+
+def test_a_list_of_very_many_benchmarks_goes_on_in_further_files_of_the_same_shape():
+    registry = lr.demo()
+    tables = read_tables(registry.view())
+    one, strays = tables.benchmarks[0], tuple(Hidden(f"results/x/{number}.yaml", "why") for number in range(9000))
+    benchmarks = tuple(replace(one, ref=Ref("ana", "breast", version)) for version in range(1, 3001))
+    many = replace(tables, benchmarks=benchmarks, strays=strays, seen=3000 * one.seen + 9000)
+    analysis = analyse(one)
+    analyses = tuple(replace(analysis, table=table) for table in benchmarks)
+    files = {
+        file.url: file.content()
+        for file in index_files(SiteData(registry.view(), many, analyses, lr.COMMIT, lr.REGISTRY_ID, lr.STEP_TIME))
+    }
+    *further, last = files
+    assert last == "index.json"
+    assert json.loads(files[last])["more"] == further == ["benchmarks/index-0002.json"]
+    assert max(map(len, files.values())) <= 1_000_000
+    there = site_of(registry)
+    assert all(faults({**there, **files}, name, "index") == [] for name in files)
+    parts = [json.loads(files[name]) for name in (last, *further)]
+    assert [entry["benchmark"] for part in parts for entry in part["benchmarks"]] == [
+        str(one.ref) for one in benchmarks
+    ]
+    assert [entry["path"] for part in parts for entry in part["hidden"]] == [stray.path for stray in strays]
+    assert {part["results"] for part in parts} == {many.seen}
 
 
 def test_shards_and_the_whole_table_say_the_same():

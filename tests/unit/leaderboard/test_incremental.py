@@ -14,9 +14,11 @@ from pathlib import Path
 import pytest
 
 from medperf_git.errors import EnvironmentProblem
-from medperf_git.leaderboard import build, build_cache, workers
+from medperf_git.leaderboard import build, build_cache, frames, sides, workers
 from medperf_git.leaderboard.build import build_folder, build_site
 from medperf_git.leaderboard.build_cache import BuildCache
+from medperf_git.leaderboard.difference import compare_rankings
+from medperf_git.leaderboard.sides import Tables
 from medperf_git.leaderboard.writing import SiteFolder, write_site
 from medperf_git.records import layout
 from medperf_git.records.digests import digest_of
@@ -162,6 +164,27 @@ def test_one_new_result_writes_its_own_column_and_nothing_of_the_others(tmp_path
     assert results == {"results/ana/breast/1/site-b.tumours.1/ben.net-1.1/0001.html"}
 
 
+def test_what_a_change_left_alone_is_read_once_for_both_of_its_sides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repository = Repository(tmp_path / "registry.git", lr.wide(4, 5))
+    before = repository.view()
+    repository.registry.result("net-1", "site-b", {"auroc": 0.7, "sensitivity": 0.7, "brier": 0.2})
+    repository.commit()
+    after, read = repository.view(), frames.Frame.read_column
+    folders: list[str] = []
+    monkeypatch.setattr(
+        frames.Frame, "read_column", lambda frame, folder, *more: folders.append(folder) or read(frame, folder, *more)
+    )
+    found = compare_rankings(Tables(before, after), (lr.BENCHMARK,))
+    assert {folder for folder in folders if folders.count(folder) == 2} == {"results/ana/breast/1/site-b.tumours.1"}
+    assert len(folders) == 5 + 1
+    folders.clear()
+    monkeypatch.setattr(sides, "_iter_same", lambda *_: iter(()))
+    assert compare_rankings(Tables(before, after), (lr.BENCHMARK,)) == found
+    assert len(folders) == 5 + 5
+
+
 def test_nothing_new_reads_no_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     repository = Repository(tmp_path / "registry.git", lr.demo())
     first = update(repository, tmp_path)
@@ -179,7 +202,6 @@ def test_the_same_commit_again_is_looked_through_and_whatever_others_changed_is_
     assert again(repository, tmp_path) == first
     assert not made
     (site / "models" / "stray.html").write_text("stray")
-    (site / "stray.html").write_text("stray")
     assert again(repository, tmp_path) == first
     assert not made
     for times, spoil in enumerate(
@@ -253,7 +275,6 @@ def test_what_others_changed_in_the_site_is_put_right(tmp_path: Path) -> None:
     page = site / "results/ana/breast/1/north.tumours.1/ben.logit.1/0001.html"
     page.write_bytes(page.read_bytes().replace(b"north", b"south"))
     (site / "benchmarks/ana/breast/1/results/river.tumours.1.csv").unlink()
-    (site / "extra.html").write_text("stray")
     (site / "benchmarks" / "extra.html").write_text("stray")
     (page.parent / "extra.html").write_text("stray")
     (page.parent.parent / "ben.other.1").mkdir()
@@ -297,6 +318,10 @@ def test_what_others_keep_beside_the_site_stays(tmp_path: Path) -> None:
         "CNAME": b"leaderboard.example.org",
         ".nojekyll": b"",
         "downloads/a.html": b"a",
+        "404.html": b"<p>Not here</p>",
+        "about.html": b"<p>Us</p>",
+        "site.webmanifest.json": b"{}",
+        "blog.atom": b"<feed/>",
     }
     for folder in (".git", "downloads"):
         (tmp_path / "site" / folder).mkdir()

@@ -342,7 +342,7 @@ def test_the_recipe_of_a_result_page_verifies_a_real_signature(tmp_path):
 def test_writing_replaces_an_older_site_and_nothing_else(tmp_path):
     files, out = site_of(lr.demo()), tmp_path / "deep" / "site"
     write_site(files, out)
-    (out / "stale.html").write_text("old")
+    (out / "models" / "stale.html").write_text("old")
     write_site(files, out)
     found = {str(path.relative_to(out)): path.read_bytes() for path in out.rglob("*") if path.is_file()}
     assert found == dict(files)

@@ -5,6 +5,7 @@ from decimal import Decimal
 from medperf_git.records import models as m
 from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.names import MemberName, Ref
+from medperf_git.records.quick import shape_of
 
 TIME = "2026-11-25T10:00:00Z"
 LATER = "2026-11-25T12:30:00Z"
@@ -352,3 +353,12 @@ MINIMAL: dict[str, m.Record] = {
 }
 
 EXAMPLES = {**COMPLETE, **MINIMAL}
+
+
+def fits(kind: str, value: object) -> bool:
+    """Tell what the compiled schema of a kind says of a value, entry by entry and of all together."""
+    shape = shape_of(kind)
+    if not isinstance(value, dict):
+        return shape.together(value)
+    known = all(key in shape.entries and shape.entries[key](inner) for key, inner in value.items())
+    return known and shape.together(value)
