@@ -8,6 +8,7 @@ Rules kept here:
 - The sites differ, as sites do: contrast, noise, unevenness of the coil, size and number of tumours, names of the files.
 - At every site one patient's tumour does not enhance.
 - Things that look like tumour and are none: bright caps beside the ventricles in FLAIR, vessels that enhance in T1Gd.
+- The reference is no better than a person's: its borders wander around those of the tumour, by a mm or two.
 
     python make_data.py --out data [--reduced]      # data/<site>/data/<patient>/… and data/demo_data.tar.gz
 """
@@ -30,6 +31,7 @@ from scipy import ndimage
 ANATOMY = Path(__file__).resolve().parent / "anatomy" / "icbm152_3mm.nii.gz"
 EPOCH = 1_500_000_000  # a fixed time for every entry of an archive, so that the bytes depend on the content alone
 VOXEL = 3.0
+WANDER = 1.1  # mm
 NECROSIS, OEDEMA, ENHANCING = 1, 2, 4
 SEQUENCES = ("t1", "t1ce", "t2", "flair")
 NAMES_2023 = {"t1": "t1n", "t1ce": "t1c", "t2": "t2w", "flair": "t2f"}
@@ -53,7 +55,7 @@ class Site:
     names_2023: bool = False
     compressed: bool = True
     gain: float = 1.0  # of all signal
-    noise: float = 4.0
+    noise: float = 4.5
     coil: float = 0.10  # unevenness of the signal over the head
     enhancement: float = 1.0  # how much of the contrast medium's effect is seen
     caps: float = 0.4  # brightness of the caps beside the ventricles
@@ -69,14 +71,14 @@ SITES = (
         radius=(12.0, 22.0), several=0.4,
     ),
     Site(
-        "community-like", "com", cases=8, reduced=3, compressed=False, gain=0.6, noise=9.0, coil=0.35,
-        enhancement=0.6, caps=0.8, radius=(10.0, 18.0), several=0.5,
+        "community-like", "com", cases=8, reduced=3, compressed=False, gain=0.6, noise=7.5, coil=0.35,
+        enhancement=0.7, caps=0.8, radius=(10.0, 18.0), several=0.5,
     ),
 )  # fmt: skip
 DEMO = Site("demo", "demo", cases=3, reduced=3)
 DEVELOPMENT = (
-    Site("development-a", "dev", cases=12, reduced=12, noise=5.0, coil=0.15, several=0.4),
-    Site("development-b", "dev", cases=8, reduced=8, noise=8.0, coil=0.3, enhancement=0.7, caps=0.7, radius=(9.0, 20.0)),
+    Site("development-a", "deva", cases=8, reduced=8, noise=5.0, coil=0.15, several=0.4),
+    Site("development-b", "devb", cases=5, reduced=5, noise=7.0, coil=0.25, enhancement=0.8, caps=0.6, radius=(9, 20)),
 )
 
 
@@ -143,6 +145,12 @@ def grow(random: np.random.Generator, site: Site, tissue: np.ndarray, *, enhance
     return labels
 
 
+def wander(random: np.random.Generator, labels: np.ndarray) -> np.ndarray:
+    """Return labels whose borders are moved at random; where a reader would draw them, the tumour is not quite."""
+    moves = [WANDER / VOXEL * smooth_noise(random, labels.shape, 9) for _ in range(3)]
+    return ndimage.map_coordinates(labels, np.indices(labels.shape) + moves, order=0)
+
+
 def render(random: np.random.Generator, site: Site, tissue: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
     """Return the four sequences of a site's scanner; everything outside the brain is 0, as in BraTS."""
     template, grey, white = tissue
@@ -151,14 +159,15 @@ def render(random: np.random.Generator, site: Site, tissue: np.ndarray, labels: 
     near_ventricles = ndimage.gaussian_filter(fluid * (ndimage.distance_transform_edt(brain) > 6), 1.2)
     caps = np.clip(near_ventricles * white * 6, 0, 1) * (smooth_noise(random, brain.shape, 12) > 0.6)
     vessels = ndimage.gaussian_filter((random.random(brain.shape) > 0.9993).astype(float), 0.6) * 2.2
-    parts = [ndimage.gaussian_filter((labels == label).astype(float), 0.45) for label in (OEDEMA, NECROSIS, ENHANCING)]
+    patchy = np.clip(1 + 0.15 * smooth_noise(random, brain.shape, 7), 0.3, 1.5)
+    parts = [ndimage.gaussian_filter((labels == label).astype(float), 0.5) for label in (OEDEMA, NECROSIS, ENHANCING)]
     healthy = np.clip(1 - sum(parts), 0, 1)
     volumes = {}
     for name, (g, w, f, oedema, necrosis, rim) in SIGNAL.items():
         normal = grey * g + white * w + fluid * f
         if name.startswith("t1"):
             normal = 0.5 * normal + 0.5 * template * 128
-        shine = SIGNAL["t1"][-1] + site.enhancement * (rim - SIGNAL["t1"][-1]) if name == "t1ce" else rim
+        shine = SIGNAL["t1"][-1] + site.enhancement * patchy * (rim - SIGNAL["t1"][-1]) if name == "t1ce" else rim
         signal = healthy * normal + parts[0] * oedema + parts[1] * necrosis + parts[2] * shine
         if name == "flair":
             signal = signal + site.caps * 70 * caps * healthy
@@ -177,7 +186,7 @@ def make_patient(site: Site, number: int) -> Patient:
     anatomy = nib.load(ANATOMY)
     tissue = bend(random, np.asanyarray(anatomy.dataobj))
     labels = grow(random, site, tissue, enhances=number != site.without_enhancement)
-    volumes = render(random, site, tissue, labels)
+    volumes = render(random, site, tissue, wander(random, labels))
     labels[volumes["t1"] == 0] = 0
     digits = f"{number:05d}-000" if site.names_2023 else f"{number:03d}"
     return Patient(f"synthetic-{site.prefix}-{digits}", volumes, labels, anatomy.affine)
