@@ -1,11 +1,11 @@
 """Make synthetic patients with brain tumours: what each made-up site has on its disk, and the benchmark's demo data.
 
-Nobody's scan is in it. Every patient is the average of 152 healthy brains (anatomy/NOTICE.txt), bent at random, with one
-tumour or several put in: whole tumour ⊃ tumour core ⊃ enhancing tumour. Four sequences are written as BraTS writes them.
+Nobody's scan is in it. Every patient is the average of 152 healthy brains (anatomy/NOTICE.txt), bent at random, with
+one tumour or several put in: whole tumour ⊃ tumour core ⊃ enhancing tumour. Four sequences are written as BraTS does.
 
 Rules kept here:
 - Deterministic: a patient follows from site and number alone; the same bytes for the same versions of the libraries.
-- The sites differ, as sites do: contrast, noise, unevenness of the coil, size and number of tumours, names of the files.
+- The sites differ, as sites do: contrast, noise, unevenness of the coil, size and number of tumours, names of files.
 - At every site one patient's tumour does not enhance.
 - Things that look like tumour and are none: bright caps beside the ventricles in FLAIR, vessels that enhance in T1Gd.
 - The reference is no better than a person's: its borders wander around those of the tumour, by a mm or two.

@@ -1,7 +1,8 @@
 """Derive icbm152_3mm.nii.gz, the anatomy of every synthetic patient, from the ICBM 152 average that nilearn carries.
 
-Four dimensions: x, y, z in voxels of 3 mm on the axes of BraTS (left, posterior, superior), then T1 signal, grey matter and
-white matter, each from 0 to 255. The result stands in the repository; nobody needs to run this again. It needs nilearn.
+Four dimensions: x, y, z in voxels of 3 mm on the axes of BraTS (left, posterior, superior), then T1 signal, grey matter
+and white matter, each from 0 to 255. The result stands in the repository; nobody needs to run this again. It needs
+nilearn.
 
     python anatomy/make_anatomy.py --out anatomy/icbm152_3mm.nii.gz
 """

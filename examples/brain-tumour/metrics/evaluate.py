@@ -1,8 +1,8 @@
 """Compare segmentations with the reference: for each patient and region eight numbers, one entry a patient.
 
-Regions: ET enhancing tumour (label 4), TC tumour core (1 and 4), WT whole tumour (1, 2 and 4). A prediction may write 3 for
-4, as BraTS does since 2023. Surfaces and distances: DeepMind's surface-distance, in mm (Nikolov et al. 2018,
-arXiv:1809.04430). Lesion by lesion: as in BraTS 2023 (github.com/rachitsaluja/BraTS-2023-Metrics).
+Regions: ET enhancing tumour (label 4), TC tumour core (1 and 4), WT whole tumour (1, 2 and 4). A prediction may write 3
+for 4, as BraTS does since 2023. Surfaces and distances: DeepMind's surface-distance, in mm (Nikolov et al. 2018,
+arXiv:1809.04430). Lesion by lesion: as in BraTS 2023 (github.com/rachitsaluja/BraTS-2023-Metrics, commit 0c603fc).
 
 What counts where something is empty:
 - Neither reference nor prediction has the region: Dice, surface Dice, sensitivity and precision 1, HD95 0.
@@ -96,6 +96,12 @@ def dice_of(truth: np.ndarray, found: np.ndarray) -> float:
     return share(2 * (truth & found).sum(), truth.sum() + found.sum(), empty=1.0)
 
 
+def box_around(mask: np.ndarray, margin: int) -> tuple[slice, ...]:
+    """Return the box around what is marked, with a margin inside the volume; something must be marked."""
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    return tuple(slice(max(0, side.start - margin), side.stop + margin) for side in box)
+
+
 def find_lesions(
     truth: np.ndarray, found: np.ndarray, edges: tuple[float, ...], rules: Parameters
 ) -> tuple[list[Lesion], int]:
@@ -104,7 +110,11 @@ def find_lesions(
     Parts of the reference that meet when dilated are one lesion, with its own voxels. To a lesion belong all connected
     parts of the prediction that reach into its dilation. A dilation is as many steps as fit the declared mm best.
     """
+    if not (truth | found).any():
+        return [], 0
     steps = max(1, round(rules.lesion_dilation_mm / min(edges)))
+    box = box_around(truth | found, steps)
+    truth, found = truth[box], found[box]
     groups, number = ndimage.label(ndimage.binary_dilation(truth, STEP, iterations=steps), TOUCHING)
     parts, parts_number = ndimage.label(found, TOUCHING)
     lesions, taken = [], set()
@@ -191,12 +201,6 @@ def find_cases(predictions: Path, labels: Path) -> list[str]:
         if path.name.removesuffix(".nii.gz") not in cases:
             raise Malformed(f"{path.name}: this prediction belongs to no case")
     return cases
-
-
-def cropped(truth: np.ndarray, found: np.ndarray) -> tuple[slice, ...]:
-    """Return the box around both, with room for nothing else: a plain box of the volume where both are empty."""
-    boxes = ndimage.find_objects((truth | found).astype(np.uint8))
-    return boxes[0] if boxes else tuple(slice(0, 1) for _ in truth.shape)
 
 
 def evaluate(predictions: Path, labels: Path, rules: Parameters) -> tuple[dict[str, object], list[list[object]]]:

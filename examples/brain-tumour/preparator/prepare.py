@@ -3,8 +3,8 @@
 Raw: a folder a patient, `<ID>/<ID>_t1.nii.gz`, `_t1ce`, `_t2`, `_flair` and `_seg` (BraTS until 2021) or
 `<ID>/<ID>-t1n.nii.gz`, `-t1c`, `-t2w`, `-t2f` and `-seg` (since 2023); `.nii` as well. Labels are 1 necrosis, 2 oedema,
 and 4 or 3 enhancing tumour.
-Prepared: `<ID>/<ID>_t1.nii.gz` … and `<ID>_seg.nii.gz` with 1, 2 and 4, on the grid of the scans. Of the raw headers the grid
-alone is kept. No scan is moved, turned or resampled: what is not on one grid is refused.
+Prepared: `<ID>/<ID>_t1.nii.gz` … and `<ID>_seg.nii.gz` with 1, 2 and 4, on the grid of the scans. Of the raw headers
+the grid alone is kept. No scan is moved, turned or resampled: what is not on one grid is refused.
 
 Every patient is looked at, and every fault is said in a sentence that names patient and file. The report says how each
 stands. Whoever mends the files and starts again has the mended patients prepared; the others stay as they are.

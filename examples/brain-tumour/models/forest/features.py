@@ -1,4 +1,4 @@
-"""What the forest knows of a voxel: its signal, that of its surroundings, that of its mirror image, how deep it lies."""
+"""What the forest knows of a voxel: its signal, that around it, that of its mirror image, how deep it lies."""
 
 import numpy as np
 from scans import SEQUENCES, Patient, smooth

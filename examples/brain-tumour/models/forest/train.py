@@ -27,7 +27,7 @@ def main() -> None:
     """Train and keep the weights beside this file."""
     parts = [rows(patient) for patient in make_data.development_patients()]
     table, labels = (np.concatenate(column) for column in zip(*parts, strict=True))
-    forest = RandomForestClassifier(30, min_samples_leaf=5, max_features=6, random_state=0, n_jobs=1)
+    forest = RandomForestClassifier(30, max_samples=0.4, min_samples_leaf=3, max_features=5, random_state=0, n_jobs=1)
     joblib.dump(forest.fit(table, labels), WEIGHTS, compress=3)
     print(f"trained on {len(labels)} voxels of {len(parts)} synthetic patients")
 
