@@ -18,15 +18,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "pilots-out", help="where to play; emptied first")
     parser.add_argument("--only", action="append", choices=PILOTS, help="play this pilot alone; may be repeated")
-    parser.add_argument("--reduced", action="store_true", help="few cases a site, as the tests play it")
+    parser.add_argument("--reduced", action="store_true", help="fewer sites and cases, as the tests play it")
     arguments = parser.parse_args()
     story = Story.at(arguments.out)
     story.chapter("A registry is made", "A consortium makes one bare Git repository for all the benchmarks.")
     name = ("--name", "pilots", "--title", "Pilots of federated evaluation, on synthetic data")
     story.run(CONSORTIUM, "init", story.registry, *name, "--as", CONSORTIUM, "--yes")
-    for pilot in arguments.only or PILOTS:
-        play(Pilot.load(pilot), story, reduced=arguments.reduced)
-    publish(story, [Pilot.load(pilot).benchmark for pilot in arguments.only or PILOTS])
+    pilots = [Pilot.load(name, reduced=arguments.reduced) for name in arguments.only or PILOTS]
+    for pilot in pilots:
+        play(pilot, story)
+    publish(story, [pilot.benchmark for pilot in pilots])
     story.timings()
     print(f"\nThe leaderboards are here: {story.out / 'site' / 'index.html'}")
 

@@ -48,3 +48,19 @@ def test_a_registry_begins_grows_and_is_shown_without_the_checkout(program: Path
     assert "benchmark" in as_("bob", "new", "benchmark", "--help")
     as_("bob", "cube", "new", "model", "forest")
     assert "ENTRYPOINT" in (tmp_path / "forest/Dockerfile").read_text(encoding="utf-8")
+
+
+def test_the_recorded_demo_needs_nothing_but_the_wheel_and_git(program: Path, tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
+    said = run(program, "demo", "--recorded", "--no-open", env=environment, cwd=tmp_path).stdout
+    assert "Refused both times" in said
+    assert (tmp_path / "medperf-git-demo/site/index.html").is_file()
+
+
+def test_the_wheel_brings_the_whole_demo_and_nothing_compiled(program: Path) -> None:
+    (package,) = (program.parents[1] / "lib").glob("python*/site-packages/medperf_git/_assets")
+    brought = {str(file.relative_to(package)) for file in package.rglob("*") if "__pycache__" not in file.parts}
+    scripts = {"scripts/base-image.sh", "scripts/verify-result.sh", "examples/kit/images.sh", "examples/kit/story.py"}
+    example = {"build.sh", "demo.py", "split.py", "demo_data/make.py", "metrics/Dockerfile", "recorded/registry.bundle"}
+    assert scripts | {f"examples/breast-cancer/{name}" for name in example} <= brought
+    assert all(os.access(package / script, os.X_OK) for script in scripts if script.startswith("scripts/"))

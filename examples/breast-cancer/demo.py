@@ -6,6 +6,7 @@ Every step says who does what, and shows the command that does it. Run it with `
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -177,7 +178,7 @@ def register_hospitals(story: Story) -> None:
         "preparator brings it into one form, in a sandbox. Only a description is registered: no data. The reference "
         "model is tried on it at once, and what it made is kept for the run that the committee allows.",
     )
-    story.script(sys.executable, HERE / "split.py", "--out", story.out / "raw")
+    split_data(story)
     for number, name in enumerate(HOSPITALS):
         raw = story.out / "raw" / name
         story.run(
@@ -200,6 +201,15 @@ def register_hospitals(story: Story) -> None:
             story.run(name, "dataset", "review", "aspirates", show=24)
         story.run(name, "dataset", "submit", "aspirates", "--request", BENCHMARK, "--yes", quiet=number > 0, show=3)
     story.run("amara", "approve", "--all", "--benchmark", BENCHMARK, "--yes", show=8)
+
+
+def split_data(story: Story) -> None:
+    """Divide the real table among the hospitals, in the image that has scikit-learn; this environment need not."""
+    user = f"{os.getuid()}:{os.getgid()}"
+    mounts = ("-v", f"{HERE}:/example:ro", "-v", f"{story.out}:/out")
+    image = "medperf-git-demo/runtime:1"
+    program = ("python3", "/example/split.py", "--out", "/out/raw")
+    story.script("docker", "run", "--rm", "--network", "none", "--user", user, *mounts, image, *program)
 
 
 def evaluate(story: Story) -> None:

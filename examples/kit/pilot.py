@@ -18,7 +18,7 @@ CONSORTIUM = "consortium"
 
 @dataclass(frozen=True)
 class Site:
-    """A site: who it is, where, and with how many synthetic cases."""
+    """A site: who it is, where, and with how many synthetic cases; `reduced` 0: the short form leaves it out."""
 
     name: str
     title: str
@@ -46,17 +46,19 @@ class Pilot:
     told: dict[str, Any]
     models: tuple[Model, ...]
     sites: tuple[Site, ...]
+    reduced: bool
 
     @classmethod
-    def load(cls, name: str) -> "Pilot":
-        """Read the description of the pilot in `examples/<name>`."""
+    def load(cls, name: str, *, reduced: bool = False) -> "Pilot":
+        """Read the description of the pilot in `examples/<name>`; `reduced` is the short form that tests play."""
         folder = ROOT / "examples" / name
         told = yaml.safe_load((folder / "pilot.yaml").read_text(encoding="utf-8"))
         models = tuple(
             Model(row["name"], row["title"], row["owner"], row.get("owner_title", ""), row.get("parameters", ""))
             for row in told["models"]
         )
-        return cls(folder, told, models, tuple(Site(**row) for row in told["sites"]))
+        sites = tuple(Site(**row) for row in told["sites"])
+        return cls(folder, told, models, tuple(site for site in sites if site.reduced or not reduced), reduced)
 
     @property
     def committee(self) -> str:
@@ -88,10 +90,10 @@ class Pilot:
         return bool(science.get("comparisons"))
 
 
-def play(pilot: Pilot, story: Story, *, reduced: bool = False) -> None:
+def play(pilot: Pilot, story: Story) -> None:
     """Play a pilot in a registry that the consortium has opened."""
     raw = story.out / "raw" / pilot.told["pilot"]
-    program = [sys.executable, pilot.folder / "make_data.py", "--out", raw, *(["--reduced"] if reduced else [])]
+    program = [sys.executable, pilot.folder / "make_data.py", "--out", raw, *(["--reduced"] if pilot.reduced else [])]
     story.chapter(f"{pilot.told['pilot']}: data are made and members join", "All of it is synthetic: nobody's data.")
     subprocess.run([str(word) for word in program], check=True, stdout=subprocess.DEVNULL)
     admit(pilot, story)

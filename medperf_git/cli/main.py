@@ -24,6 +24,7 @@ class Entry(NamedTuple):
 
 SECTIONS: dict[str, dict[str, Entry]] = {
     "Start": {
+        "demo": Entry("demo:demo", "a whole evaluation on this machine, or a recorded one"),
         "init": Entry("init:init", "begin a registry"),
         "registry": Entry("registry:registry", "add, list, choose and forget registries"),
         "join": Entry("join:join", "propose to become a member"),

@@ -1,0 +1,55 @@
+"""`medperf-git demo`: the recording judged, shown and refused with one byte changed; and what the played one needs."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from medperf_git.flows.recorded import recording, turn_one_digit, unpack
+
+
+def type_(*words: str | Path, path: str = os.environ["PATH"], home: Path) -> subprocess.CompletedProcess[str]:
+    environment = {"PATH": path, "HOME": str(home), "MEDPERF_GIT_HOME": str(home / "state"), "COLUMNS": "100"}
+    command = [sys.executable, "-m", "medperf_git", *map(str, words)]
+    return subprocess.run(command, env=environment, cwd=home, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_recorded_run_is_audited_shown_and_one_changed_byte_of_it_refused(tmp_path: Path) -> None:
+    done = type_("demo", "--recorded", "--no-open", home=tmp_path)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert "This is a recording." in done.stdout
+    assert recording().played in done.stdout
+    assert f"steps of registry are valid, from the genesis {recording().registry}" in said
+    assert "these are not the bytes that were merged" in said
+    assert "a merged record never changes [append-only]" in said
+    assert (tmp_path / "medperf-git-demo/site/index.html").is_file()
+    assert not (tmp_path / "state").exists()  # the caller's own folder is not touched
+
+
+def test_a_folder_that_holds_something_is_not_played_in(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    done = type_("demo", "--recorded", "--out", "mine", home=tmp_path)
+    assert (done.returncode, "is not empty" in done.stderr) == (2, True)
+    assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_without_an_engine_the_demo_names_the_recording(tmp_path: Path) -> None:
+    for program in ("bash", "git"):
+        (tmp_path / program).symlink_to(f"/usr/bin/{program}")
+    done = type_("demo", home=tmp_path, path=str(tmp_path))
+    assert done.returncode == 3
+    assert "there is no `docker` on this machine" in done.stderr
+    assert "demo --recorded" in done.stderr
+
+
+def test_the_turned_digit_is_one_byte_of_one_result(tmp_path: Path) -> None:
+    unpack(recording(), tmp_path / "registry.git")
+    turned = turn_one_digit(tmp_path / "registry.git", tmp_path / "changed")
+    show = ["git", f"--git-dir={tmp_path}/registry.git", "show", f"main:{turned.path}"]
+    signed = subprocess.run(show, capture_output=True, check=True).stdout
+    changed = turned.file.read_bytes()
+    assert sum(one != other for one, other in zip(signed, changed, strict=True)) == 1
+    assert turned.before in signed.decode()
+    assert turned.after in changed.decode()
