@@ -327,11 +327,8 @@ def prepared_cases(data: Path, labels: Path) -> dict[str, np.ndarray]:
 def statistics(data: Path, labels: Path, out: Path) -> None:
     """Write the number of patients and two medians over them as YAML."""
     found = prepared_cases(data, labels)
-    case = next(iter(found))
-    edges = nib.affines.voxel_sizes(nib.load(labels / f"{case}_{SEGMENTATION}.nii.gz").affine)
     content = {
         "num_cases": len(found),
-        "voxel_mm3": round(float(np.prod(edges)), 3),
         "median_tumour_voxels": int(np.median([(marked > 0).sum() for marked in found.values()])),
         "median_enhancing_voxels": int(np.median([(marked == ENHANCING).sum() for marked in found.values()])),
     }
