@@ -138,9 +138,10 @@ def grow(random: np.random.Generator, site: Site, tissue: np.ndarray, *, enhance
         lobes = away + 0.16 * radius * smooth_noise(random, white.shape, 14)
         core = away + 0.07 * radius * smooth_noise(random, white.shape, 10)
         inner = random.uniform(0.5, 0.66) * radius
-        labels[(lobes < radius) & solid & (labels == 0)] = OEDEMA
-        labels[(core < inner) & brain] = ENHANCING if enhances else NECROSIS
-        labels[(core < inner * random.uniform(0.4, 0.65)) & brain] = NECROSIS
+        whole = (lobes < radius) | (core < inner + 2 * VOXEL)
+        labels[whole & solid & (labels == 0)] = OEDEMA
+        labels[(core < inner) & solid] = ENHANCING if enhances else NECROSIS
+        labels[(core < inner * random.uniform(0.4, 0.65)) & solid] = NECROSIS
         labels[(core < VOXEL / 2) & (labels == 0)] = OEDEMA
     return labels
 

@@ -125,7 +125,7 @@ def find_lesions(
         taken |= touching
         matched = np.isin(parts, list(touching))
         hd95 = distances(own, matched, edges, rules)[0]
-        lesions.append(Lesion(own.sum() * float(np.prod(edges)), bool(touching), dice_of(own, matched), hd95))
+        lesions.append(Lesion(float(own.sum() * np.prod(edges)), bool(touching), dice_of(own, matched), hd95))
     return lesions, parts_number - len(taken)
 
 

@@ -14,7 +14,7 @@ from scipy.spatial import cKDTree
 from sklearn.metrics import confusion_matrix, f1_score
 
 from medperf_git.records.foreign import load_foreign_yaml
-from medperf_git.records.models import Metric, MetricRange
+from medperf_git.records.models import Metric, Range
 from medperf_git.runner.reduce import reduce_results
 
 from .conftest import AFFINE, EXAMPLE, SHAPE, load_program, run_program, write_volume
@@ -161,6 +161,16 @@ def test_a_part_of_the_prediction_within_three_voxels_of_a_lesion_belongs_to_it(
     assert metrics.find_lesions(lesion, lesion | corner, UNIT, rules)[1] == 0
 
 
+def boxes(random: np.random.Generator, number: int) -> np.ndarray:
+    """Mark boxes of different sizes anywhere in a volume, some of them cut by its border."""
+    mask = np.zeros((64, 48, 40), bool)
+    for corner, size in zip(
+        random.integers(-2, (62, 46, 38), (number, 3)), random.integers(2, 9, (number, 3)), strict=True
+    ):
+        mask[tuple(slice(max(0, a), max(0, a + b)) for a, b in zip(corner, size, strict=True))] = True
+    return mask
+
+
 def brats_2023(truth: np.ndarray, found: np.ndarray, metrics: ModuleType) -> tuple[float, float]:
     """Follow the steps of BraTS 2023 over the whole volume, lesion by lesion, on a grid of 1 mm."""
     step, touching = ndimage.generate_binary_structure(3, 2), np.ones((3, 3, 3))
@@ -188,9 +198,12 @@ def brats_2023(truth: np.ndarray, found: np.ndarray, metrics: ModuleType) -> tup
 @pytest.mark.parametrize("seed", [5, 6, 7])
 def test_lesions_agree_with_the_steps_of_brats_2023_over_the_whole_volume(metrics: ModuleType, rules, seed: int):
     # At the border of the volume too: nothing is padded there.
-    truth, found = blob(seed) & ~blob(seed + 20), blob(seed) & ~blob(seed + 30) | blob(seed + 10) & blob(seed + 40)
-    scores, lesions, _ = metrics.evaluate_region(truth, found, UNIT, rules)
-    assert len(lesions) > 1
+    random = np.random.default_rng(seed)
+    truth = boxes(random, 7)
+    found = np.roll(boxes(random, 5) | truth, 1, axis=0) & ~boxes(random, 6)
+    scores, lesions, invented = metrics.evaluate_region(truth, found, UNIT, rules)
+    assert len(lesions) > 2
+    assert invented > 0
     found_scores = (scores["lesion_dice"], scores["lesion_hd95"])
     assert found_scores == pytest.approx(brats_2023(truth, found, metrics), abs=1e-9, rel=0)
 
@@ -259,11 +272,8 @@ def test_a_failed_case_has_no_values_and_its_reason_stays_at_the_site(evaluated:
     cases = yaml.safe_load((evaluated / "results.yaml").read_text(encoding="utf-8"))["cases"]
     assert [case for case, entry in cases.items() if entry is None] == sorted(SPOILT)
     assert cases["good"] == cases["three"]
-    assert {region: set(scores) for region, scores in cases["good"].items()} == dict.fromkeys(
-        ("et", "tc", "wt"), {
-            "dice", "hd95", "sensitivity", "specificity", "precision", "surface_dice", "lesion_dice", "lesion_hd95"
-        }
-    )  # fmt: skip
+    names = {"dice", "hd95", "sensitivity", "specificity", "precision", "surface_dice", "lesion_dice", "lesion_hd95"}
+    assert [set(cases["good"][region]) for region in ("et", "tc", "wt")] == [names] * 3
     assert cases["good"]["wt"]["sensitivity"] == pytest.approx(7 / 8, abs=1e-9)
     local = (evaluated / "local" / "cases.csv").read_text(encoding="utf-8")
     reasons = [line.split(",", 3)[3] for line in local.splitlines() if ",failed," in line]
@@ -275,15 +285,13 @@ def test_a_failed_case_has_no_values_and_its_reason_stays_at_the_site(evaluated:
         "it cannot be read as NIfTI (ImageFileError)",
         '"it has other labels than 0, 1, 2 and 4 (or 3)"',
     ]
-    assert "good,wt,lesions,\"1 of 1 found, 0 invented\"" in local
+    assert 'good,wt,lesions,"1 of 1 found, 0 invented"' in local
 
 
 def declared() -> tuple[Metric, ...]:
     """Return the metrics of benchmark.yaml as records hold them."""
     rows = load_foreign_yaml((EXAMPLE / "benchmark.yaml").read_bytes())["metrics"]
-    return tuple(
-        Metric(**row | {"range": MetricRange(**row["range"]), "quantiles": tuple(row["quantiles"])}) for row in rows
-    )
+    return tuple(Metric(**row | {"range": Range(**row["range"]), "quantiles": tuple(row["quantiles"])}) for row in rows)
 
 
 def test_the_declared_reduction_counts_a_failed_case_as_dice_0_and_hd95_374(evaluated: Path):
@@ -297,12 +305,15 @@ def test_the_declared_reduction_counts_a_failed_case_as_dice_0_and_hd95_374(eval
     assert float(values["specificity-et"].value) == pytest.approx(2 / 8, abs=5e-5)
 
 
-def test_a_prediction_of_nobody_and_labels_outside_the_set_are_refused(evaluated: Path, tmp_path: Path):
-    for name in ("predictions", "labels"):
-        (tmp_path / name).mkdir()
-    assert "refused: the folder of labels holds no file that ends in _seg.nii.gz" in run_evaluate(tmp_path).stderr
+def test_a_prediction_of_nobody_and_labels_outside_the_set_are_refused(metrics: ModuleType, rules, tmp_path: Path):
+    folders = [tmp_path / name for name in ("predictions", "labels")]
+    for folder in folders:
+        folder.mkdir()
+    with pytest.raises(metrics.Malformed, match=r"the folder of labels holds no file that ends in _seg.nii.gz"):
+        metrics.evaluate(*folders, rules)
     write_volume(tmp_path / "labels" / "P_seg.nii.gz", labels() + 1)
-    assert "refused: case P: P_seg.nii.gz is no volume of the labels 0, 1, 2 and 4" in run_evaluate(tmp_path).stderr
+    with pytest.raises(metrics.Malformed, match=r"case P: P_seg.nii.gz is no volume of the labels 0, 1, 2 and 4"):
+        metrics.evaluate(*folders, rules)
     write_volume(tmp_path / "predictions" / "Q.nii.gz", labels())
     done = run_evaluate(tmp_path)
     assert done.stderr == "refused: Q.nii.gz: this prediction belongs to no case\n"

@@ -212,7 +212,9 @@ def test_it_resumes_after_the_person_mended_it_and_prepares_the_mended_alone(ben
         write_case(bench.raw, case)
     (bench.raw / "B" / "B_t2.nii.gz").unlink()
     assert len(bench.prepare()) == 1
-    kept = {path: path.stat().st_mtime_ns for path in bench.root.rglob("[AC]_*.nii.gz") if bench.raw not in path.parents}
+    kept = {
+        path: path.stat().st_mtime_ns for path in bench.root.rglob("[AC]_*.nii.gz") if bench.raw not in path.parents
+    }
     assert len(kept) == 10
     write_case(bench.raw, "B")
     assert bench.prepare() == ()
@@ -274,6 +276,4 @@ def test_statistics_count_the_patients(bench: Bench, tmp_path: Path):
 
 def test_a_folder_without_patients_is_refused(bench: Bench):
     (bench.raw / "name_mapping.csv").touch()
-    assert bench.prepare() == (
-        "the folder that was given holds no folder of a patient, such as P001/P001_t1.nii.gz",
-    )
+    assert bench.prepare() == ("the folder that was given holds no folder of a patient, such as P001/P001_t1.nii.gz",)
