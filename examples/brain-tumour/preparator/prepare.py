@@ -33,7 +33,7 @@ ORIENTATION = ("L", "P", "S")
 LABELS = (0, 1, 2, 4)
 ENHANCING, ENHANCING_2023 = 4, 3
 NEAR = 1e-3  # mm: two grids closer than this are one
-DONE, REFUSED = (1, "DONE"), (-1, "REFUSED")
+FOUND, DONE, REFUSED = (0, "FOUND"), (1, "DONE"), (-1, "REFUSED")
 SOURCES = "sources.csv"
 UNREADABLE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
 
@@ -286,6 +286,7 @@ def prepare(places: Places, metadata: Path, report: Report) -> None:
     cases = find_cases(places.data, places.labels)
     for case in before.keys() - set(cases):
         remove_prepared(case, places.out_data, places.out_labels)
+    report.rows = dict.fromkeys(cases, (FOUND, ""))
     sources = {case: kept for case, kept in before.items() if case in cases}
     faults: list[str] = []
     for case in cases:
