@@ -71,6 +71,14 @@ def smooth(volume: np.ndarray, mm: float, edges: tuple[float, ...]) -> np.ndarra
     return ndimage.gaussian_filter(volume, [mm / edge for edge in edges])
 
 
+def enclosed(rim: np.ndarray, gap: float, edges: tuple[float, ...]) -> np.ndarray:
+    """Return a rim with what it encloses, gaps of up to about `gap` mm being closed first."""
+    steps = max(1, round(gap / 2 / min(edges)))
+    padded = np.pad(rim, steps)
+    closed = ndimage.binary_fill_holes(ndimage.binary_closing(padded, TOUCHING, iterations=steps))
+    return closed[tuple(slice(steps, -steps) for _ in rim.shape)]
+
+
 def infer(segment: Callable[[Patient], np.ndarray]) -> None:
     """Segment every patient among the container's mounts; who is given up gets no file, and standard error says why."""
     parser = argparse.ArgumentParser(description=segment.__doc__)

@@ -5,11 +5,12 @@ for the rim. A tumour without a rim has no such kind: the patient is given up, s
 """
 
 import numpy as np
-from scans import ENHANCING, NECROSIS, OEDEMA, GivenUp, Patient, infer, keep_large, smooth
+from scans import ENHANCING, NECROSIS, OEDEMA, GivenUp, Patient, enclosed, infer, keep_large, smooth
 from scipy import ndimage
 from sklearn.mixture import GaussianMixture
 
 LEAST_TUMOUR, LEAST_VOXELS = 1500.0, 60
+GAP = 6.0  # mm: a rim with gaps up to this still encloses
 LEAST_GAIN = 1.5  # of the rim over the healthy brain, in robust units
 SEED = 0
 
@@ -43,8 +44,7 @@ def segment(patient: Patient) -> np.ndarray:
     kinds = np.full(patient.brain.shape, -1)
     kinds[tumour] = mixture.predict(parts)
     labels = np.where(tumour, OEDEMA, 0)
-    core = ndimage.binary_fill_holes(kinds == rim)
-    labels[core] = NECROSIS
+    labels[tumour & enclosed(kinds == rim, GAP, patient.edges)] = NECROSIS
     labels[kinds == rim] = ENHANCING
     return labels
 

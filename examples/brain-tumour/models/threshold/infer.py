@@ -1,11 +1,12 @@
 """Segment by fixed thresholds: bright in FLAIR is tumour, brighter in T1Gd than in T1 enhances. Nothing is learnt."""
 
 import numpy as np
-from scans import ENHANCING, NECROSIS, OEDEMA, Patient, infer, keep_large, smooth
+from scans import ENHANCING, NECROSIS, OEDEMA, Patient, enclosed, infer, keep_large, smooth
 from scipy import ndimage
 
 BRIGHT, ENHANCES = 3.0, 3.0  # in robust units of the brain
 LEAST_TUMOUR, LEAST_RIM = 1500.0, 200.0  # mm³
+GAP = 6.0  # mm: a rim with gaps up to this still encloses
 
 
 def segment(patient: Patient) -> np.ndarray:
@@ -15,7 +16,7 @@ def segment(patient: Patient) -> np.ndarray:
     gain = smooth(patient.sequences["t1ce"] - patient.sequences["t1"], 1.5, patient.edges)
     rim = keep_large((gain > ENHANCES) & tumour, LEAST_RIM, patient.edges)
     labels = np.where(tumour, OEDEMA, 0)
-    labels[ndimage.binary_fill_holes(rim)] = NECROSIS
+    labels[tumour & enclosed(rim, GAP, patient.edges)] = NECROSIS
     labels[rim] = ENHANCING
     return labels
 
