@@ -18,7 +18,7 @@ CONSORTIUM = "consortium"
 
 @dataclass(frozen=True)
 class Site:
-    """A site: who it is, where, and with how many synthetic cases; `reduced` is 0 where the short form leaves it out."""
+    """A site: who it is, where, and with how many synthetic cases; `reduced` 0: the short form leaves it out."""
 
     name: str
     title: str
