@@ -250,6 +250,7 @@ def _lesion(x: Floats, y: Floats, lungs: list[Floats], strength: float, stream: 
 
 
 def _pleural(x: Floats, y: Floats, lungs: list[Floats], strength: float, stream: np.random.Generator) -> Floats:
+    del y
     side = int(stream.integers(2))
     rim = lungs[side] * (1 - lungs[side]) * 4 * (np.abs(x) > 0.5)
     return np.asarray(0.2 * strength * rim)

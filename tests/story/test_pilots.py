@@ -1,4 +1,4 @@
-"""The four pilots of the MedPerf paper in their short form: from raw data to a leaderboard, with their own containers."""
+"""The four pilots of the MedPerf paper in their short form: raw data to leaderboard, with their own containers."""
 
 import json
 import os

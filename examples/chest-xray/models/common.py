@@ -1,4 +1,4 @@
-"""What the models share: read prepared radiographs, train one classifier a finding while the image is built, predict."""
+"""What the models share: read prepared radiographs, train a classifier a finding at image build, predict."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 set -eu
 python3 make_data.py --development /tmp/raw
 for raw in /tmp/raw/*; do
-  to=/tmp/development/$(basename "$raw")
+  to=/tmp/development/${raw##*/}
   mkdir -p "$to/data" "$to/labels"
   python3 prepare.py prepare --data "$raw" --labels "$raw" --parameters parameters.yaml \
     --out-data "$to/data" --out-labels "$to/labels" --report "$to/report.yaml"
