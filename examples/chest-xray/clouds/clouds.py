@@ -17,7 +17,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # where the kit of the examples lies
@@ -135,12 +135,13 @@ def main() -> None:
     """Refuse, or play everything in a process namespace of its own."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, default=ROOT / "clouds-out", help="where to play; emptied first")
-    parser.add_argument("--reduced", action="store_true", help="few cases a site, as the tests play it")
+    parser.add_argument("--reduced", action="store_true", help="two models and few cases, as the tests play it")
     parser.add_argument("--pilot", default="chest-xray", help="another folder of examples/ with a pilot.yaml")
     parser.add_argument("--inside", metavar="GROUP", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:
-        play_inside(arguments.out, Pilot.load(arguments.pilot), arguments.inside, reduced=arguments.reduced)
+        pilot = Pilot.load(arguments.pilot)
+        play_inside(arguments.out, shorten(pilot) if arguments.reduced else pilot, arguments.inside)
         return
     if why := stage.refusal(ROOT, arguments.out):
         print(f"clouds: {why}", file=sys.stderr)
@@ -153,12 +154,19 @@ def main() -> None:
     )
 
 
-def play_inside(out: Path, pilot: Pilot, group: str, *, reduced: bool) -> None:
+def shorten(pilot: Pilot) -> Pilot:
+    """Return the pilot with its reference model and one more, and few cases at each site where it has such a form."""
+    others = [model for model in pilot.models if model != pilot.reference]
+    few = all(site.reduced for site in pilot.sites)
+    return replace(pilot, models=(pilot.reference, others[0]), reduced=few)
+
+
+def play_inside(out: Path, pilot: Pilot, group: str) -> None:
     """Play every chapter; whatever is wrong is said in a sentence."""
     stage.die_at_once()
     story = CloudStory(out, color=sys.stdout.isatty())
     try:
-        play = switch_on(story, pilot, group, reduced=reduced)
+        play = switch_on(story, pilot, group)
         for chapter in (
             look_around,
             open_benchmark_at_office,
@@ -175,7 +183,7 @@ def play_inside(out: Path, pilot: Pilot, group: str, *, reduced: bool) -> None:
         os._exit(1)  # without waiting for engines that are still being filled; everything ends with this process
 
 
-def switch_on(story: CloudStory, pilot: Pilot, group: str, *, reduced: bool) -> Play:
+def switch_on(story: CloudStory, pilot: Pilot, group: str) -> Play:
     """Make all machines, their cables, and the engines with their images."""
     names = [OFFICE, *(site.name for site in pilot.sites), READER]
     story.chapter(
@@ -193,9 +201,9 @@ def switch_on(story: CloudStory, pilot: Pilot, group: str, *, reduced: bool) -> 
     archive = save_images(pilot, story.out / "machines" / "images.tar")
     pool = ThreadPoolExecutor(2)
     engines = {name: pool.submit(bring_engine, made[name], group, archive) for name in names if name != READER}
-    for name, machine in made.items():
+    for machine in made.values():
         machines.connect(host, machine)
-    give_data(pilot, made, story.out / "raw", reduced=reduced)
+    give_data(pilot, made, story.out / "raw")
     print(f"\n  {HOST:24} {HOST_ADDRESS:16} sshd, one repository")
     for name, machine in made.items():
         print(f"  {name:24} {machine.address:16} {'an engine, images, ' if name in engines else ''}its own files")
@@ -222,9 +230,9 @@ def bring_engine(machine: Machine, group: str, archive: Path) -> None:
         machines.load_images(machine, file)
 
 
-def give_data(pilot: Pilot, made: dict[str, Machine], raw: Path, *, reduced: bool) -> None:
+def give_data(pilot: Pilot, made: dict[str, Machine], raw: Path) -> None:
     """Make the synthetic data of every site, and move them to their machines; the committee gets the demo data."""
-    command = [sys.executable, pilot.folder / "make_data.py", "--out", raw, *(["--reduced"] if reduced else [])]
+    command = [sys.executable, pilot.folder / "make_data.py", "--out", raw, *(["--reduced"] if pilot.reduced else [])]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     for site in pilot.sites:
         shutil.move(raw / site.name, made[site.name].folder / "raw")
@@ -348,7 +356,7 @@ def evaluate(play: Play) -> None:
         story.run(site.name, "run", pilot.benchmark, "--dataset", pilot.told["dataset"], show=3)
         story.run(site.name, "review", quiet=True)
 
-    before, known = time.time(), play.host.git("rev-parse", "main").strip()
+    before = time.time()
     story.together(play.sites, run, lambda site: story.run(site.name, "result", "submit", "--yes", show=2))
     if left := play.open_proposals():
         story.say(f"{len(left)} lost too often and wait; their owners send them again.")
@@ -361,14 +369,14 @@ def evaluate(play: Play) -> None:
     sessions = [one for one in play.host.sessions() if one.begin > before]
     play.figures["at_the_git_host_at_once"] = git_host.most_at_once(sessions)
     play.figures["refused_pushes_in_the_race"] = sum(one.what == "push" and one.code != 0 for one in sessions)
-    play.figures["overtaken"] = overtaken(play.host, known)
+    play.figures["overtaken"] = overtaken(play)
 
 
-def overtaken(host: GitHost, since: str) -> int:
-    """Count the merges since a commit whose proposal was made on an older main than the one it was merged onto."""
-    rows = (line.split() for line in host.git("rev-list", "--first-parent", "--parents", f"{since}..main").splitlines())
-    merges = [(main, proposal) for _, main, proposal in rows]
-    return sum(host.git("merge-base", main, proposal).strip() != main for main, proposal in merges)
+def overtaken(play: Play) -> int:
+    """Count the merges whose proposal was made on an older main than the one it was merged onto."""
+    rows = [line.split() for line in play.host.git("rev-list", "--first-parent", "--parents", "main").splitlines()]
+    merges = [row[1:] for row in rows if len(row) == 3]
+    return sum(play.host.git("merge-base", main, proposal).strip() != main for main, proposal in merges)
 
 
 def push_by_hand(play: Play) -> None:

@@ -80,6 +80,7 @@ def play(command: Sequence[str | Path], *, group: str, away: Path) -> int:
         finally:
             _end(process)
             sweep(group, away)
+            _give_back(away.parent)
 
 
 def sweep(group: str, away: Path) -> None:
@@ -99,6 +100,13 @@ def sweep(group: str, away: Path) -> None:
             time.sleep(0.1)
         else:
             return
+
+
+def _give_back(folder: Path) -> None:
+    """Let what stays belong to whoever said `sudo`."""
+    if "SUDO_UID" in os.environ:
+        for path in [folder, *folder.rglob("*")]:
+            os.chown(path, int(os.environ["SUDO_UID"]), int(os.environ["SUDO_GID"]), follow_symlinks=False)
 
 
 def die_at_once() -> None:
