@@ -216,12 +216,14 @@ def read_grey(path: Path) -> np.ndarray[Any, Any]:
 
 def read_picture(path: Path) -> np.ndarray[Any, Any]:
     """Read JPEG or PNG: grey of 8 or 16 bits, or colours that are all the same grey."""
+    broken = (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            image = Image.open(path, formats=("JPEG", "PNG"))
-            image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+            with path.open("rb") as file:
+                image = Image.open(file, formats=("JPEG", "PNG"))
+                image.load()
+    except broken as error:
         raise Malformed("cannot be read as JPEG or PNG") from error
     if image.mode in {"L", "I;16"}:
         return np.asarray(image)
@@ -255,7 +257,8 @@ def read_dicom(path: Path) -> np.ndarray[Any, Any]:
     try:
         grey = apply_voi_lut(apply_modality_lut(image.pixel_array, image), image)
     except Exception as error:  # its decoders raise whatever they like on broken pixels
-        raise Malformed("holds no pixels that can be read") from error
+        stored_as = image.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
+        raise Malformed(f"holds no pixels that can be read ({stored_as})") from error
     return grey.max() - grey if photometric == "MONOCHROME1" else grey
 
 
