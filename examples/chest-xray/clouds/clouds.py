@@ -368,7 +368,6 @@ def evaluate(play: Play) -> None:
     insist(not play.open_proposals(), f"these are still open: {play.open_proposals()}")
     sessions = [one for one in play.host.sessions() if one.begin > before]
     play.figures["at_the_git_host_at_once"] = git_host.most_at_once(sessions)
-    play.figures["refused_pushes_in_the_race"] = sum(one.what == "push" and one.code != 0 for one in sessions)
     play.figures["overtaken"] = overtaken(play)
 
 
@@ -411,7 +410,7 @@ def read(play: Play) -> None:
     )
     story.run(READER, "registry", "add", story.registry)
     story.run(READER, "audit", show=4)
-    story.run(READER, "leaderboard", "show", pilot.benchmark, show=20)
+    story.run(READER, "leaderboard", "show", pilot.benchmark, show=60)
     story.run(READER, "leaderboard", "build", "--out", PLACE / "site")
     results = story.rows(READER, "result", "ls")
     cells = {(str(row["dataset"]), str(row["model"])) for row in results}

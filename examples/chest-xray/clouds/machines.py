@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -114,7 +114,12 @@ def start_engine(machine: Machine, group: str) -> None:
     groups = ("--cgroup-parent", f"/{group}", "--exec-opt", "native.cgroupdriver=cgroupfs")
     pid = ("--pidfile", "/run/docker.pid")
     process = machine.begin("dockerd", "--host", ENGINE, *words, *pid, *no_network, *groups, log="engine.log")
-    wait_until(lambda: machine.run("docker", "version", check=False).returncode == 0, process, machine, "engine.log")
+    socket = Path(f"/proc/{machine.process}/root/run/docker.sock")
+
+    def answers() -> bool:
+        return socket.exists() and machine.run("docker", "version", check=False).returncode == 0
+
+    wait_until(answers, process, machine, "engine.log")
 
 
 def load_images(machine: Machine, archive: IO[bytes]) -> None:
@@ -124,15 +129,8 @@ def load_images(machine: Machine, archive: IO[bytes]) -> None:
         raise RuntimeError(f"{machine.name}: docker load failed: {loaded.stderr.decode().strip()}")
 
 
-def image_ids(machine: Machine) -> dict[str, str]:
-    """Return the ids of the images in a machine's engine, by name."""
-    said = machine.run("docker", "image", "ls", "--no-trunc", "--format", "{{.Repository}}:{{.Tag}} {{.ID}}").stdout
-    return dict(line.split() for line in said.splitlines())
-
-
-def wait_until(ready: object, process: subprocess.Popen[bytes], machine: Machine, log: str) -> None:
+def wait_until(ready: Callable[[], bool], process: subprocess.Popen[bytes], machine: Machine, log: str) -> None:
     """Wait until `ready()` is true; RuntimeError when the program ended before, or does not get there."""
-    assert callable(ready)
     deadline = time.monotonic() + PATIENCE
     while not ready():
         if process.poll() is not None or time.monotonic() > deadline:

@@ -78,6 +78,8 @@ def play(command: Sequence[str | Path], *, group: str, away: Path) -> int:
             print("\ninterrupted: everything is taken away", file=sys.stderr, flush=True)
             return INTERRUPTED
         finally:
+            for impatient in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                signal.signal(impatient, signal.SIG_IGN)
             _end(process)
             sweep(group, away)
             _give_back(away.parent)
