@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -147,7 +148,9 @@ def main() -> None:
         print(f"clouds: {why}", file=sys.stderr)
         raise SystemExit(stage.ENVIRONMENT)
     out = Story.at(arguments.out).out
-    group = f"medperf-git-clouds-{os.getpid()}"
+    group = (
+        f"medperf-git-clouds-{zlib.crc32(bytes(out)):08x}"  # so that the next story there removes what this one lost
+    )
     command = [sys.executable, __file__, "--inside", group, "--pilot", arguments.pilot, "--out", out]
     raise SystemExit(
         stage.play([*command, *(["--reduced"] if arguments.reduced else [])], group=group, away=out / "machines")
@@ -155,10 +158,10 @@ def main() -> None:
 
 
 def shorten(pilot: Pilot) -> Pilot:
-    """Return the pilot with its reference model and one more, and few cases at each site where it has such a form."""
-    others = [model for model in pilot.models if model != pilot.reference]
+    """Return the pilot with two models, both its committee's, and few cases at each site where it has such a form."""
+    other = next(model for model in pilot.models if model != pilot.reference)
     few = all(site.reduced for site in pilot.sites)
-    return replace(pilot, models=(pilot.reference, others[0]), reduced=few)
+    return replace(pilot, models=(pilot.reference, replace(other, owner=pilot.committee)), reduced=few)
 
 
 def play_inside(out: Path, pilot: Pilot, group: str) -> None:
@@ -364,7 +367,8 @@ def evaluate(play: Play) -> None:
     if pilot.compares:
         compare = ("compare", pilot.benchmark, "--dataset", pilot.told["dataset"], "--yes")
         story.together(play.sites, lambda site: story.run(site.name, *compare, show=2))
-    story.run(pilot.committee, "merge", show=4)
+    if play.open_proposals():
+        story.run(pilot.committee, "merge", show=4)
     insist(not play.open_proposals(), f"these are still open: {play.open_proposals()}")
     sessions = [one for one in play.host.sessions() if one.begin > before]
     play.figures["at_the_git_host_at_once"] = git_host.most_at_once(sessions)
