@@ -158,10 +158,10 @@ def main() -> None:
 
 
 def shorten(pilot: Pilot) -> Pilot:
-    """Return the pilot with two models, both its committee's, and few cases at each site where it has such a form."""
+    """Return the pilot with two of its models, and few cases at each site where all of them have such a form."""
     other = next(model for model in pilot.models if model != pilot.reference)
     few = all(site.reduced for site in pilot.sites)
-    return replace(pilot, models=(pilot.reference, replace(other, owner=pilot.committee)), reduced=few)
+    return replace(pilot, models=(pilot.reference, other), reduced=few)
 
 
 def play_inside(out: Path, pilot: Pilot, group: str) -> None:
