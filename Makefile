@@ -27,7 +27,7 @@ clouds: dev engine  ## the chest X-ray pilot at four sites on four clouds: netwo
 	@PYTHON=$(BIN)/python examples/kit/build.sh chest-xray && $(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python examples/chest-xray/clouds/clouds.py
 
 tools:  ## what only the tests need
-	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh
+	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server ip=iproute2 && scripts/ensure-browser.sh
 	-@scripts/ensure-cosign.sh
 	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
