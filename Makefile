@@ -4,7 +4,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 PILOTS := brain-tumour pancreas surgical-phases chest-xray
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots pilot-images tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots pilot-images clouds tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -25,8 +25,12 @@ pilot-images: dev engine  ## the images of the four pilots
 pilots: pilot-images  ## the four pilots of the MedPerf paper on synthetic data, in one registry
 	@$(BIN)/python examples/pilots.py
 
+clouds: dev engine  ## the chest X-ray pilot at four sites on four clouds: networks, engines and keys of their own; needs root
+	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh sshd=openssh-server ip=iproute2
+	@PYTHON=$(BIN)/python examples/kit/build.sh chest-xray && $(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python examples/chest-xray/clouds/clouds.py
+
 tools:  ## what only the tests need
-	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh
+	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server ip=iproute2 && scripts/ensure-browser.sh
 	-@scripts/ensure-cosign.sh
 	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
