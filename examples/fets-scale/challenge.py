@@ -89,7 +89,7 @@ class Model:
 
 
 def models(count: int = 41) -> tuple[Model, ...]:
-    """Return the first models; the first is the committee's reference model, the others belong to 14 teams."""
+    """Return the first models; the first is the committee's reference model, the others belong to ten teams."""
     return tuple(_model(number) for number in range(1, count + 1))
 
 
@@ -107,5 +107,5 @@ def _model(number: int) -> Model:
         "thickest_mm": THICK if number in (3, 17, 29) else 20,
         "seconds": 1.3 if f"model-{number:02d}" == SLOW else 0,
     }
-    owner = COMMITTEE if number == 1 else f"team-{(number - 2) // 3 + 1:02d}"
+    owner = COMMITTEE if number == 1 else f"team-{(number - 2) // 4 + 1:02d}"
     return Model(f"model-{number:02d}", owner, parameters)

@@ -1,6 +1,6 @@
 """Write what the committee declares about the benchmark: six region-metrics, the FeTS 2022 ranking, a BIAS description.
 
-    python make_benchmark.py --out benchmark.yaml
+python make_benchmark.py --out benchmark.yaml
 """
 
 import argparse
@@ -18,8 +18,8 @@ BIAS = {
     "challenge-name": "A simulated challenge of the size of the Federated Tumor Segmentation (FeTS) challenge 2022",
     "challenge-organization": "A made-up committee; it is played by a program, examples/fets-scale/play.py",
     "life-cycle-type": "One event, simulated on one day",
-    "venue-and-platform": "One machine that plays all members, each with its own keys and its own copy of the registry",
-    "participation-policies": "14 made-up teams and the committee itself, whose model is the reference and is ranked too",
+    "venue-and-platform": "One machine that plays all members, each with own keys and an own copy of the registry",
+    "participation-policies": "Ten made-up teams, and the committee whose reference model is ranked too",
     "submission-method": "Containers, one image with other parameters for each model; no model is changed afterwards",
     "schedule": "Open from the moment it was registered, without an end",
     "ethics-approval": "None is needed: there are no people behind the data",
@@ -34,16 +34,16 @@ BIAS = {
     "context-information": "The scanner's name, its slice thickness, the site's noise, the case's difficulty",
     "target-entity": "Three nested balls, called enhancing tumour, tumour core and whole tumour as in BraTS",
     "assessment-aim": "How close the region found is to the region annotated, in overlap and in distance",
-    "data-source": "make_data.py with a fixed seed: radii and difficulties log-normal, 6 % of cases without enhancing tumour",
+    "data-source": "make_data.py with a fixed seed: radii and difficulties log-normal, 6 % without enhancing tumour",
     "case-characteristics": "One tumour a case; each case is independent of all others",
     "annotation-characteristics": "Exact by construction: the annotation is the geometry from which the scan was made",
     "data-preprocessing": "The preparator checks that the balls are nested, and sorts cases by name",
     "sources-of-error": "None in the annotations; the error is the models', drawn as model/infer.py declares",
-    "metrics": "Dice and the 95th percentile of the Hausdorff distance (HD95) of each region, as in BraTS. An empty region "
-    "in only one of prediction and label counts Dice 0 and HD95 374 mm, empty in both Dice 1 and HD95 0; so does a case "
-    "without a prediction count Dice 0 and HD95 374 mm",
-    "ranking-method": "fets-2022: within each site and region-metric the mean rank over cases is ranked; these ranks are "
-    "averaged over sites and region-metrics and ranked. A site where some model has no result is left out",
+    "metrics": "Dice and the 95th percentile of the Hausdorff distance (HD95) of each region, as in BraTS. A region "
+    "that only one of prediction and label has counts Dice 0 and HD95 374 mm, one that neither has Dice 1 and HD95 0; "
+    "a case without a prediction counts Dice 0 and HD95 374 mm",
+    "ranking-method": "fets-2022: within each site and region-metric the mean rank over cases is ranked; these "
+    "ranks are averaged over sites and region-metrics and ranked. A site where some model has no result is left out",
     "statistical-analyses": "Sites are resampled; pairs of models are compared by signed ranks added up over sites",
     "further-analyses": "The ranks under every other rule stand beside the registered one",
 }

@@ -76,7 +76,9 @@ class Play:
         with self.lock:
             return any(one["key"] == key for one in self.commands)
 
-    def run(self, person: str, *words: str | Path, codes: tuple[int, ...] = (0,), tag: str = "", again: bool = False) -> str:
+    def run(
+        self, person: str, *words: str | Path, codes: tuple[int, ...] = (0,), tag: str = "", again: bool = False
+    ) -> str:
         """Let a person run a command, and return what it printed; empty when it had been run before.
 
         `tag` tells it from the same command at another time; `again` runs it in any case.
@@ -109,7 +111,13 @@ class Play:
         return kept | {"MEDPERF_GIT_HOME": str(home / "state"), "HOME": str(home), "COLUMNS": str(WIDTH)}
 
     def _note(
-        self, person: str, words: list[str], seconds: float, used: "os.struct_rusage", *, key: str  # type: ignore[name-defined]
+        self,
+        person: str,
+        words: list[str],
+        seconds: float,
+        used: "os.struct_rusage",
+        *,
+        key: str,  # type: ignore[name-defined]
     ) -> None:
         entry = {
             "key": key,
@@ -146,10 +154,15 @@ def open_registry(play: Play) -> None:
     """A consortium makes the registry, and everybody joins."""
     title = "A simulated challenge of the size of FeTS 2022"
     if not play.registry.exists():
-        play.run(MAINTAINER, "init", play.registry, "--name", "fets-scale", "--title", title, "--as", MAINTAINER, "--yes")
-    for site in play.sites:
+        play.run(
+            MAINTAINER, "init", play.registry, "--name", "fets-scale", "--title", title, "--as", MAINTAINER, "--yes"
+        )
+
+    def tell(site: Site) -> None:
         join = ("join", play.registry, "--as", site.name, "--title", site.title, "--country", site.country, "--yes")
         play.run(site.name, *join)
+
+    play.side_by_side(tell, play.sites)
     for name in (COMMITTEE, *_teams(play)):
         title = f"{name.replace('-', ' ').capitalize()} (made up)"
         play.run(name, "join", play.registry, "--as", name, "--title", title, "--yes")
@@ -224,15 +237,15 @@ def register_sites(play: Play) -> None:
     def tell(site: Site) -> None:
         raw = play.out / "raw" / site.name
         play.run(
-            site.name, "dataset", "prepare", "--benchmark", BENCHMARK, "--data", raw, "--labels", raw, "--name", DATASET,
-            "--title", f"Simulated tumours of {site.name}", "--country", site.country, "--description",
+            site.name, "dataset", "prepare", "--benchmark", BENCHMARK, "--data", raw, "--labels", raw, "--name",
+            DATASET, "--title", f"Simulated tumours of {site.name}", "--country", site.country, "--description",
             "SIMULATED: tumours are nested balls made by a program; there is no patient behind them.",
             *play.engine_words,
         )  # fmt: skip
         play.run(site.name, "dataset", "submit", DATASET, "--request", BENCHMARK, "--yes", *play.engine_words)
 
     play.side_by_side(tell, play.sites)
-    play.run(COMMITTEE, "approve", "--all", "--benchmark", BENCHMARK, "--yes")
+    play.run(COMMITTEE, "approve", "--all", "--benchmark", BENCHMARK, "--yes", tag="sites")
 
 
 def evaluate(play: Play) -> None:
@@ -308,7 +321,7 @@ def figures(play: Play) -> dict[str, object]:
     return {
         "simulated": "every value; the commands, signatures, judgements and merges are real",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
         "version": subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip(),
         "engine": play.engine,
         "models": len(play.models),

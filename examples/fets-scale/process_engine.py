@@ -4,7 +4,7 @@
 
 It is here because 1 312 results are 2 624 containers, and their start would be nearly all that is measured. It keeps
 the runner's port (`medperf_git.runner.engine.Engine`), runs the very programs that the Dockerfiles copy, and gives the
-same results files: a test compares both. It has no sandbox, takes no profile but `compat`, and is not part of the product.
+same results files: a test compares both. It has no sandbox, takes no profile but `compat`, and belongs to this example.
 A result's engine must be one that the schema knows, so it says docker, and in its version that it was none.
 """
 
@@ -121,7 +121,7 @@ class ProcessEngine:
             memory_bytes=memory, platform=platform,
         )  # fmt: skip
 
-    def user(self, profile: Profile) -> User:
+    def user(self, _profile: Profile) -> User:
         """Say who a program runs as: the caller."""
         return User(os.getuid(), os.getgid())
 
@@ -138,7 +138,7 @@ class ProcessEngine:
         """Tell whether the programs here are those that the record names."""
         return wanted.id in self._folders
 
-    def resolve_image(self, wanted: WantedImage, *, progress: OnFetch | None = None) -> str:
+    def resolve_image(self, wanted: WantedImage, *, progress: OnFetch | None = None) -> str:  # noqa: ARG002  (of the port)
         """Return the id; ImageUnavailable when the programs here are others."""
         if not self.has_image(wanted):
             raise ImageUnavailable(
@@ -146,7 +146,7 @@ class ProcessEngine:
             )
         return wanted.id
 
-    def remove_image(self, image_id: str) -> bool:
+    def remove_image(self, _image_id: str) -> bool:
         """Remove nothing: nothing was brought."""
         return False
 
@@ -154,7 +154,7 @@ class ProcessEngine:
         """Return nothing: nothing was brought."""
         return ()
 
-    def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:
+    def check_sandbox(self, profile: Profile, *, cache: Path | None = None) -> tuple[str, ...]:  # noqa: ARG002  (of the port)
         """Refuse every profile that promises a sandbox."""
         if profile is not Profile.COMPAT:
             raise Refused("plain processes are in no sandbox", hint="--profile compat, or --engine docker")
@@ -188,7 +188,7 @@ class ProcessEngine:
         """Nothing to let go of."""
 
 
-engines.ENGINES["process"] = lambda mirrors: ProcessEngine()
+engines.ENGINES["process"] = lambda _mirrors: ProcessEngine()
 
 if __name__ == "__main__":
     boundary.run()

@@ -1,7 +1,7 @@
 """Compare two balls, the one found and the one annotated: Dice and HD95 for each region of each case.
 
-Dice is twice the shared volume by the sum of both. HD95 is the larger of two 95th percentiles: how far points of the one
-surface lie from the other surface, all points of a sphere being equally likely. Both have closed forms for balls.
+Dice is twice the shared volume by the sum of both. HD95 is the larger of two 95th percentiles: how far points of one
+surface lie from the other one, all points of a sphere being equally likely. For balls both follow exactly.
 As in BraTS a region that only one of both has counts Dice 0 and HD95 374 mm, one that neither has Dice 1 and HD95 0.
 A case without a prediction is left empty in the results: the benchmark declares what becomes of it.
 """
@@ -62,7 +62,7 @@ def one_way(distance, one, two):
 
 
 def hd95(distance, one, two):
-    """Return the 95th percentile of the Hausdorff distance of two spheres, as BraTS takes it: the larger of both ways."""
+    """Return the Hausdorff distance of two spheres at the 95th percentile, the larger of both ways."""
     return max(one_way(distance, one, two), one_way(distance, two, one))
 
 
@@ -106,7 +106,7 @@ def lines_of(predictions, labels):
             yield f"  {case}:"
             continue
         values = {}
-        for region, here, there in zip(REGIONS, predictions[case], truth):
+        for region, here, there in zip(REGIONS, predictions[case], truth, strict=True):
             values[f"dice_{region}"], values[f"hd95_{region}"] = compare(here, there)
         yield f"  {case}: {{{', '.join(f'{name}: {value:.6f}' for name, value in values.items())}}}"
 

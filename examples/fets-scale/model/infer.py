@@ -49,7 +49,7 @@ def find_tumour(scan, model):
         factor = math.exp(model["bias"] + error / 60 * chance.gauss(0, 1))
         radius = float(scan[f"{region}_r"])
         seen = radius > (model["least_mm"] if region == "et" else 0)
-        for axis, step in zip("xyz", moved):
+        for axis, step in zip("xyz", moved, strict=True):
             found[f"{region}_{axis}"] = float(scan[f"{region}_{axis}"]) + step if seen else 0.0
         found[f"{region}_r"] = radius * factor if seen else 0.0
     return found

@@ -34,7 +34,7 @@ def read_table(path, header):
             raise Malformed(f"{path.name}, row 1: the columns must be {', '.join(header)}")
         rows = {}
         for number, row in enumerate(reader, start=2):
-            check_row(path.name, number, dict(zip(header, row)) if len(row) == len(header) else None)
+            check_row(path.name, number, dict(zip(header, row, strict=True)) if len(row) == len(header) else None)
             if row[0] in rows:
                 raise Malformed(f"{path.name}, row {number}: case {row[0]} stands in the file twice")
             rows[row[0]] = row
@@ -55,7 +55,9 @@ def check_row(name, number, row):
         if not fits:
             raise Malformed(f"{name}, row {number}: case {row['case']} has no number for {column}, but {cell!r}")
     for inner, outer in (("et", "tc"), ("tc", "wt")):
-        (*here, small), (*there, large) = ([float(row[f"{region}_{part}"]) for part in "xyzr"] for region in (inner, outer))
+        (*here, small), (*there, large) = (
+            [float(row[f"{region}_{part}"]) for part in "xyzr"] for region in (inner, outer)
+        )
         if small < 0 or (small > 0 and math.dist(here, there) + small > large + TOUCHING):
             raise Malformed(f"{name}, row {number}: case {row['case']}: {inner} does not lie in {outer}")
 
