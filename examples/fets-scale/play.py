@@ -37,6 +37,34 @@ class Failed(Exception):
     """A command that ended otherwise than it should; its text says all."""
 
 
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: its code, all it said, seconds of processor time, and peak memory in MiB."""
+
+    code: int
+    said: str
+    cpu: float = 0.0
+    peak_mib: float = 0.0
+
+
+def spawn(words: list[str], environment: dict[str, str], cwd: Path) -> Ended:
+    """Run medperf-git as a program; its peak memory is that of the largest of its processes."""
+    program = [sys.executable, str(HERE / "process_engine.py")] if "process" in words else [str(PROGRAM)]
+    with subprocess.Popen(
+        [*program, *words],
+        env=environment,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdout is not None
+        said = process.stdout.read().decode(errors="replace")
+        _, status, used = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    return Ended(process.returncode, said, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
+
+
 @dataclass
 class Play:
     """Where it plays and with what; every command that ended well is noted, and not run again."""
@@ -46,6 +74,7 @@ class Play:
     workers: int
     sites: tuple[Site, ...]
     models: tuple[Model, ...]
+    spawn: Callable[[list[str], dict[str, str], Path], Ended] = spawn
     commands: list[dict[str, object]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
     chapter: str = ""
@@ -87,13 +116,12 @@ class Play:
         key = _key(person, (*arguments, tag))
         if not again and self.is_done(key):
             return ""
-        program = [sys.executable, str(HERE / "process_engine.py")] if self._needs_engine(arguments) else [str(PROGRAM)]
         started = time.monotonic()
-        code, said, used = _spawn([*program, *arguments], self._environment(person), self.out)
-        if code not in codes:
-            raise Failed(f"{person}: medperf-git {' '.join(arguments)} ended with {code}\n{said}")
-        self._note(person, arguments, time.monotonic() - started, used, key="" if again else key)
-        return said
+        ended = self.spawn(arguments, self._environment(person), self.out)
+        if ended.code not in codes:
+            raise Failed(f"{person}: medperf-git {' '.join(arguments)} ended with {ended.code}\n{ended.said}")
+        self._note(person, arguments, time.monotonic() - started, ended, key="" if again else key)
+        return ended.said
 
     def side_by_side(self, tell: Callable[[Site], None], sites: Iterable[Site]) -> None:
         """Let several sites work at one time, as they would."""
@@ -101,32 +129,21 @@ class Play:
             for _ in pool.map(tell, sites):
                 pass
 
-    def _needs_engine(self, words: list[str]) -> bool:
-        return self.engine == "process" and "process" in words
-
     def _environment(self, person: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_", "MEDPERF_"))}
         home = self.out / "people" / person
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return kept | {"MEDPERF_GIT_HOME": str(home / "state"), "HOME": str(home), "COLUMNS": str(WIDTH)}
 
-    def _note(
-        self,
-        person: str,
-        words: list[str],
-        seconds: float,
-        used: "os.struct_rusage",
-        *,
-        key: str,  # type: ignore[name-defined]
-    ) -> None:
+    def _note(self, person: str, words: list[str], seconds: float, ended: Ended, *, key: str) -> None:
         entry = {
             "key": key,
             "chapter": self.chapter,
             "person": person,
             "command": " ".join(words[:2]),
             "seconds": round(seconds, 3),
-            "cpu": round(used.ru_utime + used.ru_stime, 3),
-            "peak_mib": round(used.ru_maxrss / 1024, 1),
+            "cpu": round(ended.cpu, 3),
+            "peak_mib": round(ended.peak_mib, 1),
         }
         with self.lock:
             self.commands.append(entry)
@@ -136,18 +153,6 @@ class Play:
 
 def _key(person: str, words: Iterable[str]) -> str:
     return hashlib.sha256("\0".join((person, *words)).encode()).hexdigest()[:16]
-
-
-def _spawn(command: list[str], environment: dict[str, str], cwd: Path) -> tuple[int, str, "os.struct_rusage"]:  # type: ignore[name-defined]
-    """Run a program; return its code, all it said, and what it used (peak memory: the largest of its processes)."""
-    with subprocess.Popen(
-        command, env=environment, cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read().decode(errors="replace")
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return process.returncode, said, used
 
 
 def open_registry(play: Play) -> None:
