@@ -26,6 +26,7 @@ from pathlib import Path
 import make_benchmark
 import make_data
 from challenge import BENCHMARK, COMMITTEE, DATASET, IMPATIENT, MAINTAINER, SITES, SLOW, Model, Site, models
+from warm import Ended, spawn
 
 HERE = Path(__file__).resolve().parent
 PROGRAM = Path(sys.executable).with_name("medperf-git")
@@ -35,34 +36,6 @@ WIDTH = 100
 
 class Failed(Exception):
     """A command that ended otherwise than it should; its text says all."""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended: its code, all it said, seconds of processor time, and peak memory in MiB."""
-
-    code: int
-    said: str
-    cpu: float = 0.0
-    peak_mib: float = 0.0
-
-
-def spawn(words: list[str], environment: dict[str, str], cwd: Path) -> Ended:
-    """Run medperf-git as a program; its peak memory is that of the largest of its processes."""
-    program = [sys.executable, str(HERE / "process_engine.py")] if "process" in words else [str(PROGRAM)]
-    with subprocess.Popen(
-        [*program, *words],
-        env=environment,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    ) as process:
-        assert process.stdout is not None
-        said = process.stdout.read().decode(errors="replace")
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    return Ended(process.returncode, said, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 @dataclass
