@@ -3,7 +3,7 @@ VENV ?= .venv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs golden faults lock engine images tools
+.PHONY: dev demo fets-scale test test-podman test-apptainer test-portable mutants lint check bench docs golden faults lock engine images tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -17,6 +17,9 @@ images: dev engine  ## the base image and the images of the demo
 
 demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
+
+fets-scale: dev  ## a simulated challenge of 41 models at 32 sites; no engine needed; ARGS="--sites 5 --models 6"
+	@$(BIN)/python examples/fets-scale/play.py $(ARGS) && $(BIN)/python examples/fets-scale/check_ranking.py fets-out
 
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server && scripts/ensure-browser.sh

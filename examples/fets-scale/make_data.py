@@ -13,6 +13,7 @@ import io
 import math
 import random
 import tarfile
+from collections.abc import Iterable
 from pathlib import Path
 
 from challenge import SEED, SITES, Site
@@ -69,9 +70,9 @@ def packed(files: dict[str, bytes]) -> bytes:
     return out.getvalue()
 
 
-def write_all(out: Path, sites: int) -> None:
-    """Write the raw data of the first sites, and the demo data."""
-    for site in SITES[:sites]:
+def write_all(out: Path, sites: Iterable[Site]) -> None:
+    """Write the raw data of sites, and the demo data."""
+    for site in sites:
         folder = out / site.name
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in make_site(site).items():
@@ -86,7 +87,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--sites", type=int, default=len(SITES))
     arguments = parser.parse_args()
-    write_all(arguments.out, arguments.sites)
+    write_all(arguments.out, SITES[: arguments.sites])
 
 
 if __name__ == "__main__":

@@ -154,7 +154,7 @@ def _teams(play: Play) -> list[str]:
 
 def open_benchmark(play: Play) -> None:
     """The committee registers its containers, tests them and opens the benchmark; the maintainer signs the new name."""
-    make_data.write_all(play.out / "raw", len(play.sites))
+    make_data.write_all(play.out / "raw", play.sites)
     for name, role in IMAGES.items():
         titles = {"preparator": "Checks nested balls", "metrics": "Dice and HD95 of balls"}
         _import_cube(play, COMMITTEE, name, folder=name, role=role, title=f"{titles[name]} (simulated challenge)")

@@ -5,9 +5,9 @@ own environment, folder, output and memory. What the command does is the same.
 """
 
 import contextlib
+import json
 import multiprocessing
 import os
-import pickle
 import resource
 import sys
 import tempfile
@@ -45,9 +45,9 @@ def spawn(words: list[str], environment: dict[str, str], cwd: Path) -> Ended:
         process = _SERVER.Process(target=_command, args=(words, environment, cwd, log, used))
         process.start()
         process.join()
-        cpu, peak = pickle.loads(used.read_bytes()) if used.exists() else (0.0, 0.0)
-        said = log.read_text(errors="replace") if log.exists() else ""
-        return Ended(-1 if process.exitcode is None else process.exitcode, said, cpu, peak)
+        # The code is read from the file: that of the object is not sure where several threads wait for processes.
+        code, cpu, peak = json.loads(used.read_text()) if used.exists() else (-1, 0.0, 0.0)
+        return Ended(code, log.read_text(errors="replace") if log.exists() else "", cpu, peak)
 
 
 def _command(words: list[str], environment: dict[str, str], cwd: Path, log: Path, used: Path) -> None:
@@ -68,5 +68,4 @@ def _command(words: list[str], environment: dict[str, str], cwd: Path, log: Path
         sys.stdout.flush()
     own, others = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(one.ru_utime + one.ru_stime for one in (own, others))
-    used.write_bytes(pickle.dumps((cpu, max(own.ru_maxrss, others.ru_maxrss) / 1024)))
-    sys.exit(code)
+    used.write_text(json.dumps([code, cpu, max(own.ru_maxrss, others.ru_maxrss) / 1024]))
