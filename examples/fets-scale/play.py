@@ -251,9 +251,11 @@ def _run(play: Play, site: Site, *words: str, codes: tuple[int, ...] = (0,)) -> 
 
 def compare(play: Play) -> None:
     """Every site publishes how the models compare on its cases, by each of the six region-metrics."""
-    play.side_by_side(
-        lambda site: play.run(site.name, "compare", BENCHMARK, "--dataset", DATASET, "--yes") and None, play.sites
-    )
+
+    def tell(site: Site) -> None:
+        play.run(site.name, "compare", BENCHMARK, "--dataset", DATASET, "--yes")
+
+    play.side_by_side(tell, play.sites)
 
 
 def show(play: Play) -> None:

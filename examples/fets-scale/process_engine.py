@@ -21,6 +21,7 @@ from pathlib import Path
 
 from medperf_git.cli import boundary
 from medperf_git.errors import Refused
+from medperf_git.records.digests import Digest, digest_of
 from medperf_git.runner import engines
 from medperf_git.runner.engine import (
     EngineInfo,
@@ -45,10 +46,10 @@ def programs_of(folder: str) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted((HERE / folder).iterdir()) if path.suffix in ("", ".py")}
 
 
-def identity_of(folder: str) -> str:
+def identity_of(folder: str) -> Digest:
     """Return what stands for the image id: the SHA-256 over names and bytes of its files."""
     lines = [f"{name} {hashlib.sha256(data).hexdigest()}\n" for name, data in programs_of(folder).items()]
-    return "sha256:" + hashlib.sha256("".join(lines).encode()).hexdigest()
+    return digest_of("".join(lines).encode())
 
 
 def entrypoint_of(folder: str) -> tuple[str, ...]:
@@ -65,11 +66,12 @@ class Process:
         self._process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
+        assert self._process.stdout is not None
+        self._stdout = self._process.stdout
 
     def output(self) -> Iterator[bytes]:
         """Yield what it prints until it ends."""
-        assert self._process.stdout is not None
-        yield from iter(lambda: os.read(self._process.stdout.fileno(), 1 << 16), b"")
+        yield from iter(lambda: os.read(self._stdout.fileno(), 1 << 16), b"")
 
     def wait(self) -> int:
         """Return its exit code; a signal counts as a shell counts it."""
@@ -103,14 +105,14 @@ class Process:
         if self._process.poll() is None:
             self.kill()
             self._process.wait()
-        self._process.stdout.close()
+        self._stdout.close()
 
 
 class ProcessEngine:
     """The port of a container engine, without containers: for this example's three images alone."""
 
     def __init__(self) -> None:
-        self._folders = {identity_of(folder): folder for folder in FOLDERS}
+        self._folders: dict[str, str] = {identity_of(folder): folder for folder in FOLDERS}
 
     def info(self) -> EngineInfo:
         """Say what it is."""
