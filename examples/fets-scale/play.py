@@ -295,8 +295,7 @@ def figures(play: Play) -> dict[str, object]:
     subprocess.run(["git", "--git-dir", play.registry, "bundle", "create", "-q", bundle, "main"], check=True)
     peaks: dict[str, float] = {}
     for one in play.commands:
-        name = str(one["command"]).split(" medperf")[0]
-        name = " ".join(word for word in name.split() if "/" not in word)
+        name = _plain(str(one["command"]))
         peaks[name] = max(peaks.get(name, 0.0), float(str(one["peak_mib"])))
     return {
         "simulated": "every value; the commands, signatures, judgements and merges are real",
@@ -321,6 +320,12 @@ def figures(play: Play) -> dict[str, object]:
         "site_bytes": _size(play.out / "site"),
         "site_files": sum(path.is_file() for path in (play.out / "site").rglob("*")),
     }
+
+
+def _plain(command: str) -> str:
+    """Return the words of a command without what it is about."""
+    first, _, second = command.partition(" ")
+    return command if first in ("benchmark", "cube", "dataset", "leaderboard", "registry", "result") else first
 
 
 def _size(folder: Path) -> int:
