@@ -324,7 +324,7 @@ def figures(play: Play) -> dict[str, object]:
 
 def _plain(command: str) -> str:
     """Return the words of a command without what it is about."""
-    first, _, second = command.partition(" ")
+    first = command.partition(" ")[0]
     return command if first in ("benchmark", "cube", "dataset", "leaderboard", "registry", "result") else first
 
 
