@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import threading
@@ -340,6 +341,7 @@ def main() -> None:
     parser.add_argument("--models", type=int, default=41, help="only so many models")
     parser.add_argument("--engine", default="process", choices=["process", "docker", "podman"])
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1, help="sites that work at one time")
+    parser.add_argument("--keep", type=Path, help="copy the figures and the registry's bundle to this folder")
     arguments = parser.parse_args()
     out = arguments.out.resolve()
     play = Play(out, arguments.engine, arguments.workers, SITES[: arguments.sites], models(arguments.models))
@@ -350,6 +352,10 @@ def main() -> None:
     found = figures(play)
     (out / "figures.json").write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     print(json.dumps(found, indent=1))
+    if arguments.keep:
+        arguments.keep.mkdir(parents=True, exist_ok=True)
+        for name in ("figures.json", "registry.bundle"):
+            shutil.copyfile(out / name, arguments.keep / name)
 
 
 if __name__ == "__main__":
