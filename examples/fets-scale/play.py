@@ -103,6 +103,17 @@ class Play:
             for _ in pool.map(tell, sites):
                 pass
 
+    def merge_what_waits(self) -> None:
+        """Let the maintainer merge what passes and lost a race with others; most is merged as it is sent."""
+        heads = self.git("for-each-ref", "refs/heads/submit")
+        if heads:
+            self.run(MAINTAINER, "merge", tag=heads)
+
+    def git(self, *words: str) -> str:
+        """Ask Git about the shared repository."""
+        command = ["git", "--git-dir", str(self.registry), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
     def _environment(self, person: str) -> dict[str, str]:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_", "MEDPERF_"))}
         home = self.out / "people" / person
@@ -191,6 +202,7 @@ def join_models(play: Play) -> None:
     with ThreadPoolExecutor(play.workers) as pool:
         for _ in pool.map(tell, _teams(play)):
             pass
+    play.merge_what_waits()
     play.run(COMMITTEE, "approve", "--all", "--benchmark", BENCHMARK, "--yes", tag="models")
 
 
@@ -224,6 +236,7 @@ def register_sites(play: Play) -> None:
         play.run(site.name, "dataset", "submit", DATASET, "--request", BENCHMARK, "--yes", *play.engine_words)
 
     play.side_by_side(tell, play.sites)
+    play.merge_what_waits()
     play.run(COMMITTEE, "approve", "--all", "--benchmark", BENCHMARK, "--yes", tag="sites")
 
 
@@ -240,6 +253,7 @@ def evaluate(play: Play) -> None:
         _run(play, site, *(word for ref in chosen for word in ("--model", ref)) if site.left else ())
 
     play.side_by_side(tell, play.sites)
+    play.merge_what_waits()
 
 
 def _run(play: Play, site: Site, *words: str, codes: tuple[int, ...] = (0,)) -> None:
@@ -257,13 +271,15 @@ def compare(play: Play) -> None:
         play.run(site.name, "compare", BENCHMARK, "--dataset", DATASET, "--yes")
 
     play.side_by_side(tell, play.sites)
+    play.merge_what_waits()
 
 
 def show(play: Play) -> None:
     """A reader who is no member judges the whole history and builds the site."""
     play.run("reader", "registry", "add", play.registry)
-    play.run("reader", "audit")
-    play.run("reader", "leaderboard", "build", "--out", play.out / "site")
+    head = play.git("rev-parse", "main")
+    play.run("reader", "audit", tag=head)
+    play.run("reader", "leaderboard", "build", "--out", play.out / "site", tag=head)
 
 
 CHAPTERS = (open_registry, open_benchmark, join_models, register_sites, evaluate, compare, show)
