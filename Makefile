@@ -4,7 +4,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 EXAMPLE := examples/breast-cancer
 PILOTS := brain-tumour pancreas surgical-phases chest-xray
 COVERAGE := --cov --cov-report=
-.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots pilot-images clouds tools
+.PHONY: dev demo test test-podman test-apptainer test-portable mutants lint check bench docs docs-serve golden faults lock engine images pilots pilot-images clouds fets-scale tools
 
 dev:  ## the environment of requirements.lock, in .venv
 	@scripts/ensure-commands.sh git=git ssh-keygen=openssh-client
@@ -19,6 +19,7 @@ images: dev engine  ## the base image and the images of the demo
 demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
 
+<<<<<<< HEAD
 pilot-images: dev engine  ## the images of the four pilots
 	@PYTHON=$(BIN)/python examples/kit/build.sh $(PILOTS)
 
@@ -28,6 +29,10 @@ pilots: pilot-images  ## the four pilots of the MedPerf paper on synthetic data,
 clouds: dev engine  ## the chest X-ray pilot at four sites on four clouds: networks, engines and keys of their own; needs root
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh sshd=openssh-server ip=iproute2
 	@PYTHON=$(BIN)/python examples/kit/build.sh chest-xray && $(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python examples/chest-xray/clouds/clouds.py
+=======
+fets-scale: dev  ## a simulated challenge of 41 models at 32 sites; no engine needed; ARGS="--sites 5 --models 6"
+	@$(BIN)/python examples/fets-scale/play.py $(ARGS) && $(BIN)/python examples/fets-scale/check_ranking.py fets-out
+>>>>>>> h-fets
 
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server ip=iproute2 && scripts/ensure-browser.sh

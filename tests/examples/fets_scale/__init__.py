@@ -1,0 +1,1 @@
+"""The simulated challenge of the size of FeTS 2022."""
