@@ -19,7 +19,6 @@ images: dev engine  ## the base image and the images of the demo
 demo: dev engine images  ## the whole story on real data
 	@$(BIN)/python $(EXAMPLE)/demo.py
 
-<<<<<<< HEAD
 pilot-images: dev engine  ## the images of the four pilots
 	@PYTHON=$(BIN)/python examples/kit/build.sh $(PILOTS)
 
@@ -29,10 +28,9 @@ pilots: pilot-images  ## the four pilots of the MedPerf paper on synthetic data,
 clouds: dev engine  ## the chest X-ray pilot at four sites on four clouds: networks, engines and keys of their own; needs root
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh sshd=openssh-server ip=iproute2
 	@PYTHON=$(BIN)/python examples/kit/build.sh chest-xray && $(if $(filter 0,$(shell id -u)),,sudo) $(BIN)/python examples/chest-xray/clouds/clouds.py
-=======
+
 fets-scale: dev  ## a simulated challenge of 41 models at 32 sites; no engine needed; ARGS="--sites 5 --models 6"
 	@$(BIN)/python examples/fets-scale/play.py $(ARGS) && $(BIN)/python examples/fets-scale/check_ranking.py fets-out
->>>>>>> h-fets
 
 tools:  ## what only the tests need
 	@PATH="$$PATH:/usr/sbin" scripts/ensure-commands.sh openssl=openssl jq=jq curl=curl strace=strace rsync=rsync sshd=openssh-server ip=iproute2 && scripts/ensure-browser.sh
