@@ -307,6 +307,14 @@ def in_table(change: Callable[[list[list[str]]], object]) -> Callable[[Path], ob
             as_dicom(lambda: dicom(RAMP, NumberOfFrames=2).getvalue()),
             f"{CASE}: {DICOM} holds 2 frames, and a radiograph is one",
         ),
+        (
+            as_dicom(lambda: dicom(RAMP).getvalue().replace(b"\x28\0\1\1US\2\0", b"\x28\0\1\1U?\2\0")),
+            f"{CASE}: {DICOM} cannot be read as DICOM",
+        ),
+        (
+            as_dicom(lambda: dicom(RAMP, RescaleSlope="1.5", RescaleIntercept=0).getvalue().replace(b"1.5 ", b"nan ")),
+            f"{CASE}: {DICOM} holds values that are no finite numbers",
+        ),
     ],
 )
 def test_malformed_input_is_refused_with_case_and_file(
@@ -320,6 +328,21 @@ def test_malformed_input_is_refused_with_case_and_file(
     assert "Traceback" not in done.err
     assert not (tmp_path / "out/data/cases.csv").exists()
     assert not (tmp_path / "out/labels/labels.csv").exists()
+
+
+def test_an_image_that_may_not_be_read_is_refused_with_case_and_file(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(path: Path) -> bytes:
+        if "patient2" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    assert (
+        f"refused: {CASE}: {FILE} cannot be read (Permission denied)\n3 cases" in prepare(export, tmp_path / "out").err
+    )
 
 
 def test_all_that_is_wrong_is_said_at_once_and_mending_it_is_enough(export: Path, tmp_path: Path):
