@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.runner.engine import Ended, StepResult, StepSpec
 from medperf_git.runner.engines.speaking import NotFound, NotRunning, close_stream, gone, speaking
 from medperf_git.runner.supervise import follow
@@ -71,6 +72,16 @@ class Running:
                 self._api.kill(self._id, "SIGKILL")
         except (NotFound, NotRunning):
             return
+        except EnvironmentProblem:
+            if self._runs():  # Docker answers 409 for one that has ended meanwhile, Podman 500
+                raise
+
+    def _runs(self) -> bool:
+        try:
+            with speaking("look at a container"):
+                return bool(self._api.inspect_container(self._id)["State"]["Running"])
+        except NotFound:
+            return False
 
     def memory(self) -> int | None:
         """Return bytes of memory in use, where the kernel's files can be read."""
