@@ -285,6 +285,7 @@ class Places:
         targets = prepared_files(case, self.out_data, self.out_labels)
         if now != before or not all(path.is_file() for path in targets.values()):
             scans, labels = read_case(case, files)
+            remove_prepared(case, self.out_data, self.out_labels)  # nothing old may stand beside what is new
             for part, scan in scans.items():
                 write_scan(targets[part], plain_type(scan.voxels), scan.affine)
             write_scan(targets[SEGMENTATION], labels, scans["t1"].affine)

@@ -339,7 +339,10 @@ def prepare(args: argparse.Namespace) -> None:
     rules = read_rules(args.parameters)
     rows, refused = read_table(args.labels, rules)
     images = args.out_data / "images"
-    done, more = make_images(args.data, rows, rules, images, read_report(args.report))
+    before = read_report(args.report)
+    if args.report.is_file():
+        args.report.write_bytes(b"")  # whoever is stopped from here on has finished nothing, whatever files come back
+    done, more = make_images(args.data, rows, rules, images, before)
     refused = [*refused, *more]
     for path in images.glob("*.png"):
         if path.stem not in done:

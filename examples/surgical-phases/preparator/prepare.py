@@ -260,6 +260,7 @@ def prepare_one(raw: Raw, parameters: Parameters, out: Path, kept: Kept, report:
     finished = kept.has(raw, source, folder)
     if not finished:
         kept.rows.pop(raw.name, None)
+        kept.write()  # whoever is stopped from here on has not finished, whatever files come back
         shutil.rmtree(folder, ignore_errors=True)
     phases = read_annotation(raw, parameters)
     if not finished:

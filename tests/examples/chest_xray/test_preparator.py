@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.data import get_testdata_file
 
 from medperf_git.runner.report import read_report
@@ -393,6 +393,27 @@ def test_an_image_that_changed_is_prepared_again_and_one_that_went_is_removed(ex
     assert prepare(export, out).code == 0
     assert (out / "data/images/patient1-study1-view1.png").read_bytes() != first
     assert not (out / "data/images/patient2-study1-view1.png").exists()
+
+
+def test_pictures_of_a_run_that_was_stopped_are_not_taken_for_those_of_another_file(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prepare(export, tmp_path / "out")
+    made, source = tmp_path / "out/data/images/patient2-study1-view1.png", image_of(export, 2)
+    good, picture = source.read_bytes(), made.read_bytes()
+
+    def stopped(*words: object, **named: object) -> object:
+        made.write_bytes(b"of the other file")
+        raise KeyboardInterrupt
+
+    shutil.copy(image_of(export, 1), source)
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageOps, "pad", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(export, tmp_path / "out")
+    source.write_bytes(good)
+    assert prepare(export, tmp_path / "out").code == 0
+    assert made.read_bytes() == picture
 
 
 @pytest.mark.parametrize(

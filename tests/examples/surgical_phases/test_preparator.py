@@ -200,6 +200,27 @@ def test_what_cannot_be_opened_is_refused_with_video_and_file(tmp_path: Path, na
     assert (tmp_path / "out" / "data" / "one" / "000000.jpg").is_file()
 
 
+def test_pictures_of_a_run_that_was_stopped_are_not_taken_for_those_of_another_file(tmp_path: Path, monkeypatch):
+    write_video(tmp_path, "one", 12)
+    prepare_here(tmp_path, tmp_path / "out")
+    path = tmp_path / "data" / "videos" / "one.mp4"
+    good, cut_at = path.read_bytes(), tmp_path / "out" / "data" / "one" / "000000.jpg"
+    picture = cut_at.read_bytes()
+
+    def stopped(raw: object, phases: object, parameters: object, out: Path) -> None:
+        (out / "000000.jpg").write_bytes(b"of the other file")
+        raise KeyboardInterrupt
+
+    path.write_bytes(good + b"\0")
+    with monkeypatch.context() as patch:
+        patch.setattr(preparator, "cut", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_here(tmp_path, tmp_path / "out")
+    path.write_bytes(good)
+    prepare_here(tmp_path, tmp_path / "out")
+    assert cut_at.read_bytes() == picture
+
+
 def test_a_torn_table_of_what_was_done_means_to_begin_anew(tmp_path: Path):
     write_video(tmp_path, "one", 12)
     prepare_here(tmp_path, tmp_path / "out")
