@@ -1,12 +1,29 @@
-"""Of which commit a site is, and the words that pages share."""
+"""What the pages of a site say of all of it: the registry, the commit, the program."""
 
 from dataclasses import dataclass
 
 from medperf_git import __version__
-from medperf_git.leaderboard.column_files import Masthead
 from medperf_git.leaderboard.rendering import CSP
 from medperf_git.leaderboard.steps import Step
+from medperf_git.records import folds
 from medperf_git.records.view import RecordView
+
+
+@dataclass(frozen=True, slots=True)
+class Masthead:
+    """What every page says of its registry."""
+
+    name: str
+    title: str
+    maintainers: tuple[str, ...]
+
+    @classmethod
+    def of(cls, view: RecordView) -> "Masthead":
+        """Read it from the latest registry record."""
+        registry = folds.registry_state(view)
+        if registry is None:
+            return cls("", "A registry without a readable record", ())
+        return cls(registry.name, registry.title, tuple(registry.maintainers))
 
 
 @dataclass(frozen=True, slots=True)

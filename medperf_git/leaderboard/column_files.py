@@ -37,23 +37,6 @@ class Work:
     chains: int
 
 
-@dataclass(frozen=True, slots=True)
-class Masthead:
-    """What every page says of its registry."""
-
-    name: str
-    title: str
-    maintainers: tuple[str, ...]
-
-    @classmethod
-    def of(cls, view: RecordView) -> "Masthead":
-        """Read it from the latest registry record."""
-        registry = folds.registry_state(view)
-        if registry is None:
-            return cls("", "A registry without a readable record", ())
-        return cls(registry.name, registry.title, tuple(registry.maintainers))
-
-
 class ColumnWriter:
     """Does columns one after the other; every file goes to `put`, which returns a mark of it."""
 

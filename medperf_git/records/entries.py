@@ -21,7 +21,7 @@ from medperf_git.records.strict_yaml import Document, Value
 
 _ENTRY = re.compile(rb"[^ \n][^\n]*+\n(?: [^\n]*+\n)*+")
 _KNOWN = 8192  # entries of each kind that are remembered
-_MAX_KNOWN = 1000  # bytes of one
+_MAX_KNOWN = 256  # bytes of one: references and images; the values of a result come once, and take much more in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +44,9 @@ class _Entry:
 
 def accept(data: bytes, kind: Kind, *, max_bytes: int, max_nodes: int) -> Accepted | None:
     """Read a record in canonical form that fits its schema and agrees with itself; None when that cannot be told."""
-    # A line such as `- key:` makes five events at most.
-    if len(data) > max_bytes or data.count(b"\n") > max_nodes // 5 - 1:
+    # A line such as `- key:` makes five events at most. Without a line end, entries are looked for at every byte of the
+    # last line, each time to its end.
+    if len(data) > max_bytes or data.count(b"\n") > max_nodes // 5 - 1 or not data.endswith(b"\n"):
         return None
     texts = _ENTRY.findall(data)
     if sum(map(len, texts)) != len(data):

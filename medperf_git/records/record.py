@@ -86,7 +86,7 @@ _read_large = lru_cache(maxsize=64)(_read)  # a comparison may hold thousands of
 
 
 def check_record(path: str, data: bytes) -> tuple[Finding, ...]:
-    """Return what is wrong with the record file at `path`, as `read_record` does, building no record."""
+    """Return what is wrong with the record file at `path`, as `read_record` does; one without fault is not kept."""
     place = place_of(path)
     if place is not None and _accepted(place, data) is not None:
         return ()

@@ -25,7 +25,7 @@ MAX_BUNDLE = 16 * 1024
 
 _CACHED_FOLDERS = 512
 _CACHED_ENTRIES = 60_000  # in all of these, but the latest few stay however large
-_FEW_FOLDERS = 8
+_FEW_FOLDERS = 32  # three chains of folders: of a result, of its notices, of its signer
 
 Entries: TypeAlias = Mapping[str, tuple[bytes, bytes]]  # name -> mode, raw id
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from markupsafe import Markup
 
-from medperf_git.leaderboard.column_files import Masthead
+from medperf_git.leaderboard.about import Masthead
 from medperf_git.leaderboard.page import Page
 from medperf_git.leaderboard.rendering import CSP, render_page
 from medperf_git.leaderboard.shared_frame import SharedFrames

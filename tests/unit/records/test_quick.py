@@ -8,11 +8,10 @@ from hypothesis import given, settings
 
 from medperf_git.records.canonical import Unwritable, emit
 from medperf_git.records.convert import value_of
-from medperf_git.records.entries import accept
 from medperf_git.records.quick import _compiled, parse_canonical
 from medperf_git.records.record import write_record
 from medperf_git.records.schemas import KINDS, _validator, schema_of
-from medperf_git.records.strict_yaml import MAX_BYTES, Unreadable, parse_yaml
+from medperf_git.records.strict_yaml import MAX_BYTES, parse_yaml
 
 from .examples import EXAMPLES, fits
 from .test_canonical import mappings
@@ -123,47 +122,3 @@ def test_keywords_mean_what_json_schema_says(schema, fitting, other):
 def test_a_keyword_that_is_not_known_is_not_ignored():
     with pytest.raises(KeyError, match=re.escape("multipleOf")):
         _compiled({"multipleOf": 2}, {})
-
-
-def test_more_lines_than_the_careful_reader_would_count_are_left_to_it():
-    path = "members/ana/0001.yaml"
-    record, data = EXAMPLES[path], write_record(EXAMPLES[path])
-    lines = data.count(b"\n")
-    found = accept(data, record.KIND, max_bytes=len(data), max_nodes=5 * (lines + 1))
-    assert found is not None
-    assert found.record == record
-    assert found.value == value_of(record)
-    assert accept(data, record.KIND, max_bytes=len(data), max_nodes=5 * lines) is None
-    assert accept(data, record.KIND, max_bytes=len(data) - 1, max_nodes=5 * (lines + 1)) is None
-    with pytest.raises(Unreadable, match="20000 nodes"):
-        parse_yaml(emit({"a": [{"b": "c"}] * 5_000}, {}))
-
-
-@pytest.mark.parametrize("path", EXAMPLES)
-def test_entries_in_another_order_or_twice_or_with_others_between_are_left_to_the_careful_reader(path):
-    record = EXAMPLES[path]
-    parts = re.findall(rb"[^ ].*\n(?: .*\n)*", write_record(record))
-    bounds = {"max_bytes": 10**6, "max_nodes": 10**6}
-    assert accept(b"".join(parts), record.KIND, **bounds) is not None
-    for other in (
-        [*parts[1:], parts[0]],
-        [*parts, parts[-1]],
-        [*parts[:1], b"other: x\n", *parts[1:]],
-        [*parts[:1], b"\n", *parts[1:]],
-        parts[1:],
-    ):
-        assert accept(b"".join(other), record.KIND, **bounds) is None
-
-
-def test_a_text_that_was_accepted_in_one_record_is_judged_anew_beside_others():
-    path = next(path for path in EXAMPLES if path.startswith("results/"))
-    record = EXAMPLES[path]
-    value = value_of(record)
-    bounds = {"max_bytes": 10**6, "max_nodes": 10**6}
-    schema = schema_of("result")
-    assert accept(emit(value, schema), record.KIND, **bounds) is not None
-    late = value | {"started": "2099-01-01T00:00:00Z"}
-    assert accept(emit(late, schema), record.KIND, **bounds) is None
-    assert accept(emit(late | {"finished": "2099-01-02T00:00:00Z"}, schema), record.KIND, **bounds) is not None
-    assert accept(emit(value | {"outcome": "failed"}, schema), record.KIND, **bounds) is None
-    assert accept(emit(value, schema), record.KIND, **bounds) is not None

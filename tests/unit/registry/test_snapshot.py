@@ -1,3 +1,6 @@
+import pytest
+
+from medperf_git.registry import snapshot
 from medperf_git.registry.objects import Store
 from medperf_git.registry.snapshot import EmptyView, Overlay, Snapshot
 
@@ -30,6 +33,22 @@ def test_folders_are_read_once(store: Store) -> None:
     mark = store.meter.mark()
     view.names("members/ana")
     assert store.meter.since(mark).objects_read == 0
+
+
+def test_a_folder_too_large_to_keep_beside_others_is_not_read_again_for_each_in_it(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshot, "_CACHED_ENTRIES", 20)
+    one = raw_tree(store, (FILE, b"0001.yaml", blob(store)))
+    many = raw_tree(store, *((FOLDER, b"m%02d" % number, one) for number in range(60)))
+    view = Snapshot.at(store, raw_commit(store, raw_tree(store, (FOLDER, b"members", many))))
+    load, loaded = view._load, []
+    monkeypatch.setattr(view, "_load", lambda path: loaded.append(path) or load(path))
+    for name in view.names("members"):
+        assert view.names(f"members/{name}") == ("0001.yaml",)
+        assert view.names(f"notices/members/{name}a/b/c/d/e") == ()
+    assert loaded.count("members") == 1
+    assert len(view._folders) <= 33
 
 
 def test_files_laid_over_a_view_win(store: Store) -> None:
