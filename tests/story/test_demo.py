@@ -5,6 +5,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from examples.kit.story import MARK, Story
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.recorded import recording, turn_one_digit, unpack
 
 
@@ -33,6 +37,40 @@ def test_a_folder_that_holds_something_is_not_played_in(tmp_path: Path) -> None:
     done = type_("demo", "--recorded", "--out", "mine", home=tmp_path)
     assert (done.returncode, "is not empty" in done.stderr) == (2, True)
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.tex"]
+
+
+def test_a_second_demo_takes_the_place_of_the_first_also_of_one_that_was_stopped(tmp_path: Path) -> None:
+    place = tmp_path / "my 'first' #1 demo"
+    (place / "registry.git").mkdir(parents=True)
+    (place / ".medperf-git-demo").touch()
+    (place / "people").symlink_to(tmp_path)
+    (tmp_path / "thesis.tex").touch()
+    for _ in range(2):
+        done = type_("demo", "--recorded", "--no-open", "--out", place, home=tmp_path)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert sorted(path.name for path in place.iterdir()) == [MARK, "changed", "reader", "registry.git", "site"]
+    assert (tmp_path / "thesis.tex").is_file()
+    Story.at(place)  # and the played demo takes it over too
+    assert [path.name for path in place.iterdir()] == [MARK]
+
+
+def test_what_is_somebody_elses_is_refused_before_any_image_is_built(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/thesis.tex").touch()
+    done = type_("demo", "--out", "mine", home=tmp_path, path=str(tmp_path))
+    assert (done.returncode, "is not empty" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize("told", ["{", "[]", '{"registry": "mg1:00"}', '{"registry": 1}'])
+def test_a_recording_that_is_damaged_is_said_in_a_sentence(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "breast-cancer/recorded").mkdir(parents=True)
+    (tmp_path / "breast-cancer/recorded/recorded.json").write_text(told, encoding="utf-8")
+    monkeypatch.setattr("medperf_git.flows.recorded.asset_folder", lambda _: tmp_path)
+    with pytest.raises(EnvironmentProblem, match="cannot be read") as caught:
+        recording()
+    assert "install medperf-git again" in caught.value.hint
 
 
 def test_without_an_engine_the_demo_names_the_recording(tmp_path: Path) -> None:
