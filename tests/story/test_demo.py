@@ -91,3 +91,11 @@ def test_the_turned_digit_is_one_byte_of_one_result(tmp_path: Path) -> None:
     assert sum(one != other for one, other in zip(signed, changed, strict=True)) == 1
     assert turned.before in signed.decode()
     assert turned.after in changed.decode()
+
+
+def test_people_of_a_story_have_none_of_the_players_registry_token_and_git(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("MEDPERF_GIT_REGISTRY", "MEDPERF_GIT_TOKEN", "MEDPERF_GIT_TOKEN_HOST", "GIT_DIR", "SSH_AUTH_SOCK"):
+        monkeypatch.setenv(name, "mine")
+    assert "mine" not in Story.at(tmp_path / "out")._environment("amara").values()
