@@ -17,7 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("medperf-git")
 WIDTH = 100
 MARK = ".medperf-git-demo"  # a folder that bears it was made by a story, and may be emptied by the next
-_NOT_PASSED_ON = ("GIT_", "SSH_", "MEDPERF_GIT_REGISTRY", "MEDPERF_GIT_TOKEN")  # a person of the story has none of yours
+_NOT_PASSED_ON = (
+    "GIT_",
+    "SSH_",
+    "MEDPERF_GIT_REGISTRY",
+    "MEDPERF_GIT_TOKEN",
+)  # a person of the story has none of yours
 
 
 @dataclass

@@ -239,7 +239,7 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
 
 
 def _judged_anew(workspace: Workspace, commit: str) -> Verdict:
-    """Return the verdict on what was sent, on the main that others moved meanwhile; Unacceptable when it lost to them."""
+    """Return the verdict on what was sent, on the main that others moved; Unacceptable when it lost to them."""
     at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
     judgement = workspace.judge(commit, at=at)
     if judgement.outcome not in (Outcome.PASS, Outcome.NEEDS_PERSON):

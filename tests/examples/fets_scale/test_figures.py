@@ -26,4 +26,6 @@ def test_the_chapters_add_up_to_what_was_measured():
 def test_the_kept_times_add_up():
     chapters = {name: seconds for name, seconds in FIGURES["seconds"].items() if name != "all"}
     assert sum(chapters.values()) == pytest.approx(FIGURES["seconds"]["all"], abs=0.1)
-    assert FIGURES["seconds_a_result"]["all"] == pytest.approx(FIGURES["seconds"]["all"] / FIGURES["results"]["all"], abs=0.001)
+    assert FIGURES["seconds_a_result"]["all"] == pytest.approx(
+        FIGURES["seconds"]["all"] / FIGURES["results"]["all"], abs=0.001
+    )

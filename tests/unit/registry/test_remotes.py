@@ -72,7 +72,9 @@ def test_a_path_begins_with_a_drive_where_there_are_drives(address: str) -> None
     assert Remote.parse(address, drives=True).transport is Transport.PATH
 
 
-@pytest.mark.parametrize("address", ["C::sh -c x", "c:registry", "C:/a\nb", "\\\\server\\share", "ext::C:/x", "C://server/x"])
+@pytest.mark.parametrize(
+    "address", ["C::sh -c x", "c:registry", "C:/a\nb", "\\\\server\\share", "ext::C:/x", "C://server/x"]
+)
 def test_a_drive_lets_nothing_else_pass(address: str) -> None:
     with pytest.raises(UsageProblem):
         Remote.parse(address, drives=True)
