@@ -46,7 +46,7 @@ SIGNAL = {
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A made-up site: its sizes, how it names files, how its scanner and its patients are."""
+    """A made-up site: its sizes (`reduced` 0: left out), how it names files, how its scanner and its patients are."""
 
     name: str
     prefix: str
@@ -65,13 +65,13 @@ class Site:
 
 
 SITES = (
-    Site("upenn-like", "upl", cases=12, reduced=3),
+    Site("upenn-like", "upl", cases=12, reduced=0),
     Site(
         "perelman-like", "per", cases=8, reduced=3, names_2023=True, gain=3.0, noise=6.0, coil=0.2, enhancement=0.8,
         radius=(12.0, 22.0), several=0.4,
     ),
     Site(
-        "community-like", "com", cases=8, reduced=3, compressed=False, gain=0.6, noise=7.5, coil=0.35,
+        "community-like", "com", cases=8, reduced=6, compressed=False, gain=0.6, noise=7.5, coil=0.35,
         enhancement=0.7, caps=0.8, radius=(10.0, 18.0), several=0.5,
     ),
 )  # fmt: skip
@@ -269,7 +269,8 @@ def main() -> None:
     parser.add_argument("--reduced", action="store_true", help="few patients a site, for a quick look")
     args = parser.parse_args()
     for site in SITES:
-        cases = site.reduced if args.reduced else site.cases
+        if not (cases := site.reduced if args.reduced else site.cases):
+            continue
         size = write_site(args.out, site, cases)
         print(f"{site.name:<16}{cases:>3} synthetic patients {size / 1e6:6.1f} MB")
     content = render_demo()

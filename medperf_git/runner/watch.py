@@ -67,6 +67,17 @@ def removed_bytes(processes: Iterable[int], devices: Set[int]) -> int:
     return sum(found.values())
 
 
+def descendants(process: int) -> Iterator[int]:
+    """Yield a process and all that it and its children started, where the kernel tells (proc(5), `children`)."""
+    waiting = [process]
+    while waiting:
+        found = waiting.pop()
+        yield found
+        with suppress(OSError, ValueError):
+            for task in Path(f"/proc/{found}/task").iterdir():
+                waiting.extend(map(int, (task / "children").read_text(encoding="ascii").split()))
+
+
 def _held_by(process: int) -> "Iterator[os.DirEntry[str]]":
     for folder in ("fd", "map_files"):
         with suppress(OSError), os.scandir(f"/proc/{process}/{folder}") as entries:

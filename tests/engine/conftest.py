@@ -16,6 +16,7 @@ from typing import cast
 
 import pytest
 
+from medperf_git.errors import Refused
 from medperf_git.records.digests import Digest, digest_of
 from medperf_git.records.models import (
     Asset,
@@ -277,3 +278,16 @@ def infer(
         )  # fmt: skip
 
     return run
+
+
+@pytest.fixture(scope="session")
+def keeps_limits() -> bool:
+    """Whether the engine under test keeps the caps of `strict`, as the probe sees it."""
+    engine = connect()
+    try:
+        engine.check_sandbox(Profile.STRICT)
+    except Refused as refused:
+        return "memory is not limited" not in refused.message
+    finally:
+        engine.close()
+    return True

@@ -11,11 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from medperf_git.errors import Refused
 from medperf_git.runner.engine import MIB, Cap, Ended, Limits, Profile
 from medperf_git.runner.engines.docker import DockerEngine
 from medperf_git.runner.tasks import Bench, StepFailed, TaskRun
-from tests.engine.conftest import ENGINE, connect
+from tests.engine.conftest import ENGINE
 
 KEPT_BY_THE_ENGINE = {"eat-memory", "eat-memory-in-child", "fork-bomb", "big-file"}
 LEFT_AT_MOST = 64 * MIB
@@ -44,19 +43,6 @@ def own_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def bench(engine: DockerEngine, limits: Limits, own_disk: Path, tmp_path: Path) -> Bench:
     """A workbench with small caps on that disk."""
     return Bench(engine=engine, limits=limits, scratch=own_disk / tmp_path.name, run_id="test")
-
-
-@pytest.fixture(scope="session")
-def keeps_limits() -> bool:
-    """Whether the engine under test keeps the caps of `strict`, as the probe sees it."""
-    engine = connect()
-    try:
-        engine.check_sandbox(Profile.STRICT)
-    except Refused as refused:
-        return "memory is not limited" not in refused.message
-    finally:
-        engine.close()
-    return True
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_an_image_that_is_removed_before_its_start_is_nobodys_failure(
 ) -> None:
     path, image_id = archive
     found = engine.resolve_image(wanted(image_id, type="DockerArchive", archive=path))
-    subprocess.run(["docker", "rmi", "-f", found], capture_output=True, check=True)
+    docker("rmi", "-f", found)
     spec = StepSpec(
         image_id=found, command=None, entrypoint=None, environment=(), binds=(), limits=bench.limits,
         profile=Profile.STRICT, scratch=tmp_path,

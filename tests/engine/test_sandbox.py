@@ -22,7 +22,15 @@ of_the_docker_api = pytest.mark.skipif(ENGINE == "apptainer", reason="it is abou
 
 
 @of_the_docker_api
-def test_the_probe_finds_the_strict_sandbox_whole(engine: DockerEngine, tmp_path: Path) -> None:
+def test_the_probe_finds_the_strict_sandbox_whole_or_says_which_limits_are_not_kept(
+    engine: DockerEngine, tmp_path: Path, keeps_limits: bool
+) -> None:
+    if not keeps_limits:
+        with pytest.raises(Refused, match="memory is not limited") as refused:
+            engine.check_sandbox(Profile.STRICT, cache=tmp_path)
+        assert "--profile unlimited" in refused.value.hint
+        assert not list(tmp_path.iterdir())
+        return
     engine.check_sandbox(Profile.STRICT, cache=tmp_path)
     engine.check_sandbox(Profile.COMPAT, cache=tmp_path)
     assert (tmp_path / f"sandbox-{ENGINE}-strict.ok").is_file()

@@ -32,7 +32,9 @@ ENDING = "_seg.nii.gz"
 NEAR = 1e-3  # mm
 STEP = ndimage.generate_binary_structure(3, 2)  # by which lesions are dilated: faces and edges
 TOUCHING = ndimage.generate_binary_structure(3, 3)  # what is connected: faces, edges and corners
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
+UNREADABLE = (
+    OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError
+)  # fmt: skip
 
 
 class Malformed(Exception):
@@ -179,11 +181,11 @@ def read_prediction(path: Path, reference: np.ndarray, affine: np.ndarray) -> np
         raise Failed("there is no prediction")
     try:
         image = nib.load(path)
+        if image.shape != reference.shape:  # before it is read: a header may claim more than the memory holds
+            raise Failed(f"it has {'x'.join(map(str, image.shape))} voxels, not {'x'.join(map(str, reference.shape))}")
         labels = np.asanyarray(image.dataobj)
     except UNREADABLE as error:
         raise Failed(f"it cannot be read as NIfTI ({type(error).__name__})") from error
-    if labels.shape != reference.shape:
-        raise Failed(f"it has {'x'.join(map(str, labels.shape))} voxels, not {'x'.join(map(str, reference.shape))}")
     if not np.allclose(image.affine, affine, rtol=0, atol=NEAR):
         raise Failed("it lies elsewhere in space than the scans: another affine")
     found = set(np.unique(labels).tolist())

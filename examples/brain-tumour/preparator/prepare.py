@@ -16,6 +16,7 @@ import argparse
 import csv
 import gzip
 import hashlib
+import math
 import re
 import sys
 import zlib
@@ -35,7 +36,10 @@ ENHANCING, ENHANCING_2023 = 4, 3
 NEAR = 1e-3  # mm: two grids closer than this are one
 FOUND, DONE, REFUSED = (0, "FOUND"), (1, "DONE"), (-1, "REFUSED")
 SOURCES = "sources.csv"
-UNREADABLE = (OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError)
+MOST_VOXELS = 2**29  # a header that claims more is broken, and reading it would fill the memory
+UNREADABLE = (
+    OSError, EOFError, ValueError, zlib.error, nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError
+)  # fmt: skip
 
 
 class Malformed(Exception):
@@ -86,6 +90,8 @@ def read_scan(case: str, path: Path) -> Scan:
     where = f"case {case}: {path.name}"
     try:
         image = nib.load(path)
+        if math.prod(image.shape) > MOST_VOXELS:
+            raise Malformed(f"{where} says that it has {'x'.join(map(str, image.shape))} voxels, more than any scan")
         voxels, affine = np.asanyarray(image.dataobj), image.affine
     except UNREADABLE as error:
         raise Malformed(f"{where} cannot be read as NIfTI ({type(error).__name__})") from error
@@ -95,6 +101,8 @@ def read_scan(case: str, path: Path) -> Scan:
         raise Malformed(f"{where} holds no plain numbers but {voxels.dtype}")
     if not np.isfinite(voxels).all():
         raise Malformed(f"{where} holds values that are no finite numbers")
+    if not np.isfinite(affine).all():
+        raise Malformed(f"{where} does not say where it lies in space: its affine holds no finite numbers")
     return Scan(path.name, voxels, affine)
 
 
@@ -203,12 +211,15 @@ def remove_prepared(case: str, data: Path, labels: Path) -> None:
         (data / case).rmdir()
 
 
-def fingerprint(files: dict[str, Path]) -> str:
+def fingerprint(case: str, files: dict[str, Path]) -> str:
     """Return a digest of a patient's raw files: names and content."""
     digest = hashlib.sha256()
     for part, path in files.items():
-        with path.open("rb") as file:
-            digest.update(f"{part} {path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        try:
+            with path.open("rb") as file:
+                digest.update(f"{part} {path.name} {hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        except OSError as error:
+            raise Malformed(f"case {case}: {path.name} cannot be read ({error.strerror})") from error
     return digest.hexdigest()
 
 
@@ -270,10 +281,11 @@ class Places:
         if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", case):
             raise Malformed(f"case {case!r}: a patient's folder is named by ASCII letters, digits, - and _")
         files = find_files(case, self.data, self.labels)
-        now = fingerprint(files)
+        now = fingerprint(case, files)
         targets = prepared_files(case, self.out_data, self.out_labels)
         if now != before or not all(path.is_file() for path in targets.values()):
             scans, labels = read_case(case, files)
+            remove_prepared(case, self.out_data, self.out_labels)  # nothing old may stand beside what is new
             for part, scan in scans.items():
                 write_scan(targets[part], plain_type(scan.voxels), scan.affine)
             write_scan(targets[SEGMENTATION], labels, scans["t1"].affine)

@@ -31,6 +31,14 @@ def read_table(path: Path) -> dict[str, dict[str, str]]:
     """Return the judged columns of a table by case."""
     if not path.is_file():
         raise Malformed(f"{path.name}: there is no such file in the folder that was given")
+    try:
+        return parse_table(path)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Malformed(f"{path.name}: cannot be read as a table in UTF-8 ({error})") from error
+
+
+def parse_table(path: Path) -> dict[str, dict[str, str]]:
+    """Read the table row by row."""
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)
         if missing := [name for name in ("case", *JUDGED) if name not in (reader.fieldnames or ())]:

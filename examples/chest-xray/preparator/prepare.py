@@ -19,8 +19,10 @@ import csv
 import hashlib
 import io
 import re
+import struct
 import sys
 import warnings
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +32,7 @@ import numpy as np
 import pydicom
 import yaml
 from PIL import Image, ImageOps
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 FINDINGS = (
@@ -55,6 +57,10 @@ CASE = re.compile(r"patient\d+-study\d+-view\d+", re.ASCII)
 LABELS = {"1": "1", "1.0": "1", "0": "0", "0.0": "0", "-1": "uncertain", "-1.0": "uncertain", "": "blank"}
 MEANINGS = {"positive": "1", "negative": "0", "left-out": ""}
 RADIOGRAPHS = ("CR", "DX", "RG")
+BROKEN_DICOM = (
+    InvalidDicomError, BytesLengthException, OSError, ValueError, TypeError, AttributeError, KeyError, EOFError,
+    NotImplementedError, OverflowError, RuntimeError, struct.error, zlib.error,
+)  # fmt: skip
 REFUSED, DONE = (-1, "REFUSED"), (2, "DONE")
 
 
@@ -138,6 +144,8 @@ def read_lines(path: Path, header: list[str]) -> list[list[str]]:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise Malformed(f"{path.name}: not UTF-8 text (byte {error.start})") from error
+    except OSError as error:
+        raise Malformed(f"{path.name}: cannot be read ({error.strerror})") from error
     try:
         rows = [row for row in csv.reader(io.StringIO(text, newline="")) if row]
     except csv.Error as error:
@@ -243,7 +251,8 @@ def read_dicom(path: Path) -> np.ndarray[Any, Any]:
         image = pydicom.dcmread(path)
         kind = str(image.get("Modality", "")), str(image.get("PhotometricInterpretation", ""))
         bits, frames = int(image.get("BitsStored", 0)), int(image.get("NumberOfFrames", 1) or 1)
-    except (InvalidDicomError, OSError, ValueError, TypeError, AttributeError, KeyError, EOFError) as error:
+        stored_as = image.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
+    except BROKEN_DICOM as error:
         raise Malformed("cannot be read as DICOM") from error
     modality, photometric = kind
     if modality not in RADIOGRAPHS:
@@ -257,7 +266,6 @@ def read_dicom(path: Path) -> np.ndarray[Any, Any]:
     try:
         grey = apply_voi_lut(apply_modality_lut(image.pixel_array, image), image)
     except Exception as error:  # its decoders raise whatever they like on broken pixels
-        stored_as = image.file_meta.get("TransferSyntaxUID", pydicom.uid.UID("")).name
         raise Malformed(f"holds no pixels that can be read ({stored_as})") from error
     return grey.max() - grey if photometric == "MONOCHROME1" else grey
 
@@ -265,6 +273,8 @@ def read_dicom(path: Path) -> np.ndarray[Any, Any]:
 def shrink(grey: np.ndarray[Any, Any], size: int) -> Image.Image:
     """Return a square 8-bit picture: stretched from darkest to brightest, filled up with black, made smaller."""
     values = grey.astype(np.float64)
+    if not np.isfinite(values).all():
+        raise Malformed("holds values that are no finite numbers")
     low, high = values.min(), values.max()
     if low == high:
         raise Malformed("shows nothing: all its pixels have one value")
@@ -296,6 +306,14 @@ def write_report(path: Path, done: Mapping[str, str], refused: list[Refusal]) ->
     path.write_text(yaml.safe_dump(columns, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
+def fingerprint(source: Path, size: int) -> str:
+    """Return a digest of all that decides what a prepared image is."""
+    try:
+        return hashlib.sha256(b"%d " % size + source.read_bytes()).hexdigest()
+    except OSError as error:
+        raise Malformed(f"cannot be read ({error.strerror})") from error
+
+
 def make_images(data: Path, rows: list[Row], rules: Rules, images: Path, before: Mapping[str, str]) -> Made:
     """Prepare every image that is not prepared already from the same bytes; return both halves of the report."""
     images.mkdir(exist_ok=True)
@@ -305,7 +323,7 @@ def make_images(data: Path, rows: list[Row], rules: Rules, images: Path, before:
         target = images / f"{row.case}.png"
         try:
             source = find_image(data, row)
-            digest = hashlib.sha256(b"%d " % rules.size + source.read_bytes()).hexdigest()
+            digest = fingerprint(source, rules.size)
             if before.get(row.case) != digest or not target.is_file():
                 target.unlink(missing_ok=True)
                 shrink(read_grey(source), rules.size).save(target)
@@ -321,7 +339,10 @@ def prepare(args: argparse.Namespace) -> None:
     rules = read_rules(args.parameters)
     rows, refused = read_table(args.labels, rules)
     images = args.out_data / "images"
-    done, more = make_images(args.data, rows, rules, images, read_report(args.report))
+    before = read_report(args.report)
+    if args.report.is_file():
+        args.report.write_bytes(b"")  # whoever is stopped from here on has finished nothing, whatever files come back
+    done, more = make_images(args.data, rows, rules, images, before)
     refused = [*refused, *more]
     for path in images.glob("*.png"):
         if path.stem not in done:

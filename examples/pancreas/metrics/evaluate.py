@@ -64,25 +64,25 @@ class Mask:
         return float(self.voxels.sum() * abs(np.linalg.det(self.affine[:3, :3])) / 1000)
 
 
-def read_mask(path: Path, where: str) -> Mask:
-    """Read a mask; `where` names case and file in the sentence that refuses it."""
+def read_mask(path: Path, where: str, *, like: Mask | None = None) -> Mask:
+    """Read a mask, as large as another one if that is given; `where` names case and file in what refuses it."""
     try:
         image: Any = nib.load(path)
+        if like is not None and image.shape != like.voxels.shape:  # before it is read: a header may claim anything
+            raise Malformed(f"{where} has the shape {image.shape}, the label has {like.voxels.shape}")
         voxels = np.asanyarray(image.dataobj)
     except (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error) as error:
         raise Malformed(f"{where} cannot be read as NIfTI") from error
-    if not np.isin(voxels, (0, 1)).all():
+    if voxels.dtype.kind not in "biuf" or not np.isin(voxels, (0, 1)).all():
         raise Malformed(f"{where} holds values other than 0 and 1")
     return Mask(voxels > 0, np.asarray(image.affine, dtype=float))
 
 
 def check_grid(found: Mask, truth: Mask, where: str) -> None:
     """Refuse a prediction that does not lie on the grid of its label."""
-    if found.voxels.shape != truth.voxels.shape:
-        raise Malformed(f"{where} has the shape {found.voxels.shape}, the label has {truth.voxels.shape}")
     ends = np.array(np.meshgrid(*[(0, size - 1) for size in truth.voxels.shape], indexing="ij")).reshape(3, -1).T
     places = [nib.affines.apply_affine(one.affine, ends) for one in (found, truth)]
-    if np.linalg.norm(places[0] - places[1], axis=1).max() > SAME_PLACE:
+    if not np.linalg.norm(places[0] - places[1], axis=1).max() <= SAME_PLACE:  # also where an affine has a NaN
         raise Malformed(f"{where} lies elsewhere than its label")
 
 
@@ -129,7 +129,7 @@ def evaluate_case(case: str, label: Path, predictions: Path, rules: Rules) -> di
     for stage in STAGES:
         path, where = predictions / stage / f"{case}.nii.gz", f"case {case}: {stage}/{case}.nii.gz"
         if path.is_file():
-            found[stage] = read_mask(path, where)
+            found[stage] = read_mask(path, where, like=truth)
             check_grid(found[stage], truth, where)
     if not found:
         return None

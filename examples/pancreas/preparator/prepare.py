@@ -18,6 +18,7 @@ import re
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -102,15 +103,20 @@ def walk(folder: Path) -> Iterable[Path]:
 
 def holds_slices(folder: Path) -> bool:
     """Tell whether a folder holds DICOM files by their name."""
-    return any(path.suffix.lower() == ".dcm" for path in folder.iterdir())
+    return any(name.lower().endswith(".dcm") for _, _, names in islice(os.walk(folder), 1) for name in names)
 
 
 def digest(case: Case, settings: Settings) -> str:
-    """Return the SHA-256 of a case's raw files, their names and the settings."""
+    """Return the SHA-256 of a case's raw files, their names and the settings; note a file that cannot be read."""
     whole = hashlib.sha256(settings.dicom_labels.encode())
     for path in case.files():
-        with path.open("rb") as file:
-            whole.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+        try:
+            with path.open("rb") as file:
+                content = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            case.fault = case.fault or f"{path.name} cannot be read ({error.strerror})"
+            continue
+        whole.update(f"{path.name}\0{content}\n".encode(errors="surrogateescape"))
     return whole.hexdigest()
 
 

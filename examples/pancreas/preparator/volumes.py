@@ -6,6 +6,8 @@ grid allows (RAS); voxels are moved, never resampled, so spacing and position st
 
 from __future__ import annotations
 
+import math
+import struct
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -18,14 +20,16 @@ import numpy as np
 import pydicom
 from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 
 LARGEST_TILT = 10.0  # degrees between an axis of the grid and the nearest axis of the patient
 SAME_PLACE = 0.5  # mm by which corners of label and image may differ
 NEEDED = ("SeriesInstanceUID", "ImagePositionPatient", "ImageOrientationPatient", "PixelSpacing", "InstanceNumber",
           "Rows", "Columns", "RescaleSlope", "RescaleIntercept", "PixelData")  # fmt: skip
 BROKEN_NIFTI = (ImageFileError, HeaderDataError, OSError, EOFError, ValueError, zlib.error)
-BROKEN_DICOM = (AttributeError, EOFError, KeyError, NotImplementedError, OSError, RuntimeError, TypeError, ValueError)
+BROKEN_DICOM = (AttributeError, BytesLengthException, EOFError, KeyError, NotImplementedError, OSError, OverflowError,
+                RuntimeError, TypeError, ValueError, struct.error, zlib.error)  # fmt: skip
+MOST_VOXELS = 2**29  # a header that claims more is broken, and reading it would fill the memory
 
 
 class Malformed(Exception):
@@ -56,6 +60,8 @@ def read_nifti(path: Path, *, oriented: bool = True) -> Volume:
     """Read a .nii.gz; `oriented` asks for an orientation in its header, otherwise voxels stay as they lie."""
     try:
         image: Any = nib.load(path)
+        if math.prod(image.shape) > MOST_VOXELS:
+            raise Malformed(f"{path.name} says that its shape is {image.shape}, larger than any scan")
         voxels = np.asanyarray(image.dataobj)
     except FileNotFoundError as error:
         raise Malformed(f"{path.name} is not there") from error
@@ -63,7 +69,7 @@ def read_nifti(path: Path, *, oriented: bool = True) -> Volume:
         raise Malformed(f"{path.name} cannot be read as NIfTI ({first_line(error)})") from error
     if voxels.ndim != 3 or min(voxels.shape) < 2:
         raise Malformed(f"{path.name} is no volume, its shape is {voxels.shape}")
-    if not np.isfinite(voxels).all():
+    if voxels.dtype.kind not in "iuf" or not np.isfinite(voxels).all():
         raise Malformed(f"{path.name} holds voxels that are no numbers")
     if not oriented:
         return Volume(path.name, voxels, np.eye(4))
@@ -74,7 +80,10 @@ def read_nifti(path: Path, *, oriented: bool = True) -> Volume:
 def check_codes(name: str, image: Any) -> None:
     """Refuse a NIfTI header without an orientation, or with two that contradict each other."""
     header = image.header
-    quaternion, matrix = header.get_qform(coded=True), header.get_sform(coded=True)
+    try:
+        quaternion, matrix = header.get_qform(coded=True), header.get_sform(coded=True)
+    except (HeaderDataError, ValueError) as error:
+        raise Malformed(f"{name} says no valid orientation in its header ({first_line(error)})") from error
     if not quaternion[1] and not matrix[1]:
         raise Malformed(f"{name} says no orientation in its header (qform_code and sform_code are 0)")
     if quaternion[1] and matrix[1] and not np.allclose(quaternion[0][:3, :3], matrix[0][:3, :3], atol=0.01):
@@ -132,22 +141,31 @@ def is_slice(path: Path) -> bool:
 
 
 def read_slice(path: Path) -> Any:
-    """Read one DICOM file with what a CT slice needs; `medperf_name` keeps its name for later sentences."""
+    """Read one DICOM file with what a CT slice needs; `source_name` keeps its name for later sentences."""
     try:
         item: Any = pydicom.dcmread(path)
+        item.source_name = path.name
+        check_slice(item)
     except InvalidDicomError as error:
         raise Malformed(f"{path.name} is no DICOM file") from error
-    except BROKEN_DICOM as error:
+    except BROKEN_DICOM as error:  # values are decoded where they are first asked for
         raise Malformed(f"{path.name} cannot be read as DICOM ({first_line(error)})") from error
-    if item.get("Modality") != "CT":
-        raise Malformed(f"{path.name} is no CT slice, its modality is {item.get('Modality')}")
-    for name in NEEDED:
-        if item.get(name) is None:
-            raise Malformed(f"{path.name} lacks {name}")
-    if int(item.get("NumberOfFrames", 1) or 1) != 1 or int(item.get("SamplesPerPixel", 1)) != 1:
-        raise Malformed(f"{path.name} is no single grey slice")
-    item.source_name = path.name
     return item
+
+
+def check_slice(item: Any) -> None:
+    """Refuse what is no single grey CT slice, or lacks what places it and turns it into HU."""
+    name = item.source_name
+    if item.get("Modality") != "CT":
+        raise Malformed(f"{name} is no CT slice, its modality is {item.get('Modality')}")
+    for needed in NEEDED:
+        if item.get(needed) is None:
+            raise Malformed(f"{name} lacks {needed}")
+    for single in ("RescaleSlope", "RescaleIntercept", "InstanceNumber"):
+        if not isinstance(item[single].value, (int, float)) or not math.isfinite(item[single].value):
+            raise Malformed(f"{name} has no valid {single}")
+    if int(item.get("NumberOfFrames", 1) or 1) != 1 or int(item.get("SamplesPerPixel", 1) or 1) != 1:
+        raise Malformed(f"{name} is no single grey slice")
 
 
 def check_one_series(slices: Sequence[Any]) -> None:
@@ -220,9 +238,12 @@ def position(item: Any) -> np.ndarray:
 def numbers(item: Any, name: str) -> np.ndarray:
     """Return a DICOM value of several numbers; refuse what is none."""
     try:
-        return np.array([float(value) for value in item[name].value])
+        found = np.array([float(value) for value in item[name].value])
     except (TypeError, ValueError) as error:
         raise Malformed(f"{item.source_name} has no valid {name}") from error
+    if not np.isfinite(found).all():
+        raise Malformed(f"{item.source_name} has no valid {name}")
+    return found
 
 
 def hounsfield(item: Any) -> np.ndarray:

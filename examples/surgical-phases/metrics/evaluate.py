@@ -52,6 +52,14 @@ def read_phases(path: Path, phases: tuple[str, ...]) -> dict[tuple[str, str], in
     """Return the number of the phase by video and second, in file order."""
     if not path.is_file():
         raise Malformed(f"{path.name}: there is no such file in the folder that was given")
+    try:
+        return parse_phases(path, phases)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise Malformed(f"{path.name}: cannot be read as a table in UTF-8 ({error})") from error
+
+
+def parse_phases(path: Path, phases: tuple[str, ...]) -> dict[tuple[str, str], int]:
+    """Read the table row by row."""
     found: dict[tuple[str, str], int] = {}
     with path.open(newline="", encoding="utf-8") as file:
         reader = csv.DictReader(file)

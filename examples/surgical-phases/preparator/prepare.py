@@ -107,7 +107,11 @@ def find_raw(data: Path, labels: Path) -> list[Raw]:
     if not videos and not faults:
         raise Malformed(f"{VIDEOS}: holds no video ({', '.join(sorted(SUFFIXES))})")
     wrong = {raw.name for raw in faults}
-    names = sorted((videos.keys() | annotations.keys()) - wrong)
+    misnamed = {name for name in annotations.keys() - wrong if not NAME.fullmatch(name)}
+    for path in sorted(annotations[name] for name in misnamed):
+        fault = f"{ANNOTATIONS}/{path.name}: a name must consist of ASCII letters, digits, '-' and '_'"
+        faults.append(Raw(path.name, None, path, fault))
+    names = sorted((videos.keys() | annotations.keys()) - wrong - misnamed)
     return faults + [Raw(name, videos.get(name), annotations.get(name)) for name in names]
 
 
@@ -217,7 +221,10 @@ class Kept:
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "videos.csv"
-        rows = read_table(self.path, FACTS) if self.path.is_file() else []
+        try:
+            rows = read_table(self.path, FACTS)
+        except Malformed:  # not there yet, or torn: then everything is cut anew
+            rows = []
         self.rows = {row["video"]: row for row in rows}
 
     def has(self, raw: Raw, source: str, folder: Path) -> bool:
@@ -234,9 +241,13 @@ def fingerprint(raw: Raw, parameters: Parameters) -> str:
     """Return a digest of everything that decides what becomes of a video."""
     digest = hashlib.sha256(parameters.digest.encode())
     for path in (raw.video, raw.annotation):
-        if path is not None:
+        if path is None:
+            continue
+        try:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
+        except OSError as error:
+            raise Malformed(f"{path.parent.name}/{path.name}: cannot be read: {reason(error)}") from error
     return digest.hexdigest()
 
 
@@ -249,6 +260,7 @@ def prepare_one(raw: Raw, parameters: Parameters, out: Path, kept: Kept, report:
     finished = kept.has(raw, source, folder)
     if not finished:
         kept.rows.pop(raw.name, None)
+        kept.write()  # whoever is stopped from here on has not finished, whatever files come back
         shutil.rmtree(folder, ignore_errors=True)
     phases = read_annotation(raw, parameters)
     if not finished:
@@ -283,6 +295,7 @@ def prepare(
     found = find_raw(data, labels)
     report, kept = Report(report_file, [raw.name for raw in found]), Kept(metadata)
     remove_stale(out_data, {raw.name for raw in found}, kept)
+    (out_labels / LABELS).unlink(missing_ok=True)  # it is written again when all videos are in order
     rows, faults = [], []
     for raw in found:
         try:

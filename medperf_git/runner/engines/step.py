@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Self
 
+from medperf_git.errors import EnvironmentProblem
 from medperf_git.runner.engine import Ended, StepResult, StepSpec
 from medperf_git.runner.engines.speaking import NotFound, NotRunning, close_stream, gone, speaking
 from medperf_git.runner.supervise import follow
-from medperf_git.runner.watch import MemoryWatch, usage
+from medperf_git.runner.watch import MemoryWatch, descendants, usage
 
 KILLED_CODES = (137, 143)
 
@@ -71,14 +72,33 @@ class Running:
                 self._api.kill(self._id, "SIGKILL")
         except (NotFound, NotRunning):
             return
+        except EnvironmentProblem:
+            if self._runs():  # Docker answers 409 for one that has ended meanwhile, Podman 500
+                raise
+
+    def _runs(self) -> bool:
+        try:
+            with speaking("look at a container"):
+                return bool(self._api.inspect_container(self._id)["State"]["Running"])
+        except NotFound:
+            return False
 
     def memory(self) -> int | None:
         """Return bytes of memory in use, where the kernel's files can be read."""
         return self._memory.in_use()
 
     def processes(self) -> Iterator[int]:
-        """Yield the numbers of its processes, where the kernel's files can be read."""
-        return self._memory.processes()
+        """Yield the numbers of its processes, where the kernel's files can be read.
+
+        An ordinary user's engine has no control groups under version 1: there the engine says which process is first.
+        """
+        grouped = list(self._memory.processes())
+        if grouped:
+            yield from grouped
+        elif self._disk is not None and self._disk.exists():  # the engine is on this host, and so are its numbers
+            with contextlib.suppress(NotFound), speaking("look at a container"):
+                first = int(self._api.inspect_container(self._id)["State"].get("Pid") or 0)
+                yield from descendants(first) if first else ()
 
     def layer_disk(self) -> Path | None:
         """Return the engine's own folder, when it lies on this host."""

@@ -239,6 +239,28 @@ def test_a_patient_whose_files_changed_is_prepared_anew_and_one_who_left_is_take
     assert not (bench.labels / "B_seg.nii.gz").exists()
 
 
+def test_files_of_a_run_that_was_stopped_are_not_taken_for_those_of_other_scans(bench: Bench, monkeypatch):
+    write_case(bench.raw, "A")
+    assert bench.prepare() == ()
+    path = bench.raw / "A" / "A_t1.nii.gz"
+    good, prepared = path.read_bytes(), (bench.data / "A" / "A_t1.nii.gz").read_bytes()
+    write = bench.preparator.write_scan
+
+    def stopped(path: Path, *words: object) -> None:
+        if path.name == "A_t2.nii.gz":
+            raise KeyboardInterrupt
+        write(path, *words)
+
+    write_volume(path, volume(shift=7))
+    with monkeypatch.context() as patch:
+        patch.setattr(bench.preparator, "write_scan", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            bench.prepare()
+    path.write_bytes(good)
+    assert bench.prepare() == ()
+    assert (bench.data / "A" / "A_t1.nii.gz").read_bytes() == prepared
+
+
 def test_the_sanity_check_names_what_is_missing_and_what_belongs_to_nobody(bench: Bench):
     for case in ("A", "B"):
         write_case(bench.raw, case)

@@ -55,7 +55,7 @@ def evaluate_texts(
 ) -> Done:
     for name in ("predictions", "labels", "local"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    (folder / "predictions/predictions.csv").write_text(predictions, encoding="utf-8")
+    (folder / "predictions/predictions.csv").write_text(predictions, encoding="utf-8", errors="surrogateescape")
     (folder / "labels/labels.csv").write_text(labels, encoding="utf-8")
     (folder / "parameters.yaml").write_text(parameters, encoding="utf-8")
     places = ("--predictions", folder / "predictions", "--labels", folder / "labels", "--local", folder / "local")
@@ -204,6 +204,8 @@ LABELS = HEADER + "\n" + row("A1", "10101") + row("A2", "01010")
         (GOOD.replace("Edema", "Oedema"), LABELS, "predictions.csv, row 1: no column 'Edema'"),
         (GOOD, LABELS.replace("A1,1", "A1,2"), "labels.csv: Atelectasis is '2', which is none of 0, 1 and nothing"),
         (GOOD, HEADER + "\n", "labels.csv: holds no cases"),
+        (GOOD.replace("A2", "\udce9"), LABELS, "predictions.csv: cannot be read as a table in UTF-8"),
+        (GOOD + "A" * 200_000, LABELS, "predictions.csv: cannot be read as a table in UTF-8"),
     ],
 )
 def test_incomplete_predictions_are_refused(tmp_path: Path, predictions: str, labels: str, sentence: str):

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 import yaml
-from PIL import Image
+from PIL import Image, ImageOps
 from pydicom.data import get_testdata_file
 
 from medperf_git.runner.report import read_report
@@ -307,6 +307,14 @@ def in_table(change: Callable[[list[list[str]]], object]) -> Callable[[Path], ob
             as_dicom(lambda: dicom(RAMP, NumberOfFrames=2).getvalue()),
             f"{CASE}: {DICOM} holds 2 frames, and a radiograph is one",
         ),
+        (
+            as_dicom(lambda: dicom(RAMP).getvalue().replace(b"\x28\0\1\1US\2\0", b"\x28\0\1\1U?\2\0")),
+            f"{CASE}: {DICOM} cannot be read as DICOM",
+        ),
+        (
+            as_dicom(lambda: dicom(RAMP, RescaleSlope="1.5", RescaleIntercept=0).getvalue().replace(b"1.5 ", b"nan ")),
+            f"{CASE}: {DICOM} holds values that are no finite numbers",
+        ),
     ],
 )
 def test_malformed_input_is_refused_with_case_and_file(
@@ -320,6 +328,21 @@ def test_malformed_input_is_refused_with_case_and_file(
     assert "Traceback" not in done.err
     assert not (tmp_path / "out/data/cases.csv").exists()
     assert not (tmp_path / "out/labels/labels.csv").exists()
+
+
+def test_an_image_that_may_not_be_read_is_refused_with_case_and_file(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def forbidden(path: Path) -> bytes:
+        if "patient2" in path.parts:
+            raise PermissionError(13, "Permission denied")
+        return read_bytes(path)
+
+    read_bytes = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    assert (
+        f"refused: {CASE}: {FILE} cannot be read (Permission denied)\n3 cases" in prepare(export, tmp_path / "out").err
+    )
 
 
 def test_all_that_is_wrong_is_said_at_once_and_mending_it_is_enough(export: Path, tmp_path: Path):
@@ -370,6 +393,27 @@ def test_an_image_that_changed_is_prepared_again_and_one_that_went_is_removed(ex
     assert prepare(export, out).code == 0
     assert (out / "data/images/patient1-study1-view1.png").read_bytes() != first
     assert not (out / "data/images/patient2-study1-view1.png").exists()
+
+
+def test_pictures_of_a_run_that_was_stopped_are_not_taken_for_those_of_another_file(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prepare(export, tmp_path / "out")
+    made, source = tmp_path / "out/data/images/patient2-study1-view1.png", image_of(export, 2)
+    good, picture = source.read_bytes(), made.read_bytes()
+
+    def stopped(*words: object, **named: object) -> object:
+        made.write_bytes(b"of the other file")
+        raise KeyboardInterrupt
+
+    shutil.copy(image_of(export, 1), source)
+    with monkeypatch.context() as patch:
+        patch.setattr(ImageOps, "pad", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare(export, tmp_path / "out")
+    source.write_bytes(good)
+    assert prepare(export, tmp_path / "out").code == 0
+    assert made.read_bytes() == picture
 
 
 @pytest.mark.parametrize(

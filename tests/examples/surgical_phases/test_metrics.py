@@ -162,11 +162,14 @@ def test_results_and_what_stays_at_the_site_are_written(tmp_path: Path):
         (("v,0,preparation", "v,0,preparation"), "predictions.csv, row 3: second 0 of v stands in the file twice"),
         (("v,0,tea",), "predictions.csv, row 2: phase 'tea' is none of preparation, "),
         ([f"v,{second},preparation" for second in range(4)], "the first is second 3 of v"),
+        (("v,0,pr\udce9paration",), "predictions.csv: cannot be read as a table in UTF-8"),
+        (("v,0," + "a" * 200_000,), "predictions.csv: cannot be read as a table in UTF-8"),
     ],
 )
 def test_predictions_that_are_not_as_agreed_are_refused(tmp_path: Path, predictions: list[str], sentence: str):
     labels = write_phases(tmp_path, "labels.csv", {"v": [0, 1, 2]}) / "labels.csv"
-    (tmp_path / "predictions.csv").write_text("\n".join(["video,second,phase", *predictions]), encoding="utf-8")
+    text = "\n".join(["video,second,phase", *predictions])
+    (tmp_path / "predictions.csv").write_text(text, encoding="utf-8", errors="surrogateescape")
     with pytest.raises(metrics.Malformed, match=sentence):
         metrics.confusion_by_video(
             metrics.read_phases(labels, PHASES), metrics.read_phases(tmp_path / "predictions.csv", PHASES), 6

@@ -180,6 +180,57 @@ def test_folders_and_names_that_are_not_as_agreed_are_refused(tmp_path: Path):
     ]
 
 
+def test_an_annotation_without_a_name_takes_nothing_of_the_others_away(tmp_path: Path):
+    write_video(tmp_path, "one", 12)
+    prepare_here(tmp_path, tmp_path / "out")
+    annotation_of(tmp_path, "").write_text("Frame\tPhase\n0\tPreparation\n", encoding="utf-8")
+    with pytest.raises(preparator.Malformed, match=r"^-phase\.txt: phase_annotations/-phase\.txt: a name must consist"):
+        prepare_here(tmp_path, tmp_path / "out")
+    assert len(list((tmp_path / "out" / "data" / "one").iterdir())) == 3
+    assert not (tmp_path / "out" / "labels" / "labels.csv").exists()  # no table of an earlier time passes for this one
+
+
+@pytest.mark.parametrize(("name", "words"), [("two.mp4", "Is a directory"), ("three.mp4", "No such file or directory")])
+def test_what_cannot_be_opened_is_refused_with_video_and_file(tmp_path: Path, name: str, words: str):
+    write_video(tmp_path, "one", 12)
+    path = tmp_path / "data" / "videos" / name
+    path.mkdir() if name == "two.mp4" else path.symlink_to("nowhere")
+    with pytest.raises(preparator.Malformed, match=rf"^{path.stem}: videos/{name}: cannot be read: {words}$"):
+        prepare_here(tmp_path, tmp_path / "out")
+    assert (tmp_path / "out" / "data" / "one" / "000000.jpg").is_file()
+
+
+def test_pictures_of_a_run_that_was_stopped_are_not_taken_for_those_of_another_file(tmp_path: Path, monkeypatch):
+    write_video(tmp_path, "one", 12)
+    prepare_here(tmp_path, tmp_path / "out")
+    path = tmp_path / "data" / "videos" / "one.mp4"
+    good, cut_at = path.read_bytes(), tmp_path / "out" / "data" / "one" / "000000.jpg"
+    picture = cut_at.read_bytes()
+
+    def stopped(raw: object, phases: object, parameters: object, out: Path) -> None:
+        (out / "000000.jpg").write_bytes(b"of the other file")
+        raise KeyboardInterrupt
+
+    path.write_bytes(good + b"\0")
+    with monkeypatch.context() as patch:
+        patch.setattr(preparator, "cut", stopped)
+        with pytest.raises(KeyboardInterrupt):
+            prepare_here(tmp_path, tmp_path / "out")
+    path.write_bytes(good)
+    prepare_here(tmp_path, tmp_path / "out")
+    assert cut_at.read_bytes() == picture
+
+
+def test_a_torn_table_of_what_was_done_means_to_begin_anew(tmp_path: Path):
+    write_video(tmp_path, "one", 12)
+    prepare_here(tmp_path, tmp_path / "out")
+    table = tmp_path / "out" / "metadata" / "videos.csv"
+    whole = table.read_bytes()
+    table.write_bytes(whole[:9])
+    prepare_here(tmp_path, tmp_path / "out")
+    assert table.read_bytes() == whole
+
+
 def test_prepared_data_are_checked_and_counted(prepared: Path, tmp_path: Path):
     folder = prepared / "naples-like"
     where = ("--data", folder / "data", "--labels", folder / "labels")

@@ -2,7 +2,11 @@
 
 import mmap
 import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +16,7 @@ import pytest
 from medperf_git.runner.disk import DiskFull
 from medperf_git.runner.engine import MIB, Ended, Limits, Profile, StepSpec
 from medperf_git.runner.supervise import follow
-from medperf_git.runner.watch import removed_bytes
+from medperf_git.runner.watch import descendants, removed_bytes
 
 
 class Printing:
@@ -81,3 +85,17 @@ def test_t22_a_removed_file_that_is_held_open_or_mapped_counts(spec: StepSpec, t
             if os.getuid() == 0:  # what is mapped is shown to root alone
                 assert removed_bytes([os.getpid()], device) >= before + MIB
             assert mapped[0] == ord("x")
+
+
+def test_the_children_of_a_process_and_theirs_are_found_whoever_started_them() -> None:
+    program = "import os, subprocess; os.fork(); subprocess.run(['sleep', '30'])"
+    with subprocess.Popen([sys.executable, "-c", program], start_new_session=True) as process:
+        try:
+            until = time.monotonic() + 10
+            while len(found := list(descendants(process.pid))) < 4 and time.monotonic() < until:
+                time.sleep(0.02)
+            names = sorted(Path(f"/proc/{pid}/comm").read_text().strip()[:6] for pid in found)
+            assert found[0] == process.pid
+            assert names == ["python", "python", "sleep", "sleep"]
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
