@@ -8,20 +8,20 @@
 set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-lane() { "$PYTHON" -m pytest -q -m "engine or browser" --durations=15 --durations-min=5 "$@"; }
 PYTHON=$1
+LANE=("$PYTHON" -m pytest -q -m "engine or browser" --durations=15 --durations-min=5)
 STORIES="tests/docs tests/story/test_pilots.py tests/story/test_four_clouds.py"
 said=$(mktemp -d)
 trap 'kill "$pages" "$stories" 2>/dev/null || true; rm -rf "$said"' EXIT
 
-lane tests/pagure tests/browser >"$said/pages" 2>&1 &
+"${LANE[@]}" tests/pagure tests/browser >"$said/pages" 2>&1 &  # no function: its number must be that of the tests
 pages=$!
-lane $STORIES >"$said/stories" 2>&1 &
+"${LANE[@]}" $STORIES >"$said/stories" 2>&1 &
 stories=$!
 code=0
 ignored=(--ignore=tests/pagure --ignore=tests/browser)
 for path in $STORIES; do ignored+=("--ignore=$path"); done
-lane tests "${ignored[@]}" || code=$?
+"${LANE[@]}" tests "${ignored[@]}" || code=$?
 wait "$stories" || code=$?
 cat "$said/stories"
 wait "$pages" || code=$?

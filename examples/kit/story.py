@@ -17,6 +17,12 @@ ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("medperf-git")
 WIDTH = 100
 MARK = ".medperf-git-demo"  # a folder that bears it was made by a story, and may be emptied by the next
+_NOT_PASSED_ON = (
+    "GIT_",
+    "SSH_",
+    "MEDPERF_GIT_REGISTRY",
+    "MEDPERF_GIT_TOKEN",
+)  # a person of the story has none of yours
 
 
 @dataclass
@@ -105,7 +111,7 @@ class Story:
         print(f"  {time.monotonic() - self.started:6.1f} s  in all")
 
     def _environment(self, person: str) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GIT_", "SSH_"))}
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_NOT_PASSED_ON)}
         home = self.out / "people" / person
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
         return kept | {"MEDPERF_GIT_HOME": str(home / "state"), "HOME": str(home), "COLUMNS": str(WIDTH)}

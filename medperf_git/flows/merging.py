@@ -15,7 +15,7 @@ from medperf_git.registry.pulls import proposal_at
 from medperf_git.registry.steps import Judgement
 from medperf_git.registry.transport import PushOutcome
 
-ATTEMPTS = 5
+ATTEMPTS = 20  # each is lost only to another proposal that was merged, so a crowd of this size ends
 MEANWHILE = "was merged meanwhile by somebody else"
 
 
@@ -123,8 +123,8 @@ def merge_request(workspace: Workspace, proposal: str, *, commit: str, title: st
 def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str) -> bool:
     """Push the merge of a proposal that passes; tell whether main has it now.
 
-    Where somebody else moved main meanwhile it is judged again on the new main. False: it no longer passes, or
-    this host does not let us; then it waits.
+    Where somebody else moved main meanwhile it is judged again on the new main. False: it no longer passes, this
+    host does not let us, or others were faster every time, which is said; then it waits.
     """
     for _ in range(ATTEMPTS):
         base = workspace.base
@@ -151,6 +151,8 @@ def merge_change(workspace: Workspace, proposal: str, *, commit: str, title: str
             workspace.context.say(f"main did not take it ({told}); it waits there for `medperf-git merge`")
             return False
         workspace.refresh()
+    lost = f"others were merged first {ATTEMPTS} times in a row"
+    workspace.context.say(f"not merged yet: {lost}; it waits there, and `medperf-git submit` merges it")
     return False
 
 

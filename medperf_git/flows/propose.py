@@ -224,13 +224,28 @@ def send(workspace: Workspace, entry: Entry, *, commit: str, verdict: Verdict) -
         raise_unsent(sent)
     outbox = Outbox.of(workspace.context.home, workspace.alias)
     outbox.put(entry.moved("sent"))
+    base = workspace.base
     merged = merge_at_once(workspace, entry.id, commit=commit, title=entry.title, verdict=verdict)
     if merged:
         outbox.put(entry.moved("merged"))
+    elif workspace.base != base:
+        if stands(workspace.view, entry):
+            return already_there(workspace, entry)
+        verdict = _judged_anew(workspace, commit)
     waits = "" if merged else waits_for(verdict)
     if workspace.forge.merging is Merging.PAGE and not known:
         waits = f"{OPEN_IT}; then for {waits}"
     return Proposed(entry.id, verdict, sent.url, waits, merged=merged)
+
+
+def _judged_anew(workspace: Workspace, commit: str) -> Verdict:
+    """Return the verdict on what was sent, on the main that others moved; Unacceptable when it lost to them."""
+    at = max(workspace.context.clock(), workspace.store.commit(workspace.base).time)
+    judgement = workspace.judge(commit, at=at)
+    if judgement.outcome not in (Outcome.PASS, Outcome.NEEDS_PERSON):
+        hint = "run `medperf-git submit --resume`: it says what stands now, and finds it a new place where there is one"
+        raise Unacceptable("others were merged first, and this no longer fits", judgement.findings, hint=hint)
+    return judgement.verdict
 
 
 def _is_there(workspace: Workspace, entry: Entry) -> bool:

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.records.schemas import asset_folder
@@ -51,17 +50,23 @@ def recording() -> Recording:
     """Return the recording that came with this program."""
     folder = asset_folder("examples") / "breast-cancer" / "recorded"
     try:
-        told: dict[str, Any] = json.loads((folder / "recorded.json").read_text(encoding="utf-8"))
-    except OSError as error:
+        told = json.loads((folder / "recorded.json").read_text(encoding="utf-8"))
+        if not all(isinstance(value, str) for value in told.values()):
+            raise TypeError("a value is no text")
+        return Recording(folder / "registry.bundle", **told)
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         hint = "install medperf-git again; the recording lies beside its schemas"
-        raise EnvironmentProblem(f"the recorded registry is not there: {error}", hint=hint) from error
-    return Recording(folder / "registry.bundle", **told)
+        raise EnvironmentProblem(f"the recorded registry cannot be read: {error}", hint=hint) from error
 
 
 def unpack(recorded: Recording, registry: Path) -> None:
     """Make the recorded registry a bare repository, as a Git host would hold it."""
     open_copy(registry)
-    fetch(registry, Remote.at_path(recorded.bundle), [f"+{_MAIN}:{_MAIN}"])
+    try:
+        fetch(registry, Remote.at_path(recorded.bundle), [f"+{_MAIN}:{_MAIN}"])
+    except EnvironmentProblem as problem:
+        hint = f"{problem.hint}; if Git is well, install medperf-git again"
+        raise EnvironmentProblem(f"the recorded registry cannot be unpacked: {problem.message}", hint=hint) from problem
 
 
 def turn_one_digit(registry: Path, out: Path) -> Turned:

@@ -4,6 +4,7 @@
 with it (`ext::`, `file://`, `-oProxyCommand=…`). Credentials are never part of an address.
 """
 
+import os
 import re
 from dataclasses import dataclass
 from enum import StrEnum
@@ -19,6 +20,7 @@ _HTTPS = re.compile(rf"https://{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
 _SSH = re.compile(rf"ssh://(?:{_USER}@)?{_HOST}(?::[0-9]{{1,5}})?/{_PATH}")
 _SCP = re.compile(rf"{_USER}@{_HOST}:{_PATH}")
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*::?")
+_DRIVE = re.compile(r"[A-Za-z]:[\\/][^\\/:]")
 _HINT = "give https://host/path, ssh://user@host/path, user@host:path, or the path of a folder on this machine"
 
 
@@ -38,9 +40,14 @@ class Remote:
     transport: Transport
 
     @classmethod
-    def parse(cls, text: str) -> "Remote":
-        """Read an address without its `#mg1:…`; UsageProblem when it is not allowed."""
-        if not text or text.startswith("-") or re.search(r"[\x00-\x20\x7f\\]", text):
+    def parse(cls, text: str, *, drives: bool = os.name == "nt") -> "Remote":
+        """Read an address without its `#mg1:…`; UsageProblem when it is not allowed.
+
+        A path may hold spaces, an address not; where the system has `drives`, a path may begin with one.
+        """
+        if drives and _DRIVE.match(text) and text.isprintable():
+            return cls.at_path(Path(text))
+        if not text.strip() or text.startswith("-") or re.search(r"[\x00-\x1f\x7f\\]", text):
             raise UsageProblem("this is not an address of a registry", hint=_HINT)
         if _HTTPS.fullmatch(text):
             return cls(text, Transport.HTTPS)
@@ -57,7 +64,7 @@ class Remote:
     @classmethod
     def at_path(cls, path: Path) -> "Remote":
         """Return the address of a repository on this machine."""
-        return cls(str(path.absolute()), Transport.PATH)
+        return cls(path.absolute().as_posix(), Transport.PATH)
 
     @property
     def origin(self) -> str:

@@ -1,6 +1,8 @@
 """Play the whole story on this machine, or look at a recording of it."""
 
 import os
+import shlex
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from medperf_git.flows.recorded import Recording
 
 _FOLDER = "medperf-git-demo"
+_MARK = ".medperf-git-demo"  # a folder that bears it was made by a demo, and may be emptied by the next
 
 
 @click.command()
@@ -28,10 +31,11 @@ def demo(*, recorded: bool, out: Path, no_open: bool) -> int:
 
     It builds the containers and needs Docker on Linux. With --recorded nothing is run: the registry of an earlier run
     is judged from its first commit on, its leaderboard built and opened, and then one byte of it is changed.
-    Everybody's keys and state lie in the folder of the demo; yours are not touched.
+    Everybody's keys and state lie in the folder of the demo, which the next demo there empties; yours are not touched.
     """
+    out = _refuse_others(out.resolve())
     if recorded:
-        return _recorded(_empty(out), opens=not no_open)
+        return _recorded(out, opens=not no_open)
     from medperf_git.flows.played import play  # noqa: PLC0415
 
     code, site = play(out, environ=os.environ)
@@ -47,9 +51,10 @@ def _recorded(folder: Path, *, opens: bool) -> int:
     began = time.monotonic()
     told, registry = recording(), folder / "registry.git"
     _say_what(told)
+    _make_empty(folder)
     unpack(told, registry)
     for words in (
-        ("registry", "add", f"{registry}#{told.registry}"),
+        ("registry", "add", f"{registry.name}#{told.registry}"),
         ("audit",),
         ("leaderboard", "show", told.benchmark),
         ("leaderboard", "build", "--out", str(folder / "site")),
@@ -91,7 +96,7 @@ def _tell(text: str) -> None:
 def _type(folder: Path, *words: str, code: int = 0) -> None:
     """Show a command, run it as a person with a state folder of the demo's own, and show what it says."""
     echo_text()
-    echo_text("$ medperf-git " + " ".join(word.replace(f"{folder}{os.sep}", "") for word in words), bold=True)
+    echo_text("$ medperf-git " + shlex.join(word.replace(f"{folder}{os.sep}", "") for word in words), bold=True)
     environment = {**os.environ, "MEDPERF_GIT_HOME": str(folder / "reader")}
     for name in ("MEDPERF_GIT_REGISTRY", "MEDPERF_GIT_TOKEN"):
         environment.pop(name, None)
@@ -101,13 +106,22 @@ def _type(folder: Path, *words: str, code: int = 0) -> None:
         raise EnvironmentProblem(f"this ended with exit code {done.returncode}, not {code}", hint=hint)
 
 
-def _empty(folder: Path) -> Path:
-    """Return the folder, made; nobody's files are ever emptied."""
-    folder = folder.resolve()
-    if folder.exists() and any(folder.iterdir()):
+def _refuse_others(folder: Path) -> Path:
+    """Return the folder where it is new, empty or an earlier demo's; nobody else's files are ever emptied."""
+    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).is_file():
         raise UsageProblem(f"{folder} is there already and is not empty", hint="remove it, or choose another --out")
-    folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _make_empty(folder: Path) -> None:
+    """Make the folder, without what an earlier demo left in it; it bears the mark from its first moment on."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _MARK).touch()
+    for entry in folder.iterdir():
+        if entry.is_dir() and not entry.is_symlink():
+            shutil.rmtree(entry)
+        elif entry.name != _MARK:
+            entry.unlink()
 
 
 def _open(site: Path) -> None:

@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,11 +11,12 @@ import pytest
 from medperf_git.errors import EnvironmentProblem
 from medperf_git.flows.propose import Draft, Proposed, Unacceptable, next_link, propose
 from medperf_git.forge.plain import PlainGit
-from medperf_git.forge.port import Words
+from medperf_git.forge.port import Sent, Words
 from medperf_git.policy.verdict import Outcome
 from medperf_git.records import layout, models
 from medperf_git.records.convert import value_of
 from medperf_git.records.names import Ref
+from medperf_git.registry.transport import PushOutcome
 from tests.support import registry_builder as rb
 from tests.support.people import Human, Town, git_environ
 
@@ -242,3 +244,49 @@ def test_a_merge_retries_when_somebody_else_moved_main_meanwhile(town: Town) -> 
     proposed = propose(stale, [Draft(layout.cube_path(cube.ref), cube)], title="Add a tree")
     assert proposed.merged
     moa.run("audit")
+
+
+def overtaken(monkeypatch: pytest.MonkeyPatch, first: Callable[[], object]) -> None:
+    """Let something happen between the moment a proposal is sent and the first time its merge is."""
+    real, left = PlainGit.advance, [first]
+
+    def late(self: PlainGit, copy: Path, commit: str) -> Sent:
+        if left:
+            left.pop()()
+        return real(self, copy, commit)
+
+    monkeypatch.setattr(PlainGit, "advance", late)
+
+
+def test_who_is_overtaken_by_a_contrary_decision_is_not_told_that_a_merge_is_waited_for(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dora, emil = town.people["dora"], town.people["emil"]
+    emils = drafts(emil, decide(emil, "reject"))
+    overtaken(monkeypatch, lambda: propose(emil.workspace(), emils, title="Reject"))
+    with pytest.raises(Unacceptable, match="others were merged first") as told:
+        send(dora, decide(dora, "approve"))
+    assert "submit --resume" in told.value.hint
+    said = dora.run("submit", "--resume", code=1)
+    assert "no longer applies: it is now rejected (reject by emil" in said.out
+
+
+def test_what_somebody_else_merged_while_its_author_merged_it_is_merged(
+    town: Town, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dora = town.people["dora"]
+    overtaken(monkeypatch, lambda: town.founder.run("merge"))
+    assert send(dora, decide(dora, "approve")).merged
+    assert [row["state"] for row in dora.run("status", "--all", "--json").value][-1] == "merged"
+
+
+def test_who_loses_every_time_is_told_so_and_that_it_waits(town: Town, monkeypatch: pytest.MonkeyPatch) -> None:
+    dora = town.people["dora"]
+    refused = Sent(PushOutcome.NOT_FORWARD, "fetch first")
+    monkeypatch.setattr(PlainGit, "advance", lambda *_: refused)
+    said = dora.run("approve", "moa/forest", "--yes")
+    assert "others were merged first 20 times in a row; it waits there" in said.err
+    assert "a merge" in said.out
+    monkeypatch.undo()
+    assert "merged" in dora.run("submit").out
+    assert town.git("for-each-ref", "refs/heads/submit") == ""

@@ -5,6 +5,11 @@ from medperf_git.registry.remotes import Remote, Transport
 
 REFUSED = [
     "",
+    " ",
+    "git@host:reg istry",
+    "git@ho st:registry",
+    "C:/Users/ana/registry.git",
+    "C:\\Users\\ana\\registry.git",
     "ext::sh -c touch% /tmp/canary",
     "fd::17",
     "file:///srv/registry.git",
@@ -50,6 +55,7 @@ def test_t36_t37_an_address_that_could_do_something_else_is_refused(address: str
         ("ssh://example.org/~ana/registry.git", Transport.SSH),
         ("git@github.com:medical/registry.git", Transport.SSH),
         ("/srv/git/registry.git", Transport.PATH),
+        ("/home/ana/my files/registry.git", Transport.PATH),
     ],
 )
 def test_an_ordinary_address_is_allowed(address: str, transport: Transport) -> None:
@@ -59,3 +65,16 @@ def test_an_ordinary_address_is_allowed(address: str, transport: Transport) -> N
 def test_a_plain_path_becomes_absolute(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert Remote.parse("registry.git").url == str(tmp_path / "registry.git")
+
+
+@pytest.mark.parametrize("address", ["C:/Users/ana/registry.git", r"C:\Users\Ana Lima\registry.git"])
+def test_a_path_begins_with_a_drive_where_there_are_drives(address: str) -> None:
+    assert Remote.parse(address, drives=True).transport is Transport.PATH
+
+
+@pytest.mark.parametrize(
+    "address", ["C::sh -c x", "c:registry", "C:/a\nb", "\\\\server\\share", "ext::C:/x", "C://server/x"]
+)
+def test_a_drive_lets_nothing_else_pass(address: str) -> None:
+    with pytest.raises(UsageProblem):
+        Remote.parse(address, drives=True)
