@@ -68,7 +68,7 @@ def removed_bytes(processes: Iterable[int], devices: Set[int]) -> int:
 
 
 def descendants(process: int) -> Iterator[int]:
-    """Yield a process and all that it and its children started, where the kernel tells (proc(5), `children`)."""
+    """Yield a process and all that it and its children started, parents first, where the kernel tells (proc(5))."""
     waiting = [process]
     while waiting:
         found = waiting.pop()

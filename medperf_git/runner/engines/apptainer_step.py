@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from medperf_git.runner.watch import MemoryWatch
+from medperf_git.runner.watch import MemoryWatch, descendants
 
 _PIECE = 1 << 16
 _NEAR = 0.98
@@ -48,11 +48,11 @@ class Process:
 
     def memory(self) -> int | None:
         """Return bytes of memory of all its processes that no file backs."""
-        processes = (self.pid, *_below(self.pid))
+        processes = tuple(descendants(self.pid))
         used = sum(_anonymous(pid) for pid in processes)
         self._watch.folder = self._watch.folder or next(filter(None, map(_own_group, processes)), None)
-        if self._watch.folder is not None:
-            self._watch.in_use()
+        if self._watch.folder is not None:  # it knows of files in shared memory too, which no process need have mapped
+            used = max(used, self._watch.in_use() or 0)
         if used > self._cap * _NEAR or self._watch.kills:
             self.out_of_memory = True
             self.kill()
@@ -60,7 +60,7 @@ class Process:
 
     def processes(self) -> Iterator[int]:
         """Yield the numbers of all its processes."""
-        yield from (self.pid, *_below(self.pid))
+        yield from descendants(self.pid)
 
     def layer_disk(self) -> Path | None:
         """Return None: what it writes outside the mounts is in memory."""
@@ -81,22 +81,9 @@ class Process:
 
 def kill_tree(pid: int) -> None:
     """Kill a process and all below it."""
-    for one in (*reversed(_below(pid)), pid):
+    for one in reversed(list(descendants(pid))):
         with suppress(ProcessLookupError, PermissionError):
             os.kill(one, signal.SIGKILL)
-
-
-def _below(pid: int) -> list[int]:
-    """Return the processes below one, parents first."""
-    found: list[int] = []
-    waiting = [pid]
-    while waiting:
-        for path in Path(f"/proc/{waiting.pop()}/task").glob("*/children"):
-            with suppress(OSError):
-                children = [int(word) for word in path.read_text().split()]
-                found += children
-                waiting += children
-    return found
 
 
 def _own_group(pid: int) -> Path | None:
