@@ -49,10 +49,11 @@ class Process:
     def memory(self) -> int | None:
         """Return bytes of memory of all its processes that no file backs."""
         processes = tuple(descendants(self.pid))
-        used = sum(_anonymous(pid) for pid in processes)
         self._watch.folder = self._watch.folder or next(filter(None, map(_own_group, processes)), None)
-        if self._watch.folder is not None:  # it knows of files in shared memory too, which no process need have mapped
-            used = max(used, self._watch.in_use() or 0)
+        # The sum counts twice what a process shares with its children, and leaves out files in shared memory. Who fills
+        # these a kernel may let try for ever at the cap, and kill nothing.
+        grouped = self._watch.in_use() if self._watch.folder is not None else None
+        used = sum(map(_anonymous, processes)) if grouped is None else grouped
         if used > self._cap * _NEAR or self._watch.kills:
             self.out_of_memory = True
             self.kill()
