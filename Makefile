@@ -38,7 +38,7 @@ tools:  ## what only the tests need
 	-@PYTHON=$(BIN)/python scripts/ensure-validators.sh
 
 test: dev engine images pilot-images tools  ## every test: first those that run side by side, then those with an engine or a browser
-	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 3 -m "not engine and not browser" --durations=25 --durations-min=5 $(COVERAGE)
+	$(BIN)/python -m coverage erase && $(BIN)/python -m pytest -q -n 3 --dist worksteal -m "not engine and not browser" --durations=25 --durations-min=5 $(COVERAGE)
 	scripts/test-engine.sh $(BIN)/python
 	$(BIN)/python scripts/coverage_gate.py 95 records signing policy
 
