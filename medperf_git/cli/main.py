@@ -87,7 +87,7 @@ COMMANDS: dict[str, str] = {
 # Commands, and groups of them, for which there is no registry to choose.
 WITHOUT_REGISTRY = frozenset(
     (
-        *("init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
+        *("demo", "init", "registry add", "registry ls", "registry use", "registry rm", "completion", "fmt"),
         *("runs", "key new", "key ls", "cube new", "cube import", "benchmark new", "dataset hash"),
         *("dataset progress", "dataset export", "dataset import", "storage"),
     )

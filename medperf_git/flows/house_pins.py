@@ -85,9 +85,10 @@ def _download(version: str, folder: Path) -> str:
 
 
 def _runs_here(wheel: Path) -> bool:
-    """Tell whether a wheel holds the modules that this process was started from, byte for byte."""
+    """Tell whether a wheel holds the modules that this process was started from, byte for byte; not the demo's."""
     here = Path(medperf_git.__file__).parent
-    mine = {path.relative_to(here.parent).as_posix(): path.read_bytes() for path in here.rglob("*.py")}
+    paths = (path for path in here.rglob("*.py") if (here / "_assets") not in path.parents)
+    mine = {path.relative_to(here.parent).as_posix(): path.read_bytes() for path in paths}
     try:
         with zipfile.ZipFile(wheel) as archive:
             names = [name for name in archive.namelist() if name.startswith("medperf_git/") and name.endswith(".py")]
