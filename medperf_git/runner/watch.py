@@ -73,9 +73,9 @@ def descendants(process: int) -> Iterator[int]:
     while waiting:
         found = waiting.pop()
         yield found
-        with suppress(OSError, ValueError):
-            for task in Path(f"/proc/{found}/task").iterdir():
-                waiting.extend(map(int, (task / "children").read_text(encoding="ascii").split()))
+        for children in Path(f"/proc/{found}/task").glob("*/children"):
+            with suppress(OSError):  # a thread that has ended meanwhile hides nobody else's children
+                waiting.extend(map(int, children.read_text(encoding="ascii").split()))
 
 
 def _held_by(process: int) -> "Iterator[os.DirEntry[str]]":
