@@ -40,9 +40,15 @@ class Story:
         out = out.resolve()
         if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
             raise SystemExit(f"{out} holds something else; choose another --out")
-        shutil.rmtree(out, ignore_errors=True)
-        out.mkdir(parents=True)
-        (out / MARK).touch()
+        try:
+            if out.exists():
+                shutil.rmtree(out)
+            out.mkdir(parents=True)
+            (out / MARK).touch()
+        except OSError as error:
+            raise SystemExit(
+                f"{out} cannot be made anew: {error.filename}: {error.strerror}; remove it, or choose another --out"
+            ) from error
         return cls(out, color=sys.stdout.isatty())
 
     @property

@@ -40,7 +40,7 @@ def headline(
     if _is_one_case(found):
         return f"{start}, on a single case: no claim beyond it can be made."
     if isinstance(contest, un.Contest):
-        return f"{start}{_how_sure(contest, rivals, _confirmed(ranked, pairs))}"
+        return f"{start}{_how_sure(contest, rivals, _confirmed(ranked, pairs), metrics=len(pairs))}"
     if len(found.counted.grid.sites) == 1:
         return f"{start}, at a single site: no claim beyond it can be made."
     return f"{start}{_by_tests(pairs, rivals)}"
@@ -51,7 +51,7 @@ def _is_one_case(found: rk.Ranking) -> bool:
     return cases.shape[-1] == 1 and found.weights == "equal" and bool((cases == 1).all())
 
 
-def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str) -> str:
+def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str, *, metrics: int) -> str:
     if contest.sites == 1:
         return ", at a single site: no claim beyond it can be made."
     if contest.tested:
@@ -59,7 +59,8 @@ def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str) -> str:
             return f", and no other model comes within its margin of error{confirmed}."
         return f", but {listing(rivals)} cannot be told from it."
     if not rivals:
-        return f" and best at every one of the {word(contest.sites)} sites, too few for a test."
+        together = "" if metrics == 1 else ", over all metrics together,"  # by one of them another may be ahead
+        return f" and{together} best at every one of the {word(contest.sites)} sites, too few for a test."
     if len(rivals) == 1:
         share = next(contest.not_behind[i] for i, held in enumerate(contest.within) if held and i != contest.leader)
         where = f"{word(round(share * contest.sites))} of {word(contest.sites)} sites"

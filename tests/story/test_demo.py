@@ -54,6 +54,18 @@ def test_a_second_demo_takes_the_place_of_the_first_also_of_one_that_was_stopped
     assert [path.name for path in place.iterdir()] == [MARK]
 
 
+def test_a_folder_that_cannot_be_emptied_is_named_in_a_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", f"{path}/people")
+
+    Story.at(tmp_path / "out")
+    monkeypatch.setattr("examples.kit.story.shutil.rmtree", refuse)
+    with pytest.raises(SystemExit, match="out/people: Permission denied; remove it, or choose another --out"):
+        Story.at(tmp_path / "out")
+
+
 def test_what_is_somebody_elses_is_refused_before_any_image_is_built(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine/thesis.tex").touch()

@@ -90,6 +90,21 @@ def test_a_single_model_is_the_only_one_ranked():
     assert analysed(house).headline == "Good is the only model ranked so far."
 
 
+@pytest.mark.parametrize(("metrics", "together"), [(("dice",), ""), (("dice", "hd95"), ", over all metrics together,")])
+def test_first_at_each_of_a_few_sites_is_said_of_all_metrics_where_there_are_more(metrics, together):
+    registry = ComparedRegistry(rule="mean-then-rank", weights="equal", metrics=metrics)
+    registry.model("good")
+    registry.model("between")
+    for site in ("north", "south"):  # one-feature is ahead by the distance alone
+        registry.site(site, cases=20)
+        registry.measured("between", site, {"dice": [0.6] * 20, "hd95": [9.0] * 20})
+        registry.measured("good", site, {"dice": [0.9] * 20, "hd95": [4.0] * 20})
+        registry.measured("one-feature", site, {"dice": [0.4] * 20, "hd95": [3.9] * 20})
+    found = analysed(registry)
+    told = f"Good is first of three and{together} best at every one of the two sites, too few for a test."
+    assert found.headline == told
+
+
 def test_random_effects_without_any_test_say_that_nothing_is_tested():
     registry = registry_of(SITES, rule="meta", weights="equal")
     for path in [path for path in registry.files if path.startswith("comparisons/")]:
