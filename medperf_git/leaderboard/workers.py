@@ -29,6 +29,7 @@ Done: TypeAlias = tuple[Kept, bool]
 
 _WORTH_IT = 3000  # results; with fewer, starting a process costs more than it gains
 _SHARE = 256  # results in one piece of work
+_AHEAD = 2  # pieces that another process is given at a time: it has the next one when it has done one
 
 
 class Pool:
@@ -63,29 +64,29 @@ class Pool:
     def run(self, works: list[Work]) -> Iterator[Done]:
         """Do all; EnvironmentProblem when a process was killed."""
         if self._others < 1 or sum(work.chains for work in works) < _WORTH_IT:
-            for work in works:
-                yield self._here.do([work])[0]
-            return
+            done: Iterator[Done] = (self._here.do([work])[0] for work in works)
+        else:
+            done = self._shared(deque(_shares(works)))
         try:
-            yield from self._shared(list(_shares(works)))
+            yield from map(self._said_once, done)
         except BrokenProcessPool as error:
             hint = "see whether the memory ran out, then run it again"
             raise EnvironmentProblem("a process that wrote pages was killed", hint=hint) from error
 
-    def _shared(self, shares: list[list[Work]]) -> Iterator[Done]:
-        """Do shares from the end while others begin at the front; what they have done is not left to gather."""
+    def _shared(self, shares: deque[list[Work]]) -> Iterator[Done]:
+        """Do shares from the end while others have the next ones from the front."""
         self._executor = ProcessPoolExecutor(self._others, get_context("spawn"), initializer=self._begin)
-        theirs: deque[Future[list[Done]]] = deque(self._executor.submit(_do, share) for share in shares)
-        while theirs and theirs[-1].cancel():
-            theirs.pop()
-            yield from self._here.do(shares.pop())
-            while theirs and theirs[0].done():
-                yield from map(self._shared_words, theirs.popleft().result())
-        while theirs:
-            yield from map(self._shared_words, theirs.popleft().result())
+        theirs: deque[Future[list[Done]]] = deque()
+        while shares or theirs:
+            while shares and len(theirs) < _AHEAD * self._others:
+                theirs.append(self._executor.submit(_do, shares.popleft()))
+            if shares:
+                yield from self._here.do(shares.pop())
+            while theirs and (theirs[0].done() or not shares):
+                yield from theirs.popleft().result()
 
-    def _shared_words(self, done: Done) -> Done:
-        """Keep a text or reference once that comes from another process in every column."""
+    def _said_once(self, done: Done) -> Done:
+        """Keep a text or reference once that many columns have."""
         kept, lasting = done
         once = self._once.setdefault
         column = replace(

@@ -92,7 +92,8 @@ class SiteFolder:
         self._sweep("", known, leave)
 
     def sweep(self, folder: str, known: Collection[str]) -> None:
-        """Remove what is not `known` in one folder and below."""
+        """Remove what is not `known` in one folder and below, where all is written now."""
+        self._made = {made for made in self._made if not made.startswith(folder + "/")}  # else it grows with the site
         if not self.fresh and _is_folder(self._start + folder):
             self._sweep(folder + "/", known, ())
 
