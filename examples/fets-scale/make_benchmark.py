@@ -12,7 +12,8 @@ TITLE = "A simulated challenge of the size of FeTS 2022"
 DESCRIPTION = (
     "SIMULATED: no patient, no image and no real model is behind any number. 41 made-up models are run at 32 made-up "
     "sites on tumours that are three nested balls; every value was really computed at the site from predictions and "
-    "labels, reduced, reviewed, signed, judged and merged. It shows what a challenge of this size asks of the software."
+    "labels, reduced, reviewed, signed, judged and merged. Where a result gives the version of its engine as 'none: "
+    "plain processes', the programs ran in no container. This shows what a challenge of this size asks of the software."
 )
 BIAS = {
     "challenge-name": "A simulated challenge of the size of the Federated Tumor Segmentation (FeTS) challenge 2022",
