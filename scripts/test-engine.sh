@@ -9,7 +9,7 @@ set -euo pipefail
 
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PYTHON=$1
-LANE=(env --default-signal=INT "$PYTHON" -m pytest -q -m "engine or browser" --durations=15 --durations-min=5)
+LANE=("$PYTHON" -m pytest -q -m "engine or browser" --durations=15 --durations-min=5)
 STORIES="tests/docs tests/story/test_pilots.py tests/story/test_four_clouds.py"
 said=$(mktemp -d)
 trap 'kill "$pages" "$stories" 2>/dev/null || true; rm -rf "$said"' EXIT

@@ -6,6 +6,7 @@ does a connection to anything but this machine.
 
 import ipaddress
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ _PRIVATE = tuple(
     str(_REAL_HOME / name) for name in (".ssh", ".gitconfig", ".config/git", ".local/share/medperf-git", ".netrc")
 )
 _guarded = False
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell starts what runs in its background deaf to Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class TouchedOutside(AssertionError):

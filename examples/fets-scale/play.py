@@ -317,7 +317,7 @@ def figures(play: Play) -> dict[str, object]:
     return {
         "simulated": "every value; the commands, signatures, judgements and merges are real",
         "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "machine": f"{os.cpu_count()} cores, Linux {platform.release()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, {_linux()}, Python {platform.python_version()}",
         "version": subprocess.run([PROGRAM, "--version"], capture_output=True, text=True, check=True).stdout.strip(),
         "engine": play.engine,
         "models": len(play.models),
@@ -337,6 +337,11 @@ def figures(play: Play) -> dict[str, object]:
         "site_bytes": _size(play.out / "site"),
         "site_files": sum(path.is_file() for path in (play.out / "site").rglob("*")),
     }
+
+
+def _linux() -> str:
+    """Return the version of the kernel, without what tells one machine from another."""
+    return "Linux " + ".".join(platform.release().split(".")[:2])
 
 
 def _plain(command: str) -> str:

@@ -37,18 +37,20 @@ class Story:
     @classmethod
     def at(cls, out: Path) -> "Story":
         """Return a story in `out`, emptied of an earlier one; nothing else is ever emptied."""
-        out = out.resolve()
-        if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
-            raise SystemExit(f"{out} holds something else; choose another --out")
+        out = place = out.resolve()
         try:
-            if out.exists():
-                shutil.rmtree(out)
-            out.mkdir(parents=True)
-            (out / MARK).touch()
+            if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
+                raise SystemExit(f"{out} holds something else; choose another --out")
+            out.mkdir(parents=True, exist_ok=True)
+            (out / MARK).touch()  # it stays: what could not be removed is removed by the next story
+            for place in out.iterdir():
+                if place.is_dir() and not place.is_symlink():
+                    shutil.rmtree(place)
+                elif place.name != MARK:
+                    place.unlink()
         except OSError as error:
-            raise SystemExit(
-                f"{out} cannot be made anew: {error.filename}: {error.strerror}; remove it, or choose another --out"
-            ) from error
+            why = f"{error.filename}: {error.strerror}"
+            raise SystemExit(f"{place} cannot be made empty ({why}); remove it, or choose another --out") from error
         return cls(out, color=sys.stdout.isatty())
 
     @property

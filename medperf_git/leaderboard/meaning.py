@@ -40,7 +40,7 @@ def headline(
     if _is_one_case(found):
         return f"{start}, on a single case: no claim beyond it can be made."
     if isinstance(contest, un.Contest):
-        return f"{start}{_how_sure(contest, rivals, _confirmed(ranked, pairs), metrics=len(pairs))}"
+        return f"{start}{_how_sure(contest, found, rivals, _confirmed(ranked, pairs))}"
     if len(found.counted.grid.sites) == 1:
         return f"{start}, at a single site: no claim beyond it can be made."
     return f"{start}{_by_tests(pairs, rivals)}"
@@ -51,21 +51,26 @@ def _is_one_case(found: rk.Ranking) -> bool:
     return cases.shape[-1] == 1 and found.weights == "equal" and bool((cases == 1).all())
 
 
-def _how_sure(contest: un.Contest, rivals: list[str], confirmed: str, *, metrics: int) -> str:
+def _how_sure(contest: un.Contest, found: rk.Ranking, rivals: list[str], confirmed: str) -> str:
     if contest.sites == 1:
         return ", at a single site: no claim beyond it can be made."
     if contest.tested:
         if not rivals:
             return f", and no other model comes within its margin of error{confirmed}."
         return f", but {listing(rivals)} cannot be told from it."
+    ranked = "ranked " if found.counted.sites_out else ""  # a site that is left out may say otherwise
+    metrics = len(found.counted.grid.metrics)
+    together = f", by the {word(metrics)} metrics of the ranking together" if metrics > 1 else ""  # one alone may
     if not rivals:
-        together = "" if metrics == 1 else ", over all metrics together,"  # by one of them another may be ahead
-        return f" and{together} best at every one of the {word(contest.sites)} sites, too few for a test."
+        comma = "," if together else ""
+        return (
+            f" and{together}{comma} best at every one of the {word(contest.sites)} {ranked}sites, too few for a test."
+        )
     if len(rivals) == 1:
         share = next(contest.not_behind[i] for i, held in enumerate(contest.within) if held and i != contest.leader)
-        where = f"{word(round(share * contest.sites))} of {word(contest.sites)} sites"
-        return f", but not everywhere: {rivals[0]} did at least as well at {where}."
-    return f", but not everywhere: {listing(rivals)} did at least as well at one site or more."
+        where = f"{word(round(share * contest.sites))} of {word(contest.sites)} {ranked}sites"
+        return f", but not everywhere: {rivals[0]} did at least as well at {where}{together}."
+    return f", but not everywhere: {listing(rivals)} did at least as well at one {ranked}site or more{together}."
 
 
 def _confirmed(ranked: Sequence[Standing], pairs: Sequence[Pairwise | un.Undefined]) -> str:

@@ -93,7 +93,7 @@ class SiteFolder:
 
     def sweep(self, folder: str, known: Collection[str]) -> None:
         """Remove what is not `known` in one folder and below, where all is written now."""
-        self._made = {made for made in self._made if not made.startswith(folder + "/")}  # else it grows with the site
+        self._made = {made for made in self._made if not f"{made}/".startswith(folder + "/")}  # else it grows
         if not self.fresh and _is_folder(self._start + folder):
             self._sweep(folder + "/", known, ())
 

@@ -54,15 +54,26 @@ def test_a_second_demo_takes_the_place_of_the_first_also_of_one_that_was_stopped
     assert [path.name for path in place.iterdir()] == [MARK]
 
 
-def test_a_folder_that_cannot_be_emptied_is_named_in_a_sentence(
+def test_a_folder_that_cannot_be_emptied_is_named_and_taken_by_the_next_demo_that_can(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(path: Path) -> None:
-        raise PermissionError(13, "Permission denied", f"{path}/people")
+    def refuse(path: Path) -> None:  # root, as whom tests may run, is refused nothing by the disk
+        raise PermissionError(13, "Permission denied", "key.bin")
 
-    Story.at(tmp_path / "out")
-    monkeypatch.setattr("examples.kit.story.shutil.rmtree", refuse)
-    with pytest.raises(SystemExit, match="out/people: Permission denied; remove it, or choose another --out"):
+    out = tmp_path / "out"
+    (Story.at(out).out / "people").mkdir()
+    with monkeypatch.context() as disk:
+        disk.setattr("examples.kit.story.shutil.rmtree", refuse)
+        with pytest.raises(
+            SystemExit, match=r"out/people cannot be made empty \(key.bin: Permission denied\); remove it"
+        ):
+            Story.at(out)
+    assert [path.name for path in Story.at(out).out.iterdir()] == [MARK]
+
+
+def test_a_file_in_place_of_the_demos_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "out").touch()
+    with pytest.raises(SystemExit, match=r"out cannot be made empty .*Not a directory"):
         Story.at(tmp_path / "out")
 
 

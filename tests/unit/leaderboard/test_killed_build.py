@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.support.golden_site import ROOT
 
 PROGRAM = """
-import functools, os, sys, time
+import contextlib, functools, os, sys, time
 from pathlib import Path
 from medperf_git.leaderboard import workers
 from medperf_git.leaderboard.build import build_folder
@@ -23,8 +23,9 @@ def sleep(hand, share):
 def kill_the_other(hand, share):
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     for child in children:
-        if b"spawn_main" in Path("/proc", child, "cmdline").read_bytes():
-            os.kill(int(child), 9)
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it may be gone since
+            if b"spawn_main" in Path("/proc", child, "cmdline").read_bytes():
+                os.kill(int(child), 9)
     return do(hand, share)
 
 if __name__ == "__main__":
@@ -70,7 +71,14 @@ def command(folder: Path, here: str) -> list[str]:
 def others_of(parent: int) -> list[int]:
     """List the processes that write pages for another."""
     listed = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
-    return [int(one) for one in listed if b"spawn_main" in Path("/proc", one, "cmdline").read_bytes()]
+    return [int(one) for one in listed if b"spawn_main" in command_of(one)]
+
+
+def command_of(process: str) -> bytes:
+    try:
+        return Path("/proc", process, "cmdline").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def waited_for(found, seconds: float = 30):  # type: ignore[no-untyped-def]  # whatever `found` gives

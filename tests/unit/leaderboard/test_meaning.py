@@ -90,8 +90,9 @@ def test_a_single_model_is_the_only_one_ranked():
     assert analysed(house).headline == "Good is the only model ranked so far."
 
 
-@pytest.mark.parametrize(("metrics", "together"), [(("dice",), ""), (("dice", "hd95"), ", over all metrics together,")])
-def test_first_at_each_of_a_few_sites_is_said_of_all_metrics_where_there_are_more(metrics, together):
+@pytest.mark.parametrize("alone", [True, False])
+@pytest.mark.parametrize("metrics", [("dice",), ("dice", "hd95")])
+def test_what_few_sites_bear_is_said_of_the_ranked_sites_and_of_all_metrics_of_the_ranking(metrics, alone):
     registry = ComparedRegistry(rule="mean-then-rank", weights="equal", metrics=metrics)
     registry.model("good")
     registry.model("between")
@@ -100,9 +101,26 @@ def test_first_at_each_of_a_few_sites_is_said_of_all_metrics_where_there_are_mor
         registry.measured("between", site, {"dice": [0.6] * 20, "hd95": [9.0] * 20})
         registry.measured("good", site, {"dice": [0.9] * 20, "hd95": [4.0] * 20})
         registry.measured("one-feature", site, {"dice": [0.4] * 20, "hd95": [3.9] * 20})
-    found = analysed(registry)
-    told = f"Good is first of three and{together} best at every one of the two sites, too few for a test."
-    assert found.headline == told
+    if not alone:
+        registry.site("west", cases=20)  # two models have no value here
+        registry.measured("one-feature", "west", {"dice": [0.9] * 20, "hd95": [1.0] * 20})
+    together = ", by the two metrics of the ranking together," if len(metrics) == 2 else ""
+    where = "two sites" if alone else "two ranked sites"
+    told = f"Good is first of three and{together} best at every one of the {where}, too few for a test."
+    assert analysed(registry).headline == told
+
+
+def test_a_rival_at_few_sites_is_said_of_all_metrics_of_the_ranking():
+    registry = ComparedRegistry(rule="mean-then-rank", weights="equal", metrics=("dice", "hd95"))
+    registry.model("good")
+    for site, better in (("north", 0.9), ("south", 0.9), ("west", 0.3)):
+        registry.site(site, cases=20)
+        registry.measured("good", site, {"dice": [better] * 20, "hd95": [4.0] * 20})
+        registry.measured("one-feature", site, {"dice": [0.4] * 20, "hd95": [5.0] * 20})
+    assert analysed(registry).headline == (
+        "Good is first of two, but not everywhere: "
+        "One feature did at least as well at one of three sites, by the two metrics of the ranking together."
+    )
 
 
 def test_random_effects_without_any_test_say_that_nothing_is_tested():
