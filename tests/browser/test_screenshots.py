@@ -35,4 +35,4 @@ def test_a_picture_shows_the_page_to_the_end_of_its_ranking_and_its_sentence_is_
 def test_a_benchmark_that_the_site_lacks_is_named(tmp_path: Path) -> None:
     done = taken(tmp_path, "no-such-benchmark")
     assert done.returncode == 1
-    assert "the site has no benchmark named no-such-benchmark" in done.stderr
+    assert "no site has a benchmark named no-such-benchmark" in done.stderr
