@@ -5,7 +5,6 @@ The examples play their stories with it; every step says who does what, and show
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import textwrap
@@ -13,10 +12,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from medperf_git.errors import MedperfGitError
+from medperf_git.flows.demo_folder import make_empty, refuse_others
+
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = Path(sys.executable).with_name("medperf-git")
 WIDTH = 100
-MARK = ".medperf-git-demo"  # a folder that bears it was made by a story, and may be emptied by the next
 _NOT_PASSED_ON = (
     "GIT_",
     "SSH_",
@@ -37,20 +38,10 @@ class Story:
     @classmethod
     def at(cls, out: Path) -> "Story":
         """Return a story in `out`, emptied of an earlier one; nothing else is ever emptied."""
-        out = place = out.resolve()
         try:
-            if out.exists() and not (out / MARK).exists() and any(out.iterdir()):
-                raise SystemExit(f"{out} holds something else; choose another --out")
-            out.mkdir(parents=True, exist_ok=True)
-            (out / MARK).touch()  # it stays: what could not be removed is removed by the next story
-            for place in out.iterdir():
-                if place.is_dir() and not place.is_symlink():
-                    shutil.rmtree(place)
-                elif place.name != MARK:
-                    place.unlink()
-        except OSError as error:
-            why = f"{error.filename}: {error.strerror}"
-            raise SystemExit(f"{place} cannot be made empty ({why}); remove it, or choose another --out") from error
+            make_empty(out := refuse_others(out.resolve()))
+        except MedperfGitError as problem:
+            raise SystemExit(f"{problem.message}; {problem.hint}") from problem
         return cls(out, color=sys.stdout.isatty())
 
     @property

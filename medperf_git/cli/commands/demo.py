@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import shutil
 import subprocess
 import sys
 import time
@@ -13,13 +12,12 @@ import click
 
 from medperf_git.cli.output import echo_text, echo_wrapped, say
 from medperf_git.cli.session import now
-from medperf_git.errors import EnvironmentProblem, UsageProblem
+from medperf_git.errors import EnvironmentProblem
 
 if TYPE_CHECKING:
     from medperf_git.flows.recorded import Recording
 
 _FOLDER = "medperf-git-demo"
-_MARK = ".medperf-git-demo"  # a folder that bears it was made by a demo, and may be emptied by the next
 
 
 @click.command()
@@ -33,7 +31,9 @@ def demo(*, recorded: bool, out: Path, no_open: bool) -> int:
     is judged from its first commit on, its leaderboard built and opened, and then one byte of it is changed.
     Everybody's keys and state lie in the folder of the demo, which the next demo there empties; yours are not touched.
     """
-    out = _refuse_others(out.resolve())
+    from medperf_git.flows.demo_folder import refuse_others  # noqa: PLC0415
+
+    out = refuse_others(out.resolve())
     if recorded:
         return _recorded(out, opens=not no_open)
     from medperf_git.flows.played import play  # noqa: PLC0415
@@ -46,12 +46,13 @@ def demo(*, recorded: bool, out: Path, no_open: bool) -> int:
 
 def _recorded(folder: Path, *, opens: bool) -> int:
     """Look at the recording: audit, leaderboard, and the refusal of one changed byte."""
+    from medperf_git.flows.demo_folder import make_empty  # noqa: PLC0415
     from medperf_git.flows.recorded import commit_it, recording, turn_one_digit, unpack  # noqa: PLC0415
 
     began = time.monotonic()
     told, registry = recording(), folder / "registry.git"
     _say_what(told)
-    _make_empty(folder)
+    make_empty(folder)
     unpack(told, registry)
     for words in (
         ("registry", "add", f"{registry.name}#{told.registry}"),
@@ -104,24 +105,6 @@ def _type(folder: Path, *words: str, code: int = 0) -> None:
     if done.returncode != code:
         hint = "see what it said above; run `medperf-git doctor`"
         raise EnvironmentProblem(f"this ended with exit code {done.returncode}, not {code}", hint=hint)
-
-
-def _refuse_others(folder: Path) -> Path:
-    """Return the folder where it is new, empty or an earlier demo's; nobody else's files are ever emptied."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / _MARK).is_file():
-        raise UsageProblem(f"{folder} is there already and is not empty", hint="remove it, or choose another --out")
-    return folder
-
-
-def _make_empty(folder: Path) -> None:
-    """Make the folder, without what an earlier demo left in it; it bears the mark from its first moment on."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / _MARK).touch()
-    for entry in folder.iterdir():
-        if entry.is_dir() and not entry.is_symlink():
-            shutil.rmtree(entry)
-        elif entry.name != _MARK:
-            entry.unlink()
 
 
 def _open(site: Path) -> None:
